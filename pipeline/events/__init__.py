@@ -1,0 +1,1 @@
+"""What an event is: model, schema, catalogue, decode. Pure: no files, clock, randomness or Beam."""

@@ -1,0 +1,1 @@
+"""How batches move: the graph, its stages and the runners. Only this room imports Apache Beam."""

@@ -1,0 +1,1 @@
+"""Actions on stored data: seal, expire, erase, export, rollup, audit."""
