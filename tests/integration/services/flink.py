@@ -1,0 +1,398 @@
+"""A real Flink cluster on this machine, without containers: JobManager, TaskManagers, Beam's job
+server and a pool of Python workers, each a process of its own that a test may kill.
+
+The distribution comes from the package `apache-flink-libraries`, Beam's runner from Maven; both
+are fetched once into the user's cache folder. `docs/deployment.md` explains the same parts for
+people who run a cluster of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FLINK_VERSION = "1.19.3"
+BEAM_RUNNER = "org.apache.beam:beam-runners-flink-1.19:2.62.0"
+SHIM = Path(__file__).resolve().parents[3] / "deploy" / "flink" / "worker_shim.py"
+
+_OPENED = (
+    "lang net io nio lang.reflect text time util util.concurrent util.concurrent.atomic "
+    "util.concurrent.locks"
+).split()
+JAVA_OPTIONS = [
+    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+    "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENED),
+]
+JOBMANAGER_MEMORY = {
+    "jobmanager.memory.heap.size": "469762048b",
+    "jobmanager.memory.off-heap.size": "134217728b",
+    "jobmanager.memory.jvm-metaspace.size": "268435456b",
+    "jobmanager.memory.jvm-overhead.min": "201326592b",
+    "jobmanager.memory.jvm-overhead.max": "201326592b",
+}
+TASKMANAGER_MEMORY = {
+    "taskmanager.cpu.cores": "2.0",
+    "taskmanager.memory.network.min": "67108864b",
+    "taskmanager.memory.network.max": "67108864b",
+    "taskmanager.memory.task.heap.size": "402653184b",
+    "taskmanager.memory.task.off-heap.size": "0b",
+    "taskmanager.memory.managed.size": "67108864b",
+    "taskmanager.memory.framework.heap.size": "134217728b",
+    "taskmanager.memory.framework.off-heap.size": "134217728b",
+    "taskmanager.memory.jvm-metaspace.size": "268435456b",
+    "taskmanager.memory.jvm-overhead.min": "201326592b",
+    "taskmanager.memory.jvm-overhead.max": "201326592b",
+    "external-resources": "none",
+}
+
+
+def missing() -> str | None:
+    """Return what this machine lacks to run a cluster, or None."""
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    return None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Folders of jars: Flink's own, and Beam's runner without Flink's."""
+
+    flink: Path
+    beam: Path
+
+    @property
+    def classpath(self) -> str:
+        return f"{self.flink}/*:{self.beam}/*"
+
+
+def fetch(cache: Path) -> Distribution:
+    """Return the jars, fetched into `cache` at first use."""
+    home = cache / f"flink-{FLINK_VERSION}"
+    done = home / "complete"
+    distribution = Distribution(home / "lib", home / "beamlib")
+    if done.exists():
+        return distribution
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+        ]
+        + [
+            "--no-build-isolation",
+            "-d",
+            str(home),
+            f"apache-flink-libraries=={FLINK_VERSION}",
+        ],
+        check=True,
+    )
+    archive = next(home.glob("*.tar.gz"))
+    distribution.flink.mkdir()
+    with tarfile.open(archive) as packed:
+        for member in packed.getmembers():
+            if "/deps/lib/" in member.name and member.name.endswith(".jar"):
+                member.name = Path(member.name).name
+                packed.extract(member, distribution.flink, filter="data")
+    archive.unlink()
+    group, artifact, version = BEAM_RUNNER.split(":")
+    (home / "pom.xml").write_text(
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>telemetry</groupId><artifactId>flink-runner</artifactId><version>1</version>"
+        f"<dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+        f"<version>{version}</version></dependency></dependencies></project>"
+    )
+    subprocess.run(
+        [
+            "mvn",
+            "-q",
+            "-B",
+            "dependency:copy-dependencies",
+            f"-DoutputDirectory={home}/beamlib",
+        ],
+        cwd=home,
+        check=True,
+    )
+    for jar in distribution.beam.glob("*.jar"):
+        # The cluster brings these itself; two versions of them on one class path break it.
+        if jar.name.startswith(("flink-", "slf4j", "log4j")):
+            jar.unlink()
+    done.touch()
+    return distribution
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(
+    what: str, ready: Any, timeout_s: float, process: subprocess.Popen[bytes]
+) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{what} ended with exit code {process.returncode}")
+        if ready():
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"{what} was not ready after {timeout_s:.0f} s")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class Cluster:
+    """The processes of one cluster by name: `jobmanager`, `tm1`.., `jobserver`, `pool1`.."""
+
+    distribution: Distribution
+    work: Path
+    slots: int = 2
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    rpc_port: int = field(default_factory=free_port)
+    rest_port: int = field(default_factory=free_port)
+    job_port: int = field(default_factory=free_port)
+    artifact_port: int = field(default_factory=free_port)
+    pool_ports: dict[int, int] = field(default_factory=dict)
+
+    def start(self, taskmanagers: int = 1, pools: int = 1) -> None:
+        """Start everything and return when a job can be submitted."""
+        self._configure()
+        self.start_jobmanager()
+        for number in range(1, taskmanagers + 1):
+            self.start_taskmanager(number)
+        self.start_jobserver()
+        for number in range(1, pools + 1):
+            self.start_pool(number)
+        expected = taskmanagers * self.slots
+        _wait_for(
+            "the TaskManagers",
+            lambda: self.overview().get("slots-total") == expected,
+            90,
+            self.processes["jobmanager"],
+        )
+
+    def _configure(self) -> None:
+        conf = self.work / "conf"
+        conf.mkdir(parents=True, exist_ok=True)
+        (conf / "config.yaml").write_text(
+            f"""\
+jobmanager.rpc.address: localhost
+jobmanager.rpc.port: {self.rpc_port}
+jobmanager.bind-host: localhost
+taskmanager.bind-host: localhost
+taskmanager.host: localhost
+rest.address: localhost
+rest.bind-address: localhost
+rest.port: {self.rest_port}
+rest.bind-port: "{self.rest_port}"
+restart-strategy.type: fixed-delay
+restart-strategy.fixed-delay.attempts: "1000"
+restart-strategy.fixed-delay.delay: 1 s
+execution.checkpointing.interval: 10 s
+state.checkpoints.dir: file://{self.work}/checkpoints
+heartbeat.interval: "2000"
+heartbeat.timeout: "10000"
+classloader.resolve-order: parent-first
+classloader.check-leaked-classloader: "false"
+io.tmp.dirs: {self.work}/tmp
+"""
+        )
+        (self.work / "tmp").mkdir(exist_ok=True)
+        (conf / "log4j.properties").write_text(
+            "rootLogger.level=INFO\nrootLogger.appenderRef.console.ref=Console\n"
+            "appender.console.name=Console\nappender.console.type=CONSOLE\n"
+            "appender.console.layout.type=PatternLayout\n"
+            "appender.console.layout.pattern=%d{ISO8601} %-5p %c - %m%n\n"
+        )
+
+    def _spawn(
+        self, name: str, command: list[str], **variables: str
+    ) -> subprocess.Popen[bytes]:
+        with (self.work / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **variables},
+                start_new_session=True,
+            )
+        self.processes[name] = process
+        return process
+
+    def _java(self, heap: str, *main: str) -> list[str]:
+        log4j = f"-Dlog4j.configurationFile={self.work}/conf/log4j.properties"
+        return [
+            "java",
+            *JAVA_OPTIONS,
+            f"-Xmx{heap}",
+            log4j,
+            "-cp",
+            self.distribution.classpath,
+        ] + [*main]
+
+    def start_jobmanager(self) -> None:
+        command = self._java(
+            "512m",
+            "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+            "--configDir",
+            f"{self.work}/conf",
+        )
+        for key, value in JOBMANAGER_MEMORY.items():
+            command += ["-D", f"{key}={value}"]
+        process = self._spawn("jobmanager", command)
+        _wait_for("the JobManager", lambda: _listens(self.rest_port), 60, process)
+
+    def start_taskmanager(self, number: int) -> None:
+        command = self._java(
+            "512m",
+            "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+            "--configDir",
+            f"{self.work}/conf",
+        )
+        own = {"taskmanager.numberOfTaskSlots": str(self.slots)}
+        own["taskmanager.resource-id"] = f"tm{number}-{free_port()}"
+        for key, value in {**TASKMANAGER_MEMORY, **own}.items():
+            command += ["-D", f"{key}={value}"]
+        self._spawn(f"tm{number}", command)
+
+    def start_jobserver(self) -> None:
+        command = self._java(
+            "512m",
+            "org.apache.beam.runners.flink.FlinkJobServerDriver",
+            "--job-host=localhost",
+            f"--job-port={self.job_port}",
+            f"--artifact-port={self.artifact_port}",
+            "--expansion-port=0",
+            f"--flink-master=localhost:{self.rest_port}",
+            f"--artifacts-dir={self.work}/artifacts",
+        )
+        process = self._spawn("jobserver", command)
+        _wait_for("Beam's job server", lambda: _listens(self.job_port), 60, process)
+
+    def start_pool(self, number: int = 1) -> None:
+        port = self.pool_ports.setdefault(number, free_port())
+        pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
+        command = [*pool, f"--service_port={port}", f"--container_executable={SHIM}"]
+        # The shim's first line asks for `python3`: it has to be the one that has the pipeline.
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        process = self._spawn(f"pool{number}", command, PATH=path)
+        _wait_for("the worker pool", lambda: _listens(port), 60, process)
+
+    def options(self, parallelism: int, pool: int = 1) -> list[str]:
+        """Return the Beam options with which a pipeline reaches this cluster."""
+        return [
+            f"--job_endpoint=localhost:{self.job_port}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config=localhost:{self.pool_ports[pool]}",
+            f"--parallelism={parallelism}",
+            f"--sdk_worker_parallelism={parallelism}",
+        ]
+
+    def rest(self, path: str, method: str = "GET") -> Any:
+        """Return the JSON answer of the JobManager's REST API, or {} when it is down."""
+        request = urllib.request.Request(
+            f"http://localhost:{self.rest_port}{path}", method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return json.loads(answer.read() or b"{}")
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return {}
+
+    def overview(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.rest("/overview")
+        return answer
+
+    def jobs(self, state: str = "RUNNING") -> list[str]:
+        """Return the ids of the jobs that are in `state`."""
+        listed = self.rest("/jobs").get("jobs", [])
+        return [job["id"] for job in listed if job["status"] == state]
+
+    def cancel_all(self) -> None:
+        """Cancel every running job and wait until none is left."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            alive = self.jobs("RUNNING") + self.jobs("RESTARTING")
+            if not alive:
+                return
+            for job in alive:
+                self.rest(f"/jobs/{job}?mode=cancel", method="PATCH")
+            time.sleep(1)
+        raise TimeoutError("jobs are still running a minute after they were cancelled")
+
+    def kill(self, name: str, sign: int = signal.SIGKILL) -> None:
+        """Send a signal to one process; a pool's workers are its children and stay."""
+        process = self.processes[name]
+        process.send_signal(sign)
+        if sign == signal.SIGKILL:
+            process.wait()
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the Python workers that the pools have started."""
+        pools = [p.pid for name, p in self.processes.items() if name.startswith("pool")]
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent in pools and b"sdk_worker_main" in command:
+                found.append(int(entry.name))
+        return found
+
+    def stop(self) -> None:
+        """End every process of this cluster, the workers of killed pools included."""
+        for process in self.processes.values():
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        for process in self.processes.values():
+            process.wait()
+
+
+@contextmanager
+def running_cluster(
+    cache: Path, work: Path, *, taskmanagers: int = 1, pools: int = 1, slots: int = 2
+) -> Iterator[Cluster]:
+    """Start a cluster in the folder `work`, yield it, and end all its processes."""
+    cluster = Cluster(fetch(cache), work, slots=slots)
+    try:
+        cluster.start(taskmanagers, pools)
+        yield cluster
+    finally:
+        cluster.stop()
