@@ -1,0 +1,140 @@
+"""Everything that the graph needs from outside, as one picklable value.
+
+A port is either a value or an `Opener`: a picklable callable without arguments (mostly a
+`functools.partial` of a class of `pipeline.io`) that a worker process calls once, when it first
+needs the thing. Nothing is opened where the ports are built, and no key travels with them.
+The protocols say what the graph uses, so that it also runs on things held in memory.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+import pyarrow as pa
+
+from pipeline.events.catalogue import Catalogue
+from pipeline.events.model import CleanBatch, Span
+from pipeline.events.schema import EventSchema
+from pipeline.io.source import Pace, Source
+from pipeline.privacy.anonymize import Policy
+from pipeline.privacy.epochs import Epoch
+from pipeline.privacy.optout import OptOutState
+
+T_co = TypeVar("T_co", covariant=True)
+
+WallClock = Callable[[], datetime]
+"""Now, in UTC. Picklable; fixed by `--now`."""
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedClock:
+    """A clock that stands still: for `--now`, drills and tests."""
+
+    at: datetime
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+class Opener(Protocol[T_co]):
+    """A picklable description of something that a worker opens."""
+
+    def __call__(self) -> T_co: ...
+
+
+class Committed(Protocol):
+    """What one commit added to a table."""
+
+    @property
+    def files(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+
+class EventTable(Protocol):
+    """One event's table: rows and source positions in one log."""
+
+    def position(self, app_id: str) -> int | None:
+        """Return the next position of an app id, with the log loaded anew; None if unknown."""
+
+    def commit(self, batch: CleanBatch, *, metadata: Mapping[str, str]) -> Committed:
+        """Add the rows and move the position from `span.start` to `span.stop`, both or neither.
+
+        Raises `PositionConflict`, `SliceExpired` or another `LakeError`; then nothing was added.
+        """
+
+
+class RejectionTable(Protocol):
+    """Coordinates and reasons of messages that were refused."""
+
+    def position(self, app_id: str) -> int | None:
+        """Return how far rejections of an app id have been recorded; None if there are none."""
+
+    def commit(self, batch: CleanBatch, now: datetime) -> Committed:
+        """Record the batch's rejections, but those that are recorded already."""
+
+    def recorded(self, span: Span) -> pa.RecordBatch:
+        """Return what is recorded of a span, as rows of `events.model.REJECTED`."""
+
+
+class Lake(Protocol):
+    """The tables of one lake."""
+
+    def events(self, event: str, schema: pa.Schema) -> EventTable: ...
+    def rejections(self) -> RejectionTable: ...
+
+
+class Keystore(Protocol):
+    """Keys by purpose; see `pipeline.io.keystore`."""
+
+    def epoch_key(self, epoch: Epoch) -> bytes | None:
+        """Return an epoch's key, None if it was destroyed; raises `KeyUnavailable`."""
+
+    def permanent_key(self, name: str) -> bytes:
+        """Return the key named "optout" or "files", made at first use."""
+
+
+class OptOutSource(Protocol):
+    """The list of people whose events are not taken."""
+
+    def load(self) -> OptOutState:
+        """Read the list to its end as of now; raises `OptOutStale`."""
+
+    def refresh(self, now: datetime) -> OptOutState:
+        """Return the list's state, brought up to date; raises `OptOutStale`."""
+
+
+class Country(Protocol):
+    """Country of a truncated network."""
+
+    def __call__(self, network: str) -> str:
+        """Return an ISO 3166 alpha-2 code, `ZZ` if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What one run reads, knows and writes."""
+
+    sources: tuple[Source, ...]
+    schemas: Opener[Mapping[str, tuple[EventSchema, ...]]]
+    catalogue: Opener[Catalogue]
+    keys: Opener[Keystore]
+    optout: Opener[OptOutSource]
+    country: Opener[Country]
+    lake: Opener[Lake]
+    policy: Policy = field(default_factory=Policy)
+    pace: Pace = field(default_factory=Pace)
+    clock: WallClock = utc_now
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Names the run in commit metadata; processes of one run share it."""
