@@ -132,6 +132,10 @@ def _no_drops() -> Mapping[Drop, int]:
     return {}
 
 
+def _none_rejected() -> pa.RecordBatch:
+    return NONE_REJECTED
+
+
 def _no_nulls() -> Mapping[tuple[str, str], int]:
     return {}
 
@@ -144,7 +148,7 @@ class _Batch:
     event: str
     read: int
     rows: pa.RecordBatch
-    rejected: pa.RecordBatch = NONE_REJECTED
+    rejected: pa.RecordBatch = field(default_factory=_none_rejected)
     """Schema `REJECTED`, one row for each message refused so far."""
     dropped: Mapping[Drop, int] = field(default_factory=_no_drops)
     nulled: Mapping[tuple[str, str], int] = field(default_factory=_no_nulls)
