@@ -1,0 +1,89 @@
+"""Failures of disks, stores and libraries, told in our words.
+
+Libraries put paths, payloads and stack traces into their messages, so no message of theirs is
+passed on: a failure is told by its errno or its class name alone, with what to do about it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+
+from pipeline.errors import EnvironmentProblem, LakeError, TelemetryError
+
+_OS_ERROR = re.compile(r"(?:os error |errno )(\d{1,3})", re.IGNORECASE)
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space; the run continues where it stopped, nothing was lost.",
+    errno.EDQUOT: "Raise the quota or free some space; the run continues where it stopped.",
+    errno.EACCES: "Give the account that runs this command the right to read and write there.",
+    errno.EPERM: "Give the account that runs this command the right to read and write there.",
+    errno.EROFS: "Mount it writable, or name another folder.",
+    errno.ENOTDIR: "A file stands where a folder is needed: move it away or name another folder.",
+    errno.EISDIR: "A folder stands where a file is needed: move it away or name another place.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n).",
+    errno.EIO: "Check the disk: the machine could not read or write it.",
+}
+
+STORAGE_FAULTS = (OSError, DeltaError, pa.ArrowException)
+"""What the storage libraries raise when a disk, a network or a file is not as needed."""
+
+
+def errno_of(error: BaseException) -> int | None:
+    """Return the operating system's number for a failure, also where a library hid it in text."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    found = _OS_ERROR.search(str(error))
+    return int(found.group(1)) if found else None
+
+
+def environment_problem(error: BaseException, what: str, where: str) -> EnvironmentProblem | None:
+    """Return the problem with the machine that `error` tells of, or None if it tells of none."""
+    number = errno_of(error)
+    if number not in _REMEDIES:
+        return None
+    return EnvironmentProblem(
+        what, where=where, why=os.strerror(number).lower(), remedy=_REMEDIES[number]
+    )
+
+
+def lake_problem(error: BaseException, what: str, where: str) -> TelemetryError:
+    """Return what to raise for a failure of the lake's storage: the machine's fault, or the lake's.
+
+    The text of `error` is not part of it.
+    """
+    return environment_problem(error, what, where) or LakeError(
+        what,
+        where=where,
+        why=f"the storage answered {type(error).__name__}",
+        remedy="Nothing half-written is visible. Check the storage and its log, then run again.",
+    )
+
+
+@contextmanager
+def lake_faults(what: str, where: str) -> Iterator[None]:
+    """Raise failures of the lake's storage as errors of ours."""
+    try:
+        yield
+    except STORAGE_FAULTS as error:
+        raise lake_problem(error, what, where) from None
+
+
+@contextmanager
+def state_faults(what: str, where: str) -> Iterator[None]:
+    """Raise failures of a local folder as an `EnvironmentProblem`."""
+    try:
+        yield
+    except OSError as error:
+        raise environment_problem(error, what, where) or EnvironmentProblem(
+            what,
+            where=where,
+            why=f"the system answered {errno.errorcode.get(error.errno or 0, 'an error')}",
+            remedy="Check that the folder exists and can be written.",
+        ) from None

@@ -1,0 +1,116 @@
+"""Locks between processes on one machine: flock, which the system releases when a process dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; a rename is safe from a power cut only after this."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder that only its owner can enter, with its parents; an existing one is left."""
+    if not folder.is_dir():
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` alone; wait for others. Works between threads as well."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def new_writer_name() -> str:
+    """Return a name that no other writer has: random, so it tells nothing about the machine."""
+    return secrets.token_hex(6)
+
+
+class WriterLock:
+    """Shows to other processes, for as long as this process lives, that a writer is alive.
+
+    The file `<folder>/<writer>.lock` appears with the lock already held, so nobody can mistake a
+    starting writer for a dead one. It stays after a crash: that is how recovery knows whose
+    uncommitted files to remove.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take a new writer name and hold its lock."""
+        make_private_folder(folder)
+        self.writer = new_writer_name()
+        self.process = os.getpid()
+        self._path = folder / f"{self.writer}.lock"
+        starting = folder / f".{self.writer}.starting"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._handle: int | None = os.open(starting, flags, PRIVATE_FILE)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        starting.rename(self._path)
+
+    def close(self) -> None:
+        """Release the lock and remove its file: the writer has nothing uncommitted."""
+        if self._handle is not None and self.process == os.getpid():
+            self._path.unlink(missing_ok=True)
+            os.close(self._handle)
+            self._handle = None
+
+
+@contextmanager
+def dead_writers(folder: Path) -> Iterator[frozenset[str]]:
+    """Name the writers whose processes are gone, and forget them when the block succeeds.
+
+    Their locks are held inside the block, so two recoveries never work on the same writer.
+    """
+    taken: dict[Path, int] = {}
+    try:
+        for path in sorted(folder.glob("*.lock")) if folder.is_dir() else ():
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                continue
+            taken[path] = handle
+        yield frozenset(path.stem for path in taken)
+        for path in taken:
+            path.unlink(missing_ok=True)
+    finally:
+        for handle in taken.values():
+            os.close(handle)
+
+
+def live_writers(folder: Path) -> frozenset[str]:
+    """Name the writers whose processes are alive."""
+    alive = set()
+    for path in folder.glob("*.lock") if folder.is_dir() else ():
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alive.add(path.stem)
+        finally:
+            os.close(handle)
+    return frozenset(alive)

@@ -1,0 +1,170 @@
+"""Files that are written but not yet committed.
+
+A file is staged (written, durable, hidden), then revealed and named by a commit, or discarded.
+Whatever a crash leaves behind is removed by `orphans`. A slice staged more than 30 minutes ago is
+not committed any more, because orphans are swept after an hour: a process that was stopped in
+between must not commit a file that is gone.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+from deltalake.transaction import AddAction
+
+from pipeline.errors import SliceExpired
+from pipeline.io.faults import STORAGE_FAULTS, lake_problem
+from pipeline.io.parquet import ROWS_PER_GROUP, part_writer
+from pipeline.io.storage import Storage
+
+ABANDON_AFTER_SECONDS = 30 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The machine's two clocks: one can be set, the other does not run while it sleeps."""
+
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A durable file that no commit names yet."""
+
+    path: str
+    hidden: str
+    day: date
+    rows: int
+    size: int
+
+
+@dataclass(slots=True)
+class Staging:
+    """The files of one commit to be, in one table; used by one thread, once."""
+
+    storage: Storage
+    table: str
+    partition: str
+    """Name of the partition column, a date."""
+    writer: str
+    clock: Clock = field(default_factory=Clock)
+    files: list[StagedFile] = field(default_factory=list)
+    _wall: float = 0.0
+    _monotonic: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._wall, self._monotonic = self.clock.wall(), self.clock.monotonic()
+
+    def write(self, day: date, rows: pa.RecordBatch | pa.Table) -> None:
+        """Write one file of rows (without the partition column) for one day.
+
+        Raises LakeError or EnvironmentProblem after removing every file staged so far.
+        """
+        with self.open(day, rows.schema) as part:
+            part.write(rows)
+
+    def open(self, day: date, schema: pa.Schema) -> StagedWriter:
+        """Open a file that is written in several pieces, for rewrites of whole days."""
+        return StagedWriter(self, day, schema)
+
+    def check_age(self) -> None:
+        """Raise SliceExpired if the files may have been swept since they were staged.
+
+        The larger of the two clocks' differences counts: a suspended machine stops one of them,
+        a corrected clock turns the other back.
+        """
+        age = max(self.clock.wall() - self._wall, self.clock.monotonic() - self._monotonic)
+        if age > ABANDON_AFTER_SECONDS:
+            raise SliceExpired(
+                "A slice waited too long between being written and being committed",
+                where=self.table,
+                why=f"it was staged {age:.0f} s ago and the limit is {ABANDON_AFTER_SECONDS:.0f} s",
+                remedy="It was thrown away and is read again; nothing is lost.",
+            )
+
+    def reveal(self) -> None:
+        """Give the files their final names, immediately before the commit that names them."""
+        self.storage.reveal([(file.hidden, file.path) for file in self.files])
+
+    def discard(self) -> None:
+        """Remove the files, under whichever name they have; what cannot be removed is an orphan."""
+        for file in self.files:
+            for path in {file.hidden, file.path}:
+                try:
+                    self.storage.delete(path)
+                except STORAGE_FAULTS:
+                    continue
+
+    def actions(self) -> list[AddAction]:
+        """Return what the commit says of the files: a row count, and no minimum or maximum."""
+        now_ms = int(self.clock.wall() * 1000)
+        return [
+            AddAction(
+                file.path,
+                file.size,
+                {self.partition: file.day.isoformat()},
+                now_ms,
+                True,
+                f'{{"numRecords":{file.rows}}}',
+            )
+            for file in self.files
+        ]
+
+
+class StagedWriter:
+    """Writes one staged file; as a context manager it settles the file or removes everything."""
+
+    def __init__(self, staging: Staging, day: date, schema: pa.Schema) -> None:
+        self._staging, self._day = staging, day
+        name = f"part-{staging.writer}-{secrets.token_hex(16)}.parquet"
+        self._path = f"{staging.partition}={day.isoformat()}/{name}"
+        self._hidden = staging.storage.hidden(self._path)
+        self._schema = schema
+        self._rows = 0
+
+    def __enter__(self) -> StagedWriter:
+        try:
+            self._file = self._staging.storage.create(self._hidden)
+            self._parquet = part_writer(self._file, self._schema)
+        except STORAGE_FAULTS as error:
+            self._give_up()
+            raise self._problem(error) from None
+        return self
+
+    def write(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Append rows of the file's schema."""
+        try:
+            table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+            self._parquet.write_table(table, row_group_size=ROWS_PER_GROUP)
+            self._rows += rows.num_rows
+        except STORAGE_FAULTS as error:
+            raise self._problem(error) from None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._give_up()
+            return
+        storage = self._staging.storage
+        try:
+            self._parquet.close()
+            storage.settle(self._file)
+            size = storage.size(self._hidden)
+        except STORAGE_FAULTS as error:
+            self._give_up()
+            raise self._problem(error) from None
+        staged = StagedFile(self._path, self._hidden, self._day, self._rows, size)
+        self._staging.files.append(staged)
+
+    def _give_up(self) -> None:
+        self._staging.files.append(StagedFile(self._path, self._hidden, self._day, 0, 0))
+        self._staging.discard()
+        self._staging.files.clear()
+
+    def _problem(self, error: BaseException) -> Exception:
+        return lake_problem(error, "The lake could not be written", self._staging.table)

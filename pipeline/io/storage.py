@@ -1,0 +1,170 @@
+"""Where a table's files lie: a local folder or a prefix of an object store.
+
+Both offer the same few operations on paths relative to the table. A local file is written under
+a hidden name, made durable and renamed just before its commit, so that a plain glob of
+`event_date=*/*.parquet` does not see it early. An object store has no rename: there a file is
+written under its final, unique name, and readers of the log do not see it before its commit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake.fs import DeltaStorageHandler
+
+from pipeline.io.locks import sync_folder
+
+LOG_FOLDER = "_delta_log"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that lies in a table's storage, whether or not a commit names it."""
+
+    path: str
+    size: int
+    modified: float
+    """Seconds since 1970, by the store's clock."""
+
+
+class Storage(Protocol):
+    """Files of one table; paths are relative, with `/` between folders."""
+
+    def hidden(self, path: str) -> str:
+        """Return the name under which `path` is written before its commit."""
+
+    def create(self, path: str) -> IO[bytes] | pa.NativeFile:
+        """Open a new file for writing; its folder is made if needed."""
+
+    def settle(self, file: IO[bytes] | pa.NativeFile) -> None:
+        """Close a written file and make its content durable."""
+
+    def reveal(self, names: Iterable[tuple[str, str]]) -> None:
+        """Rename (hidden, final) pairs and make the names durable."""
+
+    def delete(self, path: str) -> None:
+        """Delete a file; one that is gone already is fine."""
+
+    def size(self, path: str) -> int:
+        """Return a file's size in bytes."""
+
+    def read(self, path: str, columns: list[str], where: pc.Expression | None) -> pa.Table:
+        """Read columns of the rows of one Parquet file that satisfy `where`."""
+
+    def files(self) -> Iterator[Found]:
+        """List every file outside the log folder."""
+
+
+class LocalStorage:
+    """A table in a local folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def hidden(self, path: str) -> str:
+        folder, _, name = path.rpartition("/")
+        return f"{folder}/.{name}.tmp"
+
+    def create(self, path: str) -> IO[bytes]:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.open("xb")
+
+    def settle(self, file: IO[bytes] | pa.NativeFile) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+
+    def reveal(self, names: Iterable[tuple[str, str]]) -> None:
+        folders = set()
+        for hidden, final in names:
+            target = self.root / final
+            (self.root / hidden).rename(target)
+            folders.add(target.parent)
+        for folder in folders:
+            sync_folder(folder)
+
+    def delete(self, path: str) -> None:
+        (self.root / path).unlink(missing_ok=True)
+
+    def size(self, path: str) -> int:
+        return (self.root / path).stat().st_size
+
+    def read(self, path: str, columns: list[str], where: pc.Expression | None) -> pa.Table:
+        return _read(str(self.root / path), columns, where, pafs.LocalFileSystem())
+
+    def files(self) -> Iterator[Found]:
+        for folder, folders, names in os.walk(self.root):
+            if Path(folder) == self.root and LOG_FOLDER in folders:
+                folders.remove(LOG_FOLDER)
+            for name in names:
+                path = Path(folder, name)
+                try:
+                    seen = path.lstat()
+                except FileNotFoundError:
+                    continue
+                relative = path.relative_to(self.root).as_posix()
+                yield Found(relative, seen.st_size, seen.st_mtime)
+
+
+class ObjectStorage:
+    """A table under a prefix of S3, GCS or Azure, reached with delta-rs's own client and options.
+
+    One client for data and log: credentials are configured once and cannot disagree.
+    """
+
+    def __init__(self, uri: str, options: dict[str, str]) -> None:
+        self._files = pafs.PyFileSystem(DeltaStorageHandler(uri, options))
+
+    def hidden(self, path: str) -> str:
+        return path
+
+    def create(self, path: str) -> pa.NativeFile:
+        return self._files.open_output_stream(path)
+
+    def settle(self, file: IO[bytes] | pa.NativeFile) -> None:
+        file.close()
+
+    def reveal(self, names: Iterable[tuple[str, str]]) -> None:
+        """Do nothing: the files have their final names."""
+
+    def delete(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._files.delete_file(path)
+
+    def size(self, path: str) -> int:
+        size: int = self._files.get_file_info(path).size
+        return size
+
+    def read(self, path: str, columns: list[str], where: pc.Expression | None) -> pa.Table:
+        return _read(path, columns, where, self._files)
+
+    def files(self) -> Iterator[Found]:
+        everything = pafs.FileSelector("", recursive=True, allow_not_found=True)
+        for info in self._files.get_file_info(everything):
+            path = info.path.lstrip("/")
+            if info.type == pafs.FileType.File and not path.startswith(f"{LOG_FOLDER}/"):
+                yield Found(path, info.size, (info.mtime_ns or 0) / 1e9)
+
+
+def _read(
+    path: str, columns: list[str], where: pc.Expression | None, files: pafs.FileSystem
+) -> pa.Table:
+    # partitioning=None: the folder's name must not become a column, it is not in the file.
+    return pq.read_table(path, columns=columns, filters=where, filesystem=files, partitioning=None)
+
+
+def storage_at(uri: str, options: dict[str, str]) -> Storage:
+    """Return the storage of the table at `uri`: an object store if it has a scheme."""
+    if "://" in uri:
+        return ObjectStorage(uri, options)
+    return LocalStorage(Path(uri))
