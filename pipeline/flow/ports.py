@@ -17,12 +17,12 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from pipeline.events.catalogue import Catalogue
-from pipeline.events.model import CleanBatch, Span
+from pipeline.events.model import CleanBatch, Reason, Span, Stage
 from pipeline.events.schema import EventSchema
 from pipeline.io.source import Pace, Source
-from pipeline.privacy.anonymize import Policy
 from pipeline.privacy.epochs import Epoch
 from pipeline.privacy.optout import OptOutState
+from pipeline.privacy.policy import Policy
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -68,7 +68,9 @@ class EventTable(Protocol):
     def position(self, app_id: str) -> int | None:
         """Return the next position of an app id, with the log loaded anew; None if unknown."""
 
-    def commit(self, batch: CleanBatch, *, metadata: Mapping[str, str]) -> Committed:
+    def commit(
+        self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
+    ) -> Committed:
         """Add the rows and move the position from `span.start` to `span.stop`, both or neither.
 
         Raises `PositionConflict`, `SliceExpired` or another `LakeError`; then nothing was added.
@@ -78,14 +80,14 @@ class EventTable(Protocol):
 class RejectionTable(Protocol):
     """Coordinates and reasons of messages that were refused."""
 
-    def position(self, app_id: str) -> int | None:
-        """Return how far rejections of an app id have been recorded; None if there are none."""
+    def commit(self, batch: CleanBatch, now: datetime) -> int:
+        """Record the batch's rejections once each; return how many were new.
 
-    def commit(self, batch: CleanBatch, now: datetime) -> Committed:
-        """Record the batch's rejections, but those that are recorded already."""
+        Raises `PositionConflict` or another `LakeError`.
+        """
 
-    def recorded(self, span: Span) -> pa.RecordBatch:
-        """Return what is recorded of a span, as rows of `events.model.REJECTED`."""
+    def recorded(self, span: Span, event: str) -> Mapping[int, tuple[Stage, Reason]]:
+        """Return what was refused inside `span` before, by offset: it has to stay refused."""
 
 
 class Lake(Protocol):

@@ -1,0 +1,31 @@
+"""How a graph is run: what `telemetry run` decides beside what it reads, knows and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+EMBEDDED = "FnApiRunner"
+"""Runs in this process. `DirectRunner` would first try to download another one."""
+
+
+def _nothing() -> None:
+    """Prepare nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Picklable: worker processes get it too.
+
+    Reading to the end and stopping (`--once`) is `Ports.pace.to_end`.
+    """
+
+    workers: int = 1
+    """Processes of this machine, with the embedded runner; parallelism, with another one."""
+    runner: str = EMBEDDED
+    beam_options: tuple[str, ...] = ()
+    """Words for Beam itself, as after `--` on the command line."""
+    metrics_port: int | None = None
+    """Serve metrics on the loopback interface: this process here, worker i on port + 1 + i."""
+    prepare: Callable[[], None] = _nothing
+    """Called first in every worker process: sets up logging the way this process has it."""

@@ -1,0 +1,103 @@
+"""Compressed files: a stream of what is inside, read in bounded steps from a given offset.
+
+Offsets count uncompressed bytes. Members and frames that follow each other are one stream. How
+much is held in memory depends on what was asked for, not on what a hostile archive unpacks to.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from types import TracebackType
+
+import pyarrow as pa
+
+from pipeline.errors import SourceError
+
+CODECS = {".gz": "gzip", ".zst": "zstd"}
+_STEP = 1 << 20
+
+
+def codec_of(path: str) -> str | None:
+    """Name the codec of a file by the end of its name; None: not compressed."""
+    return next((codec for end, codec in CODECS.items() if path.endswith(end)), None)
+
+
+class Unpacked:
+    """What is inside one compressed file, read forward."""
+
+    def __init__(self, handle: int, codec: str, path: str) -> None:
+        """Read the open file `handle` from its beginning; the handle stays the caller's."""
+        self._file = io.FileIO(os.dup(handle), "rb", closefd=True)
+        self._file.seek(0)
+        self._stream = pa.CompressedInputStream(pa.PythonFile(self._file, mode="r"), codec)
+        self._path = path
+        self.offset = 0
+        """The uncompressed offset of the next byte."""
+        self.ended = False
+
+    @property
+    def consumed(self) -> int:
+        """Compressed bytes taken so far."""
+        return 0 if self._file.closed else self._file.tell()
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer only at the end or before the damage.
+
+        Raises `SourceError` when the archive is cut short or damaged at the next byte.
+        """
+        parts: list[bytes] = []
+        missing = size
+        while missing and not self.ended:
+            try:
+                part = self._stream.read(min(missing, _STEP))
+            except (OSError, pa.ArrowException) as error:
+                if parts:
+                    break
+                raise self._damaged(error) from None
+            self.ended = not part
+            parts.append(part)
+            missing -= len(part)
+        self.offset += size - missing
+        return b"".join(parts)
+
+    def skip_to(self, offset: int) -> None:
+        """Go forward to an offset.
+
+        Raises `SourceError` if the stream ends before: then it is not the file that was read.
+        """
+        while self.offset < offset and self.read(min(_STEP, offset - self.offset)):
+            pass
+        if self.offset != offset:
+            raise SourceError(
+                "the archive holds less than was already read from it",
+                where=self._path,
+                why=f"it ends at {self.offset}, the lake has taken {offset} bytes",
+                remedy="Put the file back as it was, or give the new content a new file.",
+            )
+
+    def close(self) -> None:
+        """Let go of the file; safe to call twice."""
+        self._stream.close()
+        self._file.close()
+
+    def __enter__(self) -> Unpacked:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _damaged(self, error: Exception) -> SourceError:
+        short = "truncated" in str(error).lower()
+        return SourceError(
+            "the archive is cut short" if short else "the archive is damaged",
+            where=f"{self._path}, near uncompressed byte {self.offset}",
+            why="" if short else "it does not unpack as its name says",
+            remedy="Complete lines before that are in the lake. Replace the file by a whole one"
+            " (the same name will do) or remove it, then run again.",
+        )
