@@ -30,6 +30,11 @@ def packaged() -> Traversable:
         ) from None
 
 
+def packaged_text(*path: str) -> str:
+    """The text of one packaged file, for example `packaged_text("demo", "traffic.toml")`."""
+    return _text(packaged().joinpath(*path))
+
+
 def load_schemas(directory: Path | None = None) -> Mapping[str, tuple[EventSchema, ...]]:
     """All event schemas below `directory` (default: the packaged ones), by event.
 

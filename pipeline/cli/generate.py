@@ -1,0 +1,122 @@
+"""`telemetry generate`: believable events of one kind, as NDJSON."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.options import Invocation, configured
+
+if TYPE_CHECKING:
+    from pipeline.demo.profile import Profile
+
+EVENTS = ("api_request", "session", "feature_use", "error_log")
+
+
+@click.command()
+@click.option("--event", type=click.Choice(EVENTS), required=True, help="Which event to make.")
+@click.option(
+    "--events", type=click.IntRange(min=1), default=10_000, show_default=True, help="How many."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; without one, or with -, standard output.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Equal seeds give equal bytes.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 366),
+    default=1,
+    show_default=True,
+    help="Spread the events over this many days before now.",
+)
+@click.option(
+    "--awkward",
+    type=click.FloatRange(0, 0.5),
+    default=0.01,
+    show_default=True,
+    help="Share of malformed, hostile, early, repeated and signed lines.",
+)
+@configured
+def command(
+    call: Invocation,
+    event: str,
+    events: int,
+    out: Path | None,
+    seed: int,
+    days: int,
+    awkward: float,
+) -> None:
+    """Make believable events with every awkward case, as one JSON object a line.
+
+    Addresses come from the two ranges reserved for benchmarks and documentation only. Some lines
+    hold canaries: invented e-mail addresses, keys and account ids that no output may contain.
+    """
+    blocks = _blocks(call.now(), event, events, seed, days, awkward)
+    if out is None or str(out) == "-":
+        for block in blocks:
+            sys.stdout.buffer.write(block)
+        return
+    started = time.perf_counter()
+    with call.out.progress("generated", events) as advance:
+        written = _write(out, _counted(blocks, advance))
+    seconds = time.perf_counter() - started
+    document = {"event": event, "events": events, "bytes": written, "file": str(out)}
+    document |= {"seconds": round(seconds, 3), "events_per_second": round(events / seconds)}
+    call.out.result(
+        document,
+        lambda: call.out.say(
+            f"{events:,} lines of {event}, {written / 2**20:,.1f} MiB in {seconds:.1f} s: {out}"
+        ),
+    )
+
+
+def _blocks(
+    end: datetime, event: str, events: int, seed: int, days: int, awkward: float
+) -> Iterator[bytes]:
+    from pipeline.demo.traffic import generate, sessions_of
+    from pipeline.demo.world import World
+
+    world = World(
+        load_profile(),
+        seed=seed,
+        begin=end - timedelta(days=days),
+        end=end,
+        sessions=sessions_of(event, events),
+    )
+    return generate(world, event, events, awkward=awkward)
+
+
+def load_profile() -> Profile:
+    """The packaged mix of the demo's traffic."""
+    from pipeline.demo.profile import parse_profile
+    from pipeline.io.resources import packaged_text
+
+    return parse_profile(
+        packaged_text("demo", "traffic.toml"), packaged_text("demo", "user_agents.toml")
+    )
+
+
+def _write(out: Path, blocks: Iterable[bytes]) -> int:
+    from pipeline.io.outfile import write_file
+
+    return write_file(out, blocks)
+
+
+def _counted(blocks: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+    for block in blocks:
+        yield block
+        advance(block.count(b"\n"))

@@ -1,0 +1,151 @@
+"""The command `telemetry`: the table of commands, and the way from words to an exit code.
+
+Adding a command is a module that defines `command`, and a line in `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+from pipeline import __version__
+from pipeline.cli import failures
+from pipeline.errors import TelemetryError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: its module below `pipeline.cli`, and the line that help shows for it."""
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, tuple[Entry, ...]] = {
+    "Start here": (
+        Entry("demo", "demo", "Generate, run, look: the whole path without any service."),
+        Entry("doctor", "doctor", "Check this machine and installation; say how to repair it."),
+    ),
+    "Move events": (
+        Entry("run", "run", "Read events, anonymize them, write the lake, each exactly once."),
+        Entry("generate", "generate", "Make believable events with every awkward case."),
+        Entry("status", "status", "Show positions, lag, rows, keys and opt-out freshness."),
+    ),
+    "Look at data": (
+        Entry("sql", "sql", "Query the lake's snapshot with DuckDB."),
+        Entry("schema", "schema", "List events, explain what is stored and why, print DDL."),
+    ),
+    "Privacy": (
+        Entry("optout", "optout", "Add, remove or check opt-outs."),
+        Entry("keys", "keys", "Show the key of each epoch."),
+    ),
+    "Set up": (
+        Entry("geoip", "geoip", "Import a country database, or show the one in use."),
+        Entry("completion", "completion", "Print the completion script of a shell."),
+        Entry("reference", "reference", "Write the command and settings reference."),
+    ),
+}
+"""Every command, by the group that help shows it in."""
+
+_HIDDEN = frozenset({"reference"})
+_BY_NAME = {entry.name: entry for group in COMMANDS.values() for entry in group}
+
+
+class CommandTable(click.Group):
+    """A group that imports the module of a command when the command is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every visible command, in the order of the table."""
+        return [name for name in _BY_NAME if name not in _HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now; None if there is none."""
+        entry = _BY_NAME.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = import_module(f"pipeline.cli.{entry.module}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the nearest name."""
+        if args[0] not in _BY_NAME and not args[0].startswith("-"):
+            raise click.UsageError(_no_command(args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by group, without importing any."""
+        for title, entries in COMMANDS.items():
+            rows = [(entry.name, entry.summary) for entry in entries if entry.name not in _HIDDEN]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class Subcommands(click.Group):
+    """A command with commands of its own, which suggests the nearest name too."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the nearest name."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            raise click.UsageError(_no_command(args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _no_command(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    # The word itself is not repeated: `telemetry optout ID` would print an account id.
+    return "there is no command of this name" + (f"; did you mean {near[0]}?" if near else "")
+
+
+@click.group(
+    cls=CommandTable,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+@click.version_option(__version__, prog_name="telemetry")
+def telemetry() -> None:
+    """Usage telemetry without identifiers: events in, anonymized Parquet out.
+
+    Settings come from flags, then TELEMETRY_* variables, then telemetry.toml. Every command has
+    --json. Exit codes: 0 done, 1 failed, 2 usage, 3 settings or environment, 4 privacy gate
+    closed, 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code; every failure is told on standard error."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = words[: words.index("--")] if "--" in words else words
+    try:
+        code = telemetry.main(words, prog_name="telemetry", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return failures.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of the output has gone (`| head`): nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        failure: TelemetryError = failures.usage(error)
+    except TelemetryError as error:
+        failure = error
+    except Exception as error:
+        failure = failures.unexpected(error, verbose="--verbose" in options)
+    render = failures.as_json if "--json" in options else failures.as_text
+    click.echo(render(failure), err=True)
+    return failure.exit_code

@@ -1,0 +1,134 @@
+"""Options that commands share, and what they become: one `Invocation` for each command.
+
+    @click.command()
+    @configured
+    def command(call: Invocation) -> int: ...
+
+`reporting` adds `--json`, `--quiet` and `--verbose`; `configured` adds those and `--config`,
+`--lake`, `--state` and `--now`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.output import Output
+from pipeline.errors import UsageError
+from pipeline.settings import Settings, load_settings
+
+Clock = Callable[[], datetime]
+Decorated = Callable[..., Any]
+
+
+def now_utc() -> datetime:
+    """The machine's time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What every command gets: where to print, the settings, and the clock."""
+
+    out: Output
+    settings: Settings = field(default_factory=Settings)
+    config: Path | None = None
+    fixed_now: datetime | None = None
+    """The time given by `--now`, if one was."""
+
+    def now(self) -> datetime:
+        """The time that counts as now, in UTC."""
+        return self.fixed_now or now_utc()
+
+    def with_settings(self, flags: Mapping[str, object]) -> Invocation:
+        """The same with more flags, by dotted name of the setting; None means not given."""
+        lake, state = self.settings.lake.path, self.settings.state.path
+        base = {"lake.path": lake, "state.path": None if state is None else str(state)}
+        return replace(self, settings=load_settings(self.config, {**base, **flags}))
+
+
+class Time(click.ParamType):
+    """A time with zone, RFC 3339: `2026-11-24T12:00:00Z`."""
+
+    name = "time such as 2026-11-24T12:00:00Z"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read the text; a time without zone is refused, because it could mean two moments."""
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail("not a time", param, ctx)
+        if moment.tzinfo is None:
+            self.fail("no zone", param, ctx)
+        return moment.astimezone(UTC)
+
+
+_REPORTING = (
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+    click.option("--quiet", "-q", is_flag=True, help="Print no messages, only the result."),
+    click.option("--verbose", "-v", is_flag=True, help="Print more about what is done."),
+)
+
+_CONFIGURED = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="Settings file.  [default: telemetry.toml, if there is one]",
+    ),
+    click.option("--lake", help="Folder or object store URL of the lake."),
+    click.option("--state", help="Private folder: keys, opt-out list, requests, receipts."),
+    click.option("--now", type=Time(), metavar="TIME", help="Take this as the current time."),
+)
+
+
+def _with(options: tuple[Callable[[Decorated], Decorated], ...], command: Decorated) -> Decorated:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reporting(command: Decorated) -> Decorated:
+    """Add `--json`, `--quiet`, `--verbose`; the command gets an `Invocation` without settings."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> Any:
+        call = Invocation(_output(as_json, quiet, verbose))
+        return command(call, *args, **options)
+
+    return _with(_REPORTING, wrapped)
+
+
+def configured(command: Decorated) -> Decorated:
+    """Add the shared options; the command gets an `Invocation` with settings and clock."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,
+        config: Path | None,
+        lake: str | None,
+        state: str | None,
+        now: datetime | None,
+        as_json: bool,
+        quiet: bool,
+        verbose: bool,
+        **options: Any,
+    ) -> Any:
+        settings = load_settings(config, {"lake.path": lake, "state.path": state})
+        call = Invocation(_output(as_json, quiet, verbose), settings, config, now)
+        return command(call, *args, **options)
+
+    return _with((*_CONFIGURED, *_REPORTING), wrapped)
+
+
+def _output(as_json: bool, quiet: bool, verbose: bool) -> Output:
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose exclude each other", remedy="Give one of them")
+    return Output(json=as_json, quiet=quiet, verbose=verbose)

@@ -1,0 +1,199 @@
+"""The settings themselves, each declared once with its default, its limits and its help.
+
+`docs/configuration.md` is generated from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+from pipeline.errors import SettingsError
+from pipeline.settings.values import (
+    Secret,
+    among,
+    choice,
+    duration,
+    networks,
+    path,
+    secret,
+    setting,
+    size,
+    storage,
+    switch,
+    text,
+    text_list,
+    whole,
+)
+
+_NOTHING: Mapping[str, str | Secret] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class LakeSettings:
+    """Where the tables are."""
+
+    path: str | None = setting(
+        None, text, "Folder or object store URL of the lake. Flag `--lake`, `TELEMETRY_LAKE`."
+    )
+    storage: Mapping[str, str | Secret] = setting(
+        _NOTHING, storage, "Options of the object store client, passed on as they are."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """Where keys, the opt-out list, requests and receipts are: never inside the lake."""
+
+    path: Path | None = setting(
+        None, path, "Private folder of this installation. Flag `--state`, `TELEMETRY_STATE`."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One input of one event; any number of `[sources.NAME]` sections, one of files or servers."""
+
+    event: str = setting("", text, "Event that this source carries. Required.")
+    files: tuple[str, ...] = setting(
+        (), text_list, "NDJSON files, or directories that are tailed; `.gz` and `.zst` read whole."
+    )
+    servers: tuple[str, ...] = setting((), text_list, "Kafka bootstrap servers, `host:port`.")
+    topic: str | None = setting(None, text, "Kafka topic.")
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """What may be stored. Limits are those of the privacy rules and cannot be crossed."""
+
+    ipv4_bits: int = setting(16, whole(0, 24), "Bits of an IPv4 network that are stored; 0: none.")
+    ipv6_bits: int = setting(32, whole(0, 48), "Bits of an IPv6 network that are stored; 0: none.")
+    trusted_proxies: tuple[str, ...] = setting(
+        (), networks, "Our own proxies: behind these, `forwarded_for` is read."
+    )
+    public_ranges: tuple[str, ...] = setting(
+        (),
+        among(networks, "198.18.0.0/15", "2001:db8::/32"),
+        "Reserved ranges to treat as public. For the demo only.",
+    )
+    epoch: str = setting(
+        "4weeks", choice("day", "week", "4weeks"), "How long one pseudonym key is used."
+    )
+    max_age_days: int = setting(
+        7, whole(1, 88), "Older events are rejected as `too_old`, unless `--backfill` is given."
+    )
+    retention_days: int = setting(90, whole(2, 90), "Days until an event must be gone.")
+    optout_stale_after: timedelta = setting(
+        timedelta(minutes=15), duration("1m", "15m"), "Older opt-out state stops the pipeline."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FlushSettings:
+    """How much is written in one commit."""
+
+    interval: timedelta = setting(
+        timedelta(seconds=15),
+        duration("100ms", "10m"),
+        "A commit at least this often while events arrive. Flag `--flush-interval`.",
+    )
+    bytes: int = setting(64 * 2**20, size("1MiB", "256MiB"), "Most raw bytes in one commit.")
+
+
+@dataclass(frozen=True, slots=True)
+class GeoSettings:
+    """Which country database is used."""
+
+    database: Path | None = setting(
+        None, path, "Country MMDB. Default: the imported one, else the packaged demo database."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueSettings:
+    """Closed lists of your own."""
+
+    directory: Path | None = setting(None, path, "Folder of catalogue files. Default: packaged.")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSettings:
+    """Event schemas of your own."""
+
+    directory: Path | None = setting(
+        None, path, "Folder of `<event>/v<N>.yaml`. Default: packaged."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """The Prometheus endpoint."""
+
+    port: int | None = setting(
+        None, whole(1, 65_535), "Port on the loopback interface. Default: no endpoint."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """How to connect to Kafka, for every Kafka source."""
+
+    protocol: str = setting(
+        "plaintext",
+        choice("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+        "Security protocol.",
+    )
+    sasl_mechanism: str = setting(
+        "scram-sha-512", choice("plain", "scram-sha-256", "scram-sha-512"), "SASL mechanism."
+    )
+    username: Secret | None = setting(None, secret, "SASL user name.")
+    password: Secret | None = setting(None, secret, "SASL password.")
+    ca_file: Path | None = setting(None, path, "Certificates that sign the brokers' ones (PEM).")
+    cert_file: Path | None = setting(None, path, "Certificate of this client (PEM).")
+    key_file: Path | None = setting(None, path, "Private key of this client (PEM).")
+    read_committed: bool = setting(False, switch, "Leave out records of aborted transactions.")
+
+
+def _no_sources() -> Mapping[str, SourceSettings]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, checked."""
+
+    lake: LakeSettings = LakeSettings()
+    state: StateSettings = StateSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    flush: FlushSettings = FlushSettings()
+    geo: GeoSettings = GeoSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
+    schemas: SchemaSettings = SchemaSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    sources: Mapping[str, SourceSettings] = field(default_factory=_no_sources)
+
+    def need_lake(self) -> str:
+        """The lake's path or URL; SettingsError with the ways to set it if there is none."""
+        if self.lake.path is None:
+            raise SettingsError(
+                "no lake is set",
+                where="lake.path",
+                remedy="Pass --lake PATH, set TELEMETRY_LAKE, or write [lake] path = ... in "
+                "telemetry.toml",
+            )
+        return self.lake.path
+
+    def need_state(self) -> Path:
+        """The state folder; SettingsError with the ways to set it if there is none."""
+        if self.state.path is None:
+            raise SettingsError(
+                "no state folder is set",
+                where="state.path",
+                remedy="Pass --state PATH, set TELEMETRY_STATE, or write [state] path = ... in "
+                "telemetry.toml",
+            )
+        return self.state.path
