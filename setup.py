@@ -39,8 +39,8 @@ RUNTIME = [
 EXTRAS = {
     # Differentially private releases.
     "dp": ["opendp>=0.14"],
-    # Dataflow, and keys in Google Cloud Secret Manager. Not in the lock: Beam's own Google parts are
-    # large, and with only some of them installed Beam warns at every import.
+    # Dataflow, and keys in Google Cloud Secret Manager. Not in the lock: Beam's own Google parts
+    # are large, and with only some of them installed Beam warns at every import.
     "gcp": ["apache-beam[gcp]==2.77.*", "google-cloud-secret-manager>=2.20"],
     "dev": [
         "confluent-kafka>=2.8",
@@ -80,7 +80,7 @@ DATA = {
 setup(
     name="telemetry-pipeline",
     version=version_line.group(1),
-    description="Usage telemetry: request logs in, anonymized partitioned Parquet out, exactly once",
+    description="Usage telemetry: request logs in, anonymized Parquet out, each event once",
     long_description=(ROOT / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

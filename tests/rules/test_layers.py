@@ -1,0 +1,181 @@
+"""Who may import whom: the rooms of the package, and what stays in one of them."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.rules.sources import dotted, imported, modules
+
+EVERYTHING = "*"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "metrics": set(),
+    "settings": {"errors"},
+    "events": {"errors"},
+    "privacy": {"errors", "events"},
+    # Beside the words of events/, the values that its files hold: key epochs, opt-out standings.
+    "io": {
+        "errors",
+        "events.catalogue",
+        "events.model",
+        "events.schema",
+        "privacy.epochs",
+        "privacy.optout",
+        "privacy.tokens",
+        "schemas",
+    },
+    "flow": {"errors", "metrics", "settings", "events", "privacy", "io"},
+    "ops": {"errors", "metrics", "events", "privacy", "io"},
+    "dashboard": {"errors", "events.schema"},
+    "demo": {"errors", "events", "privacy", "io"},
+    "cli": {EVERYTHING},
+}
+
+PURE = ("events", "privacy")
+IMPURE_MODULES = (
+    "asyncio",
+    "datetime.datetime.now",
+    "glob",
+    "io.open",
+    "logging",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "shutil",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "uuid",
+)
+IMPURE_CALLS = ("open", "input", "print", "datetime.now", "datetime.today", "date.today")
+
+
+def allowed(module: str, target: str) -> bool:
+    """May `module` import `target` (both without the leading `pipeline.`)?"""
+    room = module.split(".")[0]
+    if target.split(".")[0] == room:
+        return True
+    return any(
+        entry == EVERYTHING or target == entry or target.startswith(f"{entry}.")
+        for entry in MAY_IMPORT[room]
+    )
+
+
+def test_every_module_lives_in_a_known_room() -> None:
+    unknown = {m.where for m in modules() if m.room and m.room not in MAY_IMPORT}
+    assert unknown == set()
+
+
+def test_rooms_import_only_what_the_architecture_allows() -> None:
+    broken = []
+    for module in modules():
+        if not module.room:
+            continue
+        own = module.name.removeprefix("pipeline.")
+        for line, name in imported(module.tree):
+            if not name.startswith("pipeline."):
+                continue
+            target = name.removeprefix("pipeline.")
+            if target != "__version__" and not allowed(own, target):
+                broken.append(f"{module.where}:{line} imports {name}")
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    ("module", "target", "answer"),
+    [
+        ("io.lake", "events.model.CleanBatch", True),
+        ("io.lake", "events.decode.Decoder", False),
+        ("events.decode", "privacy.tokens", False),
+        ("events.schema", "events.treatments", True),
+        ("ops.seal", "settings.Settings", False),
+        ("cli.main", "flow.graph", True),
+    ],
+)
+def test_the_rule_tells_allowed_from_forbidden(module: str, target: str, answer: bool) -> None:
+    assert allowed(module, target) is answer
+
+
+def test_only_flow_imports_beam() -> None:
+    broken = [
+        f"{module.where}:{line}"
+        for module in modules()
+        if module.room != "flow"
+        for line, name in imported(module.tree)
+        if name.split(".")[0] == "apache_beam"
+    ]
+    assert broken == []
+
+
+def test_only_the_command_line_imports_click_and_rich() -> None:
+    broken = [
+        f"{module.where}:{line}"
+        for module in modules()
+        if module.room != "cli"
+        for line, name in imported(module.tree)
+        if name.split(".")[0] in ("click", "rich")
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_pure_rooms_touch_no_file_clock_randomness_or_environment(room: str) -> None:
+    broken = []
+    for module in modules():
+        if module.room != room:
+            continue
+        for line, name in imported(module.tree):
+            if any(name == bad or name.startswith(f"{bad}.") for bad in IMPURE_MODULES):
+                broken.append(f"{module.where}:{line} imports {name}")
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and dotted(node.func) in IMPURE_CALLS:
+                broken.append(f"{module.where}:{node.lineno} calls {dotted(node.func)}")
+    assert broken == []
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_pure_rooms_say_their_types_without_any(room: str) -> None:
+    broken = [
+        f"{module.where}:{node.lineno}"
+        for module in modules()
+        if module.room == room
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Name | ast.alias)
+        and (node.id if isinstance(node, ast.Name) else node.name) == "Any"
+    ]
+    assert broken == []
+
+
+def test_only_the_command_line_prints() -> None:
+    broken = [
+        f"{module.where}:{node.lineno}"
+        for module in modules()
+        if module.room != "cli"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and dotted(node.func) in ("print", "sys.stdout.write", "sys.stderr.write")
+    ]
+    assert broken == []
+
+
+def test_only_io_and_the_command_line_open_files() -> None:
+    opens = ("open", "os.open", "os.fdopen", "gzip.open", "zstandard.open")
+    methods = ("read_text", "read_bytes", "write_text", "write_bytes", "open")
+    broken = []
+    for module in modules():
+        if module.room in ("io", "cli"):
+            continue
+        for node in ast.walk(module.tree):
+            if not isinstance(node, ast.Call):
+                continue
+            method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            if dotted(node.func) in opens or (method in methods and module.room in PURE):
+                broken.append(f"{module.where}:{node.lineno} calls {dotted(node.func) or method}")
+    assert broken == []
