@@ -63,10 +63,12 @@ class CommandTable(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every visible command, in the order of the table."""
+        del ctx
         return [name for name in _BY_NAME if name not in _HIDDEN]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, imported now; None if there is none."""
+        del ctx
         entry = _BY_NAME.get(cmd_name)
         if entry is None:
             return None
@@ -83,6 +85,7 @@ class CommandTable(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by group, without importing any."""
+        del ctx
         for title, entries in COMMANDS.items():
             rows = [(entry.name, entry.summary) for entry in entries if entry.name not in _HIDDEN]
             with formatter.section(title):

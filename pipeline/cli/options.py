@@ -53,22 +53,25 @@ class Invocation:
         return replace(self, settings=load_settings(self.config, {**base, **flags}))
 
 
-class Time(click.ParamType):
-    """A time with zone, RFC 3339: `2026-11-24T12:00:00Z`."""
-
-    name = "time such as 2026-11-24T12:00:00Z"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read the text; a time without zone is refused, because it could mean two moments."""
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail("not a time", param, ctx)
-        if moment.tzinfo is None:
-            self.fail("no zone", param, ctx)
-        return moment.astimezone(UTC)
+def read_time(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> datetime | None:
+    """A time with zone, RFC 3339; one without zone is refused, as it could mean two moments."""
+    del parameter
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(
+            "a time does not fit",
+            where=context.command_path,
+            why="expected RFC 3339 with a zone",
+            remedy="Write it as 2026-11-24T12:00:00Z",
+        )
+    return moment.astimezone(UTC)
 
 
 _REPORTING = (
@@ -85,7 +88,9 @@ _CONFIGURED = (
     ),
     click.option("--lake", help="Folder or object store URL of the lake."),
     click.option("--state", help="Private folder: keys, opt-out list, requests, receipts."),
-    click.option("--now", type=Time(), metavar="TIME", help="Take this as the current time."),
+    click.option(
+        "--now", callback=read_time, metavar="TIME", help="Take this as the current time."
+    ),
 )
 
 

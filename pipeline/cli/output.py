@@ -98,7 +98,7 @@ class Output:
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, title: str = ""
     ) -> None:
-        """Print a table: ruled on a terminal, aligned text otherwise. Numbers stand to the right."""
+        """Print a table: ruled on a terminal, aligned text otherwise; numbers to the right."""
         right = [
             all(isinstance(row[i], int | float | None) for row in rows) and bool(rows)
             for i in range(len(columns))

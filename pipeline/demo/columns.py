@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 DAY_US = 86_400_000_000
 _HEX_PAIRS = np.frombuffer(
@@ -97,7 +98,7 @@ def join(*pieces: str | pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(*parts, "")
 
 
-def only(mask: npt.NDArray[np.bool_], column: pa.Array) -> pa.Array:
+def only(mask: Flags, column: pa.Array) -> pa.Array:
     """The column where the mask holds, elsewhere the empty text."""
     return pc.if_else(pa.array(mask), column, "")
 

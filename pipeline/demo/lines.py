@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.demo.columns import (
     DAY_US,
+    Flags,
     Ints,
     decimal_text,
     hex_text,
@@ -49,12 +50,11 @@ def _moments(
     owner, times = owner[order], times[order]
     late = random.random(rows) < _LATE_SHARE
     delay = (random.random(rows) * 6 * DAY_US).astype(np.int64)
-    return owner, np.where(late, np.maximum(times - delay, world.begin_us), times)
+    late &= times - delay >= world.begin_us
+    return owner, np.where(late, times - delay, times)
 
 
-def _failing(
-    world: World, sessions: Sessions, owner: Ints, times: Ints, random: np.random.Generator
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _failing(world: World, sessions: Sessions, owner: Ints, times: Ints) -> Flags:
     """Rows inside the incident: right time, model and region."""
     if world.incident is None:
         return np.zeros(len(times), dtype=np.bool_)
@@ -63,7 +63,8 @@ def _failing(
     model = shares["models"].words.index(plan.model)
     region = shares["regions"].words.index(plan.region)
     same_place = (sessions.model[owner] == model) & (sessions.region[owner] == region)
-    return (times >= begin) & (times < end) & same_place
+    found: Flags = (times >= begin) & (times < end) & same_place
+    return found
 
 
 def _template_pieces(routes: tuple[RouteTraffic, ...]) -> tuple[list[str], list[str]]:
@@ -99,7 +100,7 @@ def api_request(
     owner, times = _moments(world, sessions, rows, random)
     route = shares["routes"].pick(random.random(rows))
     status = shares["statuses"].pick(random.random(rows))
-    in_incident = _failing(world, sessions, owner, times, random)
+    in_incident = _failing(world, sessions, owner, times)
     broken = in_incident & (random.random(rows) < profile.incident.failure_share)
     status[broken] = profile.statuses.index((profile.incident.status, profile.incident.error_code))
     latency = _latency(world, route, in_incident, random)
@@ -139,7 +140,7 @@ def api_request(
         ',"bytes_in":',
         number_text((bytes_in * spread).astype(np.int64)),
         ',"bytes_out":',
-        number_text((bytes_out * spread).astype(np.int64)),
+        number_text((bytes_out * spread[::-1]).astype(np.int64)),
         words(referrer, shares["referrers"].pick(random.random(rows))),
         ',"trace_id":"',
         hex_text(random, rows, 16),
@@ -150,7 +151,7 @@ def api_request(
 def _latency(
     world: World,
     route: Ints,
-    in_incident: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    in_incident: Flags,
     random: np.random.Generator,
 ) -> Floats:
     routes, rows = world.profile.routes, len(route)

@@ -141,7 +141,7 @@ def parse_profile(traffic: str, user_agents: str) -> Profile:
         incident=Incident(**document["incident"]),
         routes=tuple(RouteTraffic(*row[:2], *row[3:]) for row in document["routes"]),
         statuses=tuple((row[0], row[1]) for row in document["statuses"]),
-        errors=tuple(ErrorKind(*row[:3], row[4]) for row in document["errors"]),
+        errors=tuple(ErrorKind(row[0], row[1], row[2], row[4]) for row in document["errors"]),
         clients=tuple(kind for kind, _ in clients),
         feature_actions=tuple(pair for pair, _ in actions),
         shares=shares,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from pipeline.demo.awkward import awkward_lines
-from pipeline.demo.columns import line_bytes
+from pipeline.demo.columns import Ints, line_bytes
 from pipeline.demo.lines import MAKERS
 from pipeline.demo.world import World
 
@@ -60,7 +60,7 @@ def generate(world: World, event: str, events: int, *, awkward: float = 0.01) ->
 
 
 def _sprinkle(
-    offsets: np.ndarray[tuple[int], np.dtype[np.int64]],
+    offsets: Ints,
     data: memoryview,
     oddities: Iterator[bytes],
     count: int,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from pipeline.demo.columns import DAY_US, Ints, hex_text, join, words
+from pipeline.demo.columns import DAY_US, Flags, Ints, hex_text, join, words
 from pipeline.demo.profile import Floats, Profile, quoted
 
 HOUR_US = 3_600_000_000
@@ -36,7 +36,7 @@ class Sessions:
     account: Ints
     start_us: Ints
     duration_s: Floats
-    open: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    open: Flags
     """Whether the session still runs at the end of the demo's time."""
     identifier: pa.Array
     model: Ints
@@ -72,7 +72,7 @@ class World:
 
     def opted_out(self) -> list[str]:
         """The raw ids of the accounts that have opted out: about one in a hundred."""
-        return [self.account_id(index) for index in np.flatnonzero(self._opted_out)]
+        return [self.account_id(index) for index in np.flatnonzero(self._opted_out).tolist()]
 
     def part(self, number: int) -> Sessions:
         """Make one part of the sessions; the same part always has the same sessions."""

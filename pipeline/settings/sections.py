@@ -3,6 +3,9 @@
 `docs/configuration.md` is generated from these declarations.
 """
 
+# `setting` returns a dataclass field, which is what a default may be.
+# ruff: noqa: RUF009
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -49,9 +49,9 @@ class Secret:
         return f"Secret({self.reference.partition(':')[0]}:...)"
 
 
-def setting(default: T, kind: Kind, help: str) -> T:
+def setting(default: T, kind: Kind, says: str) -> T:
     """Declare a setting as the default of a dataclass field."""
-    metadata = {"kind": kind, "help": help}
+    metadata = {"kind": kind, "help": says}
     if isinstance(default, Mapping):
         found: Any = field(default_factory=lambda: default, metadata=metadata)
     else:
