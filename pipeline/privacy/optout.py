@@ -1,0 +1,189 @@
+"""The opt-out test: whose events are dropped, and for which reason.
+
+A person is known here by the token of the account id under the permanent opt-out key; the list
+holds tokens and standings, never ids. Processing time decides: whoever is opted out now loses
+every event that arrives, and events from inside an earlier opt-out stay dropped after opting in
+again. Events without an account id obey the signals alone. Reading the list, and refusing to go
+on with a stale one, is the business of `io/` and `flow/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.events.model import Drop, RawBatch
+from pipeline.privacy.columns import Bools, Ints, distinct, keep_rows, numbers, raw_column
+from pipeline.privacy.memo import Memo
+from pipeline.privacy.tokens import IDENTIFIER_LIMIT, TOKEN_BYTES, Domain, TokenKey
+
+ACCOUNT = "account_id"
+SIGNALS = ("gpc", "dnt")
+"""Raw fields that hold what the client's own switch said (Sec-GPC and DNT headers)."""
+
+_ORDER = (Drop.ERASED, Drop.RESTRICTED, Drop.OPT_OUT, Drop.SIGNAL)
+"""A row that several reasons hold for is counted under the first."""
+
+Batch = TypeVar("Batch")
+Interval = tuple[int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one account has asked for. Times are microseconds since 1970-01-01 UTC."""
+
+    intervals: tuple[Interval, ...] = ()
+    """Opt-outs as half-open intervals `[from, to)`; `to` is None while it lasts."""
+    erased_at: int | None = None
+    """When erasure was asked for: nothing of the account is ever taken again."""
+    restricted: int | None = None
+    """When processing was restricted (Art. 18); None while it is not."""
+
+    def opted_out_at(self, now_us: int) -> bool:
+        """Whether an opt-out is in force at that time.
+
+        One that lasts is in force even if it begins a little later than `now_us`: the clock
+        that wrote it may be ahead of ours.
+        """
+        return any(
+            stop is None or start <= now_us < stop for start, stop in self.intervals
+        )
+
+    def covers(self, event_us: Ints) -> Bools:
+        """Which of these event times lie inside an opt-out."""
+        inside = np.zeros(len(event_us), dtype=np.bool_)
+        for start, stop in self.intervals:
+            inside |= (event_us >= start) & (True if stop is None else event_us < stop)
+        return inside
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OptOutState:
+    """The whole list at one moment: standings by opt-out token (32 hex digits)."""
+
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"OptOutState(accounts={len(self.standings)})"
+
+
+class OptOutGate:
+    """Drops what must not be processed, before anything else looks at it.
+
+    `key` is the permanent opt-out key; `KeyUnavailable` if it is too short.
+    """
+
+    __slots__ = ("_tokens",)
+
+    def __init__(self, key: bytes) -> None:
+        tokens = TokenKey(key)
+
+        def answer(accounts: Sequence[bytes]) -> list[str]:
+            digests = tokens.digests(Domain.OPTOUT, accounts)
+            return [digest[:TOKEN_BYTES].hex() for digest in digests]
+
+        self._tokens = Memo(answer)
+
+    def drop(
+        self, batch: RawBatch, state: OptOutState, now_us: int, *, time_field: str = ""
+    ) -> RawBatch:
+        """The batch without the rows that `state` or a signal forbids; they are only counted.
+
+        `now_us` is the processing time in microseconds since 1970. `time_field` names the event
+        time; by default the first of `occurred_at`, `started_at` that the batch has. A row is
+        counted once: erased, restricted, opted out, signal, in this order. What remains lies in
+        new buffers that no dropped row has been in.
+        """
+        rows = batch.rows
+        reasons = self._by_account(rows, state, now_us, time_field)
+        reasons[(reasons < 0) & _signalled(rows)] = _ORDER.index(Drop.SIGNAL)
+        keep = reasons < 0
+        if keep.all():
+            return batch
+        counts = np.bincount(reasons[~keep], minlength=len(_ORDER)).tolist()
+        dropped = dict(batch.dropped)
+        for reason, count in zip(_ORDER, counts, strict=True):
+            if count:
+                dropped[reason] = dropped.get(reason, 0) + count
+        return RawBatch(
+            span=batch.span,
+            event=batch.event,
+            read=batch.read,
+            rows=keep_rows(rows, keep),
+            rejected=batch.rejected,
+            dropped=dropped,
+            nulled=batch.nulled,
+        )
+
+    def _by_account(
+        self, rows: pa.RecordBatch, state: OptOutState, now_us: int, time_field: str
+    ) -> Ints:
+        reasons = np.full(rows.num_rows, -1, dtype=np.int64)
+        if not state.standings or not rows.num_rows:
+            return reasons
+        accounts = distinct(raw_column(rows, ACCOUNT, pa.string()))
+        ids = accounts.values.cast(pa.binary())
+        sizes = pc.binary_length(ids)
+        # Whatever is too long for a token is rejected later on; the list cannot hold it.
+        possible = pc.and_(pc.greater(sizes, 0), pc.less_equal(sizes, IDENTIFIER_LIMIT))
+        tokens = iter(self._tokens.get(ids.filter(possible).to_pylist()))
+        standings = [
+            state.standings.get(next(tokens)) if is_id else None for is_id in possible.to_pylist()
+        ]
+        verdicts = np.full(len(standings) + 1, -1, dtype=np.int64)
+        former: list[tuple[int, Standing]] = []
+        for code, standing in enumerate(standings):
+            if standing is None:
+                continue
+            verdict = _verdict(standing, now_us)
+            if verdict is not None:
+                verdicts[code] = _ORDER.index(verdict)
+            elif standing.intervals:
+                former.append((code, standing))
+        reasons = verdicts[accounts.codes]
+        if former:
+            times = _event_times(rows, time_field)
+            order = np.argsort(accounts.codes, kind="stable")
+            ordered = accounts.codes[order]
+            for code, standing in former:
+                first, last = np.searchsorted(ordered, (code, code + 1))
+                mine = order[first:last]
+                reasons[mine[standing.covers(times[mine])]] = _ORDER.index(Drop.OPT_OUT)
+        return reasons
+
+
+def _verdict(standing: Standing, now_us: int) -> Drop | None:
+    """Why every event of the account is dropped, whatever its time; None if it is not so."""
+    if standing.erased_at is not None:
+        return Drop.ERASED
+    if standing.restricted is not None:
+        return Drop.RESTRICTED
+    return Drop.OPT_OUT if standing.opted_out_at(now_us) else None
+
+
+def _event_times(rows: pa.RecordBatch, time_field: str) -> Ints:
+    names = [time_field] if time_field else ["occurred_at", "started_at"]
+    found = next((name for name in names if rows.schema.get_field_index(name) >= 0), names[0])
+    column = raw_column(rows, found, pa.timestamp("us", tz="UTC"))
+    return np.asarray(numbers(column), dtype=np.int64)
+
+
+def _signalled(rows: pa.RecordBatch) -> Bools:
+    """Rows where a signal is exactly `1`, or a list of header values holds exactly `1`."""
+    found = np.zeros(rows.num_rows, dtype=np.bool_)
+    for name in SIGNALS:
+        column = raw_column(rows, name, pa.string())
+        if column.null_count == len(column):
+            continue
+        said = distinct(column)
+        ones = [
+            any(part.strip(" \t") == "1" for part in value.split(","))
+            for value in said.values.to_pylist()
+        ]
+        found |= np.array([*ones, False])[said.codes]
+    return found
