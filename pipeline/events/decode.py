@@ -1,0 +1,195 @@
+"""Decode: a slice of raw messages to a `RawBatch` of typed columns.
+
+Most messages take the columnar path (`fast`), all others the strict one (`strict`), and nobody
+can tell from the result which one it was: the strict decoder defines what a message means. When
+the columnar parser refuses a block, the message it stopped at (or a few, if it does not say)
+goes to the strict decoder, which also learns the undeclared names in it, and the rest is tried
+again. A hostile or careless producer makes decoding slower, never wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.events.fast import Refused, parse_lines
+from pipeline.events.learned import LearnedNames
+from pipeline.events.lines import Lines, join, lines_of, screen
+from pipeline.events.model import (
+    NONE_REJECTED,
+    REJECTED,
+    Offsets,
+    RawBatch,
+    Reason,
+    Slice,
+    Stage,
+)
+from pipeline.events.schema import EventSchema
+from pipeline.events.strict import Record, StrictDecoder
+
+BLOCK_MESSAGES: Final = 24_576
+"""Messages in one columnar parse: enough to forget its fixed cost, few enough for the caches."""
+STRICT_RUN: Final = 64
+"""Messages that go to the strict decoder together when the columnar parser keeps stopping."""
+SPLIT: Final = 16
+"""Parts into which a block is cut when the parser does not say where it stopped."""
+
+
+class Decoder:
+    """Decodes slices of one event. Not thread-safe; keeps nothing but learned names."""
+
+    def __init__(self, schemas: tuple[EventSchema, ...]) -> None:
+        """`schemas` are the known versions of one event, ascending."""
+        self._newest = schemas[-1]
+        self._strict = StrictDecoder(schemas)
+        self._learned = LearnedNames(self._newest)
+
+    def decode(self, source: Slice) -> RawBatch:
+        """Columns of every message that is understood, and a rejection for each other one.
+
+        Rows and rejections are in the order of the slice. Never raises on account of the data.
+        """
+        work = _Work(source, self._newest, self._strict, self._learned)
+        for low in range(0, len(source), BLOCK_MESSAGES):
+            high = min(low + BLOCK_MESSAGES, len(source))
+            sure = screen(source, low, high)
+            work.strictly(low + np.flatnonzero(~sure))
+            if sure.any():
+                work.columnar(lines_of(source, low + np.flatnonzero(sure)))
+        return work.batch()
+
+
+class _Work:
+    """What has become of one slice's messages so far."""
+
+    def __init__(
+        self, source: Slice, newest: EventSchema, strict: StrictDecoder, learned: LearnedNames
+    ) -> None:
+        self._source = source
+        self._newest = newest
+        self._strict = strict
+        self._learned = learned
+        self._pieces: list[tuple[Offsets, list[pa.Array]]] = []
+        self._records: list[tuple[int, Record]] = []
+        self._refused: list[tuple[int, Reason]] = []
+        self._nulled: Counter[tuple[str, str]] = Counter()
+
+    def strictly(self, rows: Offsets) -> None:
+        """Decode these messages one by one, and learn from them."""
+        source = self._source
+        for row in rows.tolist():
+            answer = self._strict.decode(source.data[source.starts[row] : source.ends[row]])
+            if isinstance(answer, Reason):
+                self._refused.append((row, answer))
+                continue
+            self._records.append((row, answer))
+            self._nulled.update(answer.nulled)
+            if answer.undeclared:
+                self._learned.learn(answer.undeclared)
+
+    def columnar(self, lines: Lines) -> None:
+        """Decode screened messages by columns as far as the parser takes them."""
+        accepted: list[Lines] = []  # runs before a culprit, parsed together at the end
+        while len(lines):
+            culprit = self._parse(lines)
+            if culprit is None:
+                break
+            if len(lines) <= STRICT_RUN:
+                self.strictly(lines.rows)
+                break
+            if STRICT_RUN <= culprit < len(lines):
+                accepted.append(lines.part(0, culprit))
+                self.strictly(lines.rows[culprit : culprit + 1])
+                lines = lines.part(culprit + 1, len(lines))
+                continue
+            before = self._learned.parser_schema()
+            self.strictly(lines.rows[:STRICT_RUN])
+            lines = lines.part(STRICT_RUN, len(lines))
+            if culprit == len(lines) + STRICT_RUN and before is self._learned.parser_schema():
+                self._split(lines)
+                break
+        if accepted:
+            joined = join(accepted)
+            if self._parse(joined) is not None:
+                self._split(joined)
+
+    def _parse(self, lines: Lines) -> int | None:
+        """None if the block is done, else where the parser stopped (its length if unknown)."""
+        parsed = parse_lines(self._newest, self._learned, lines)
+        if isinstance(parsed, Refused):
+            return len(lines) if parsed.culprit is None else parsed.culprit
+        self._nulled.update(parsed.nulled)
+        if len(parsed.rows):
+            self._pieces.append((parsed.rows, parsed.columns))
+        self.strictly(parsed.doubtful)
+        return None
+
+    def _split(self, lines: Lines) -> None:
+        step = max(STRICT_RUN, -(-len(lines) // SPLIT))
+        for start in range(0, len(lines), step):
+            self.columnar(lines.part(start, min(start + step, len(lines))))
+
+    def batch(self) -> RawBatch:
+        """The whole slice's rows, rejections and counts."""
+        if self._records:
+            self._pieces.append(self._strict_piece())
+        rows, columns = self._ordered()
+        source = self._source
+        sizes = (source.ends[rows] - source.starts[rows]).astype(np.int32)
+        columns += [pa.array(source.offsets[rows]), pa.array(sizes)]
+        return RawBatch(
+            source.span,
+            source.event,
+            len(source),
+            pa.RecordBatch.from_arrays(columns, schema=self._newest.raw),
+            self._rejections(),
+            nulled=dict(self._nulled),
+        )
+
+    def _strict_piece(self) -> tuple[Offsets, list[pa.Array]]:
+        rows = np.array([row for row, _ in self._records], np.int64)
+        columns = [
+            pa.array([record.values[at] for _, record in self._records], self._newest.raw[at].type)
+            for at in range(len(self._newest.fields))
+        ]
+        return rows, columns
+
+    def _ordered(self) -> tuple[Offsets, list[pa.Array]]:
+        """All pieces as one, in the order of the slice."""
+        if not self._pieces:
+            kinds = [self._newest.raw[at].type for at in range(len(self._newest.fields))]
+            return np.zeros(0, np.int64), [pa.array([], kind) for kind in kinds]
+        if len(self._pieces) == 1:
+            rows, columns = self._pieces[0]
+        else:
+            rows = np.concatenate([rows for rows, _ in self._pieces])
+            columns = [
+                pa.concat_arrays(parts)
+                for parts in zip(*(columns for _, columns in self._pieces), strict=True)
+            ]
+        if (rows[1:] > rows[:-1]).all():
+            return rows, list(columns)
+        order = np.argsort(rows)
+        indices = pa.array(order)
+        return rows[order], [column.take(indices) for column in columns]
+
+    def _rejections(self) -> pa.RecordBatch:
+        if not self._refused:
+            return NONE_REJECTED
+        self._refused.sort(key=lambda refusal: refusal[0])
+        source = self._source
+        rows = np.array([row for row, _ in self._refused], np.int64)
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(source.offsets[rows]),
+                pa.array(
+                    np.minimum(source.ends[rows] - source.starts[rows], 2**31 - 1), pa.int32()
+                ),
+                pa.array([Stage.DECODE.value] * len(rows)),
+                pa.array([reason.value for _, reason in self._refused]),
+            ],
+            schema=REJECTED,
+        )
