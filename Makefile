@@ -78,6 +78,10 @@ fix: install ## Format, and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: tables
+tables: install ## Make the documents' tables anew from the code
+	$(BIN)/python -m tests.docs.tables
+
 .PHONY: types
 types: install ## Do the types hold? (mypy --strict)
 	$(BIN)/mypy

@@ -1,0 +1,55 @@
+"""Tables in the documents that are made from the code, between `<!-- made: NAME -->` marks.
+
+    python -m tests.docs.tables      rewrites them; the tests only compare
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from pipeline.events.schema import EventSchema
+from pipeline.io.resources import load_schemas
+
+ROOT = Path(__file__).parents[2]
+MARKED = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n).*?(\n<!-- end -->)", re.S)
+
+
+def stored(schema: EventSchema) -> str:
+    """What becomes of every raw field of one event, in the order of its schema."""
+    lines = ["| raw field | sensitivity | treatment | stored as | promise |", "| --- " * 5 + "|"]
+    for field in schema.fields:
+        columns = ", ".join(f"`{column.name}`" for column in field.columns) or "nothing"
+        lines.append(
+            f"| `{field.name}` | {field.sensitivity.value} | `{field.treatment}` | {columns} "
+            f"| {field.purpose} |"
+        )
+    return "\n".join(lines)
+
+
+def tables() -> dict[str, str]:
+    """Every table by its name."""
+    return {f"stored-{event}": stored(v[-1]) for event, v in load_schemas(None).items()}
+
+
+def rewritten(text: str) -> str:
+    """The document with each marked table made anew; an unknown name is a KeyError."""
+    made = tables()
+    return MARKED.sub(lambda match: f"{match[1]}\n{made[match['name']]}\n{match[3]}", text)
+
+
+def documents() -> list[Path]:
+    """Every document that may hold such tables."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def main() -> int:
+    """Rewrite all documents in place."""
+    for path in documents():
+        path.write_text(rewritten(path.read_text("utf-8")), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
