@@ -34,7 +34,7 @@ EVENTS = ("api_request", "session", "feature_use", "error_log")
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Equal seeds give equal bytes.",
+    help="Equal seeds and --now give equal bytes.",
 )
 @click.option(
     "--days",

@@ -5,7 +5,6 @@ Adding a command is a module that defines `command`, and a line in `COMMANDS`.
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli import failures
+from pipeline.cli.groups import Subcommands
 from pipeline.errors import TelemetryError
 
 
@@ -58,7 +58,7 @@ _HIDDEN = frozenset({"reference"})
 _BY_NAME = {entry.name: entry for group in COMMANDS.values() for entry in group}
 
 
-class CommandTable(click.Group):
+class CommandTable(Subcommands):
     """A group that imports the module of a command when the command is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -75,14 +75,6 @@ class CommandTable(click.Group):
         command: click.Command = import_module(f"pipeline.cli.{entry.module}").command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or suggest the nearest name."""
-        if args[0] not in _BY_NAME and not args[0].startswith("-"):
-            raise click.UsageError(_no_command(args[0], self.list_commands(ctx)), ctx)
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by group, without importing any."""
         del ctx
@@ -90,24 +82,6 @@ class CommandTable(click.Group):
             rows = [(entry.name, entry.summary) for entry in entries if entry.name not in _HIDDEN]
             with formatter.section(title):
                 formatter.write_dl(rows)
-
-
-class Subcommands(click.Group):
-    """A command with commands of its own, which suggests the nearest name too."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or suggest the nearest name."""
-        if args[0] not in self.commands and not args[0].startswith("-"):
-            raise click.UsageError(_no_command(args[0], self.list_commands(ctx)), ctx)
-        return super().resolve_command(ctx, args)
-
-
-def _no_command(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    # The word itself is not repeated: `telemetry optout ID` would print an account id.
-    return "there is no command of this name" + (f"; did you mean {near[0]}?" if near else "")
 
 
 @click.group(

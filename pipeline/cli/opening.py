@@ -1,0 +1,85 @@
+"""From settings to the things that commands use: schemas, keys, lake, lists.
+
+Functions import what they open, so that a command pays only for what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UsageError
+from pipeline.settings import Secret, Settings
+from pipeline.settings.secrets import reveal
+
+if TYPE_CHECKING:
+    from pipeline.events.catalogue import Catalogue
+    from pipeline.events.schema import EventSchema
+    from pipeline.io.keystore import LocalKeystore
+    from pipeline.io.lake import Lake
+    from pipeline.privacy.policy import Policy
+
+
+def open_schemas(settings: Settings) -> Mapping[str, tuple[EventSchema, ...]]:
+    """Every event's schemas, ascending versions."""
+    from pipeline.io.resources import load_schemas
+
+    return load_schemas(settings.schemas.directory)
+
+
+def newest_schema(settings: Settings, event: str) -> EventSchema:
+    """The newest schema of one event; UsageError that lists the events if there is none."""
+    schemas = open_schemas(settings)
+    if event not in schemas:
+        raise UsageError(
+            "there is no schema of this event", remedy=f"Use one of {', '.join(sorted(schemas))}"
+        )
+    return schemas[event][-1]
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """The closed lists."""
+    from pipeline.io.resources import load_catalogue
+
+    return load_catalogue(settings.catalogue.directory)
+
+
+def open_keystore(settings: Settings, now: Callable[[], datetime]) -> LocalKeystore:
+    """The keys below the state folder; made if this is the folder's first use."""
+    from pipeline.io.keystore import LocalKeystore
+
+    folder = settings.need_state() / "keys"
+    return LocalKeystore(folder, now=now, retention_days=settings.privacy.retention_days)
+
+
+def storage_options(settings: Settings) -> dict[str, str]:
+    """Options of the object store client, with secrets revealed."""
+    return {
+        name: reveal(value, f"lake.storage.{name}") if isinstance(value, Secret) else value
+        for name, value in settings.lake.storage.items()
+    }
+
+
+def open_lake(settings: Settings) -> Lake:
+    """The lake; nothing is created by opening it."""
+    from pipeline.io.lake import Lake
+
+    root, state = settings.need_lake(), settings.state.path
+    return Lake(root, storage_options(settings), state=state)
+
+
+def make_policy(settings: Settings, *, backfill: bool = False) -> Policy:
+    """What anonymization may keep; `backfill` admits events up to the retention minus a day."""
+    from pipeline.privacy.epochs import EpochKind
+    from pipeline.privacy.policy import Policy
+
+    privacy = settings.privacy
+    return Policy(
+        ipv4_bits=privacy.ipv4_bits,
+        ipv6_bits=privacy.ipv6_bits,
+        trusted_proxies=privacy.trusted_proxies,
+        public_ranges=privacy.public_ranges,
+        max_age_days=privacy.retention_days - 1 if backfill else privacy.max_age_days,
+        epoch_kind=EpochKind(privacy.epoch),
+    )

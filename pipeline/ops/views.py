@@ -1,0 +1,125 @@
+"""DuckDB over the lake's snapshot: a view for each event, read-only, nothing else in reach.
+
+The views have exactly the declared columns, whatever the files have: a column that an older file
+lacks is null. They read the files that the log names, never a glob, so a rewrite never shows a
+row twice; and they hide a day from its 89th on, when it is about to be expired.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.io.snapshot import PartFile
+
+HIDDEN_FROM_DAY = 89
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b(?:\s+ANALYZE\b)?(?:\s*\([^)]*\))?", re.IGNORECASE)
+
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int8(): "TINYINT",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.date32(): "DATE",
+    pa.list_(pa.string()): "VARCHAR[]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view: its columns, partition column included, and the files it reads."""
+
+    name: str
+    columns: pa.Schema
+    partition: str
+    files: tuple[PartFile, ...]
+
+
+def visible(files: Iterable[PartFile], today: date) -> tuple[PartFile, ...]:
+    """The files of days that readers may see: younger than 89 days."""
+    oldest = today - timedelta(days=HIDDEN_FROM_DAY - 1)
+    return tuple(file for file in files if file.day >= oldest)
+
+
+def open_views(
+    views: Sequence[View], *, memory_mib: int = 2048, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB in memory with the views, then lock it: no other file, network or setting."""
+    connection = duckdb.connect(":memory:")
+    connection.execute(f"SET memory_limit = '{memory_mib}MiB'")
+    connection.execute("SET TimeZone = 'UTC'")
+    if threads is not None:
+        connection.execute(f"SET threads = {threads}")
+    for view in views:
+        connection.execute(_create(connection, view))
+    paths = [file.uri for view in views for file in view.files]
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_text, paths))}]")
+    for setting in (
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+def _create(connection: duckdb.DuckDBPyConnection, view: View) -> str:
+    name, source = _name(view.name), _source(view)
+    present = set() if source is None else _columns_of(connection, source)
+    columns = ", ".join(_column(field, present) for field in view.columns)
+    if source is None:
+        return f"CREATE VIEW {name} AS SELECT {columns} WHERE false"
+    return f"CREATE VIEW {name} AS SELECT {columns} FROM {source}"
+
+
+def _source(view: View) -> str | None:
+    if not view.files:
+        return None
+    paths = ", ".join(_text(file.uri) for file in view.files)
+    return (
+        f"read_parquet([{paths}], hive_partitioning = true, union_by_name = true, "
+        f"hive_types = {{{_text(view.partition)}: DATE}})"
+    )
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> set[str]:
+    described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    return {str(row[0]) for row in described}
+
+
+def _column(field: pa.Field, present: set[str]) -> str:
+    name = _name(field.name)
+    value = name if field.name in present else "NULL"
+    return f"CAST({value} AS {_TYPES[field.type]}) AS {name}"
+
+
+def is_reading(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    """Whether the text is one statement that can only read. Raises `duckdb.Error` on bad syntax.
+
+    The lock of `open_views` does not stop `COPY .. TO` from overwriting a file that may be read.
+    """
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        return False
+    kind = statements[0].type
+    if kind == duckdb.StatementType.EXPLAIN:
+        # EXPLAIN ANALYZE carries its statement out, so that statement has to be a reading one.
+        inner = _EXPLAIN.sub("", query, count=1)
+        return inner != query and is_reading(connection, inner)
+    return bool(kind == duckdb.StatementType.SELECT)
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
