@@ -1,0 +1,111 @@
+"""Where publications lie: `<lake>/rollups/<metric>/<metric>.parquet` and `rollups/manifest.json`.
+
+Any Parquet reader can read `rollups/*/*.parquet`; all files have the same columns. Files are
+replaced whole: on a local disk by renaming a finished file, in an object store by one upload.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake.fs import DeltaStorageHandler
+
+from pipeline.errors import LakeError
+
+FOLDER = "rollups"
+MANIFEST = "manifest.json"
+
+
+class RollupStore:
+    """The folder of publications below a lake's root (a path, or `s3://`, `gs://`, `az://`)."""
+
+    def __init__(self, root: str, options: Mapping[str, str] | None = None) -> None:
+        self.uri = f"{root.rstrip('/')}/{FOLDER}"
+        self._local = None if "://" in self.uri else Path(self.uri)
+        self._files: pafs.FileSystem = (
+            pafs.SubTreeFileSystem(self.uri, pafs.LocalFileSystem())
+            if self._local
+            else pafs.PyFileSystem(DeltaStorageHandler(self.uri, dict(options or {})))
+        )
+
+    def read(self, metric: str, schema: pa.Schema) -> pa.Table:
+        """What is published of a metric; no rows if nothing is. Raises LakeError."""
+        path = f"{metric}/{metric}.parquet"
+        try:
+            if self._files.get_file_info(path).type == pafs.FileType.NotFound:
+                return schema.empty_table()
+            table = pq.read_table(path, filesystem=self._files, partitioning=None)
+            return table.select(schema.names).cast(schema)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise self._unreadable(path, error) from None
+
+    def write(self, metric: str, table: pa.Table, words: Mapping[str, str]) -> None:
+        """Replace a metric's file; `words` (its definition) go into the file's metadata."""
+        kept = table.replace_schema_metadata({f"metric.{key}": text for key, text in words.items()})
+        sink = pa.BufferOutputStream()
+        pq.write_table(kept, sink, compression="zstd", version="2.6", write_statistics=True)
+        self._replace(f"{metric}/{metric}.parquet", sink.getvalue().to_pybytes())
+
+    def manifest(self) -> dict[str, object]:
+        """The manifest of the last run; empty before the first. Raises LakeError."""
+        try:
+            if self._files.get_file_info(MANIFEST).type == pafs.FileType.NotFound:
+                return {}
+            with self._files.open_input_file(MANIFEST) as file:
+                document: dict[str, object] = json.loads(file.read())
+                return document
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise self._unreadable(MANIFEST, error) from None
+
+    def write_manifest(self, manifest: Mapping[str, object]) -> None:
+        """Replace the manifest, last of all: what it names is there."""
+        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
+        self._replace(MANIFEST, text.encode() + b"\n")
+
+    def stamp(self) -> tuple[int, int]:
+        """Something that changes whenever a run has finished: the manifest's time and size."""
+        info = self._files.get_file_info(MANIFEST)
+        return (info.mtime_ns or 0, info.size or 0)
+
+    def _replace(self, path: str, content: bytes) -> None:
+        try:
+            if self._local is None:
+                with self._files.open_output_stream(path) as stream:
+                    stream.write(content)
+                return
+            write_atomically(self._local / path, content)
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(
+                "A publication could not be written",
+                where=f"{self.uri}/{path}",
+                why=type(error).__name__,
+                remedy="Check space and permissions, then run the rollup again.",
+            ) from None
+
+    def _unreadable(self, path: str, error: BaseException) -> LakeError:
+        return LakeError(
+            "A publication could not be read",
+            where=f"{self.uri}/{path}",
+            why=type(error).__name__,
+            remedy="Restore the file. Removing it would publish frozen windows again.",
+        )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put `content` at `path` so that readers see the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with hidden.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)

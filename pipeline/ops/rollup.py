@@ -1,0 +1,311 @@
+"""`telemetry rollup`: publish what became publishable since the last run.
+
+Only closed days that are new or whose files changed are computed. Windows that were published
+are frozen (`privacy.revisions`). A run that is interrupted has published some metrics and
+is simply run again: the manifest, which remembers what was computed, is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.io.rollups import RollupStore
+from pipeline.ops.rollup_facts import Facts, fact_rows, hidden_rows, keep_rows
+from pipeline.ops.rollup_query import DayFiles, Loaded, Pass, load, passes
+from pipeline.ops.rollup_registry import Metric, Registry, Window
+from pipeline.ops.rollup_values import KEYS, PUBLISHED, publish
+from pipeline.ops.rollup_windows import closed_spans
+from pipeline.privacy.epochs import EpochKind, epoch_of
+from pipeline.privacy.gate import Rule
+from pipeline.privacy.revisions import newest, revise
+
+BATCH_ROWS = 3_000_000
+"""Rows that are held in memory at once, unless one day or key period alone has more."""
+
+RUNS_KEPT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RollupSettings:
+    """How publications are made."""
+
+    epoch: EpochKind = EpochKind.FOUR_WEEKS
+    rule: Rule = field(default_factory=lambda: Rule(rounding=10))
+    """`rounding` is used where a table has two dimensions."""
+    keep_days: int = 760
+    """How long a publication is kept; it may outlive the rows."""
+    memory_mb: int = 640
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did."""
+
+    days: int
+    windows: int
+    published: int
+    revised: int
+    hidden_cells: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Work:
+    """The windows of one key period that a run computes."""
+
+    tasks: list[tuple[Pass, list[date]]] = field(default_factory=list)
+
+
+def roll_up(
+    registry: Registry,
+    files: Sequence[DayFiles],
+    schemas: Mapping[str, pa.Schema],
+    store: RollupStore,
+    facts: Facts,
+    settings: RollupSettings,
+    now: datetime,
+    clock: Any,
+) -> Report:
+    """Compute and publish every closed window that is due; returns what was done.
+
+    `files` are all files of the lake's event tables; `schemas` their stored columns; `clock`
+    a monotonic clock in seconds. Raises LakeError.
+    """
+    began = clock()
+    manifest = store.manifest()
+    work = plan(registry, files, manifest, settings, now)
+    fresh: dict[str, list[pa.Table]] = {}
+    hidden: list[pa.Table] = []
+    collected = set(cast("list[str]", manifest.get("collected", [])))
+    duplicates: dict[tuple[str, date], int] = {}
+    for wanted, tasks in _loads(work, files, settings.epoch):
+        with load(registry, wanted, schemas, settings.epoch, settings.memory_mb) as loaded:
+            collected |= loaded.collected
+            duplicates |= dict.fromkeys(((f.event, f.day) for f in wanted), 0)
+            duplicates |= loaded.duplicates
+            for task, starts in tasks:
+                _compute(loaded, task, starts, settings, now, fresh, hidden)
+    oldest = now.date() - timedelta(days=settings.keep_days)
+    published = revised = 0
+    for metric in registry.metrics.values():
+        if metric.name not in fresh:
+            continue
+        before = store.read(metric.name, PUBLISHED)
+        added = _admissible(before, pa.concat_tables(fresh[metric.name]), settings.rule)
+        after = newest(pa.concat_tables([before, added]), KEYS)
+        after = after.filter(pc.greater_equal(after["first_day"], pa.scalar(oldest)))
+        published += added.num_rows
+        revised += pc.sum(pc.greater(added["revision"], 0)).as_py() or 0
+        store.write(metric.name, after, words(metric))
+    rows = {**fact_rows(facts, duplicates, now), "suppressed": hidden_rows(hidden, now)}
+    for name, table in rows.items():
+        if name in registry.metrics and table.num_rows:
+            before = store.read(name, PUBLISHED)
+            store.write(name, keep_rows(before, table, oldest), words(registry.metrics[name]))
+    report = Report(
+        days=len({day for _, starts in work for day in starts}),
+        windows=sum(len(starts) for _, starts in work),
+        published=published,
+        revised=revised,
+        hidden_cells=sum(pc.sum(table["hidden_cells"]).as_py() or 0 for table in hidden),
+        seconds=round(clock() - began, 3),
+    )
+    store.write_manifest(
+        _manifest(manifest, registry, files, collected, report, settings, facts, now)
+    )
+    return report
+
+
+def plan(
+    registry: Registry,
+    files: Sequence[DayFiles],
+    manifest: Mapping[str, object],
+    settings: RollupSettings,
+    now: datetime,
+) -> list[tuple[Pass, list[date]]]:
+    """Which windows are due: those of days that are new, changed, or new to a metric.
+
+    A window is only computed while the lake still holds its first day, so that neither a lake's
+    first part of a week nor a half expired one is published as if it were whole.
+    """
+    seen = cast("dict[str, dict[str, str]]", manifest.get("inputs", {}))
+    known = set(cast("list[str]", manifest.get("tables", [])))
+    if not files:
+        return []
+    first = min(file.day for file in files)
+    due: list[tuple[Pass, list[date]]] = []
+    for task in passes(registry, tuple(Window)):
+        reads = registry.populations[task.population].reads
+        mine = [file for file in files if file.event in reads]
+        if set(table_ids(task)) <= known:
+            mine = [f for f in mine if seen.get(f.event, {}).get(str(f.day)) != f.digest]
+        spans = closed_spans({file.day for file in mine}, task.window, settings.epoch, now)
+        starts = [span.start for span in spans if span.start >= first]
+        if starts:
+            due.append((task, starts))
+    return due
+
+
+def table_ids(task: Pass) -> list[str]:
+    """Names of the tables that a pass computes, as the manifest remembers them."""
+    return [f"{metric.name}/{task.window.value}/{','.join(task.by)}" for metric in task.metrics]
+
+
+def _loads(
+    work: Sequence[tuple[Pass, list[date]]], files: Sequence[DayFiles], epoch: EpochKind
+) -> Iterator[tuple[list[DayFiles], list[tuple[Pass, list[date]]]]]:
+    """Cut the work into loads that fit into memory, inside one key period each."""
+    periods = sorted({epoch_of(start, epoch) for _, starts in work for start in starts},
+                     key=lambda period: period.index)  # fmt: skip
+    for period in periods:
+        inside = [
+            (task, [start for start in starts if epoch_of(start, epoch) == period])
+            for task, starts in work
+        ]
+        daily = [(task, starts) for task, starts in inside if task.window is Window.DAY and starts]
+        wide = [
+            (task, starts) for task, starts in inside if task.window is not Window.DAY and starts
+        ]
+        whole = [file for file in files if epoch_of(file.day, epoch) == period]
+        if wide and sum(file.rows for file in whole) <= BATCH_ROWS:
+            yield whole, daily + wide
+            continue
+        days = {start for _, starts in daily for start in starts}
+        for batch in _batches([file for file in whole if file.day in days]):
+            present = {file.day for file in batch}
+            yield batch, [(task, [s for s in starts if s in present]) for task, starts in daily]
+        if wide:
+            yield whole, wide
+
+
+def _batches(files: Iterable[DayFiles]) -> Iterator[list[DayFiles]]:
+    """Whole days, oldest first, together no more than `BATCH_ROWS` where that is possible."""
+    days: dict[date, list[DayFiles]] = {}
+    for file in files:
+        days.setdefault(file.day, []).append(file)
+    batch: list[DayFiles] = []
+    rows = 0
+    for _, mine in sorted(days.items()):
+        more = sum(file.rows for file in mine)
+        if batch and rows + more > BATCH_ROWS:
+            yield batch
+            batch, rows = [], 0
+        batch += mine
+        rows += more
+    if batch:
+        yield batch
+
+
+def _compute(
+    loaded: Loaded,
+    task: Pass,
+    starts: Sequence[date],
+    settings: RollupSettings,
+    now: datetime,
+    fresh: dict[str, list[pa.Table]],
+    hidden: list[pa.Table],
+) -> None:
+    if not starts:
+        return
+    rows, unseen = publish(loaded, task, starts, settings.epoch, settings.rule, now)
+    for name, table in rows.items():
+        fresh.setdefault(name, []).append(table)
+        count = unseen.num_rows
+        named = unseen.append_column("metric", pa.array([name] * count, pa.string()))
+        named = named.append_column("by", pa.array([",".join(task.by)] * count, pa.string()))
+        hidden.append(
+            named.append_column("window", pa.array([task.window.value] * count, pa.string()))
+        )
+
+
+def _admissible(before: pa.Table, fresh: pa.Table, rule: Rule) -> pa.Table:
+    """What may be published: tables of two dimensions need to move further, being rounded."""
+    parts = []
+    for two, one_rule in ((False, Rule(rule.accounts, rule.share)), (True, rule)):
+
+        def mine(table: pa.Table, two: bool = two) -> pa.Table:
+            return table.filter(pc.equal(pc.match_substring(table["cut"], ","), two))
+
+        parts.append(revise(mine(before), mine(fresh), one_rule, KEYS))
+    return pa.concat_tables(parts)
+
+
+def words(metric: Metric) -> dict[str, str]:
+    """A metric's definition in words and SQL, as it travels with the file and to the page."""
+    return {
+        "name": metric.name,
+        "title": metric.title,
+        "sentence": metric.sentence,
+        "unit": metric.unit,
+        "kind": metric.kind.value,
+        "good": metric.good,
+        "page": metric.page,
+        "caveat": metric.caveat,
+        "population": metric.population,
+        "measure": metric.measure,
+        "denominator": metric.denominator,
+        "requires": ",".join(metric.requires),
+        "tables": "; ".join(
+            f"{window.value}: {' × '.join(by) or 'total'}" for window, by in metric.tables
+        ),
+    }
+
+
+def _manifest(
+    before: Mapping[str, object],
+    registry: Registry,
+    files: Sequence[DayFiles],
+    collected: set[str],
+    report: Report,
+    settings: RollupSettings,
+    facts: Facts,
+    now: datetime,
+) -> dict[str, object]:
+    inputs: dict[str, dict[str, str]] = {}
+    for file in files:
+        inputs.setdefault(file.event, {})[str(file.day)] = file.digest
+    tables = [name for task in passes(registry, tuple(Window)) for name in table_ids(task)]
+    run = {
+        "at": now.isoformat(),
+        "windows": report.windows,
+        "published": report.published,
+        "revised": report.revised,
+        "seconds": report.seconds,
+    }
+    runs = [*cast("list[object]", before.get("runs", [])), run][-RUNS_KEPT:]
+    days = sorted(file.day for file in files)
+    return {
+        "version": 1,
+        "generated_at": now.isoformat(),
+        "inputs": inputs,
+        "tables": sorted(tables),
+        "collected": sorted(collected),
+        "runs": runs,
+        "first_day": str(days[0]) if days else None,
+        "last_day": str(days[-1]) if days else None,
+        "epoch": {"kind": settings.epoch.value, "days": settings.epoch.days},
+        "rule": {
+            "accounts": settings.rule.accounts,
+            "share": settings.rule.share,
+            "rounding": settings.rule.rounding,
+        },
+        "metrics": [words(metric) for metric in registry.metrics.values()],
+        "populations": {
+            name: {"sentence": population.sentence, "sql": population.sql}
+            for name, population in registry.populations.items()
+        },
+        "status": facts.status(),
+    }
+
+
+def digest(names: Iterable[str]) -> str:
+    """A short name for a set of files: it changes when a file is added, removed or rewritten."""
+    text = "\n".join(sorted(names)).encode()
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -1,0 +1,147 @@
+"""What the pipeline counted about itself: freshness, completeness, rejections, expiry.
+
+These numbers come from the lake's log, not from event rows: they are counts of messages, without
+accounts, so they pass no gate, and the day that is still open may be shown and replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.ops.rollup_values import KEYS, PUBLISHED
+
+OPT_OUT_DROPS = ("opt_out", "signal")
+"""Drops that answer a wish of the person, as `opt_out_rate` counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit's account of its messages: read = written + rejected + dropped."""
+
+    event: str
+    at: datetime
+    read: int
+    written: int
+    rejected: Mapping[str, int]
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of the lake besides its rows."""
+
+    commits: Sequence[Commit] = ()
+    late: Mapping[tuple[str, date], int] = field(default_factory=dict)
+    """Events committed after their day was closed, by event and event day."""
+    newest_commit: datetime | None = None
+    oldest_day: date | None = None
+    last_expiry: datetime | None = None
+    epochs_live: int | None = None
+    epochs_destroyed: int | None = None
+    geo: Mapping[str, str] = field(default_factory=dict)
+    """Type, build date and credit line of the country database."""
+
+    def status(self) -> dict[str, object]:
+        """What the page says of now, as JSON."""
+        return {
+            "newest_commit": self.newest_commit.isoformat() if self.newest_commit else None,
+            "oldest_day": str(self.oldest_day) if self.oldest_day else None,
+            "last_expiry": self.last_expiry.isoformat() if self.last_expiry else None,
+            "epochs_live": self.epochs_live,
+            "epochs_destroyed": self.epochs_destroyed,
+            "geo": dict(self.geo),
+        }
+
+
+def fact_rows(
+    facts: Facts, duplicates: Mapping[tuple[str, date], int], now: datetime
+) -> dict[str, pa.Table]:
+    """The rows of every fact metric, by metric."""
+    rows: dict[str, list[dict[str, object]]] = {}
+    read: dict[date, int] = {}
+    accounted: dict[date, int] = {}
+    rejected: dict[tuple[date, str], int] = {}
+    dropped: dict[tuple[date, str], int] = {}
+    for commit in facts.commits:
+        day = commit.at.astimezone(UTC).date()
+        read[day] = read.get(day, 0) + commit.read
+        refused = sum(commit.rejected.values()) + sum(commit.dropped.values())
+        accounted[day] = accounted.get(day, 0) + commit.written + refused
+        for reason, count in commit.rejected.items():
+            rejected[day, reason] = rejected.get((day, reason), 0) + count
+        for reason, count in commit.dropped.items():
+            dropped[day, reason] = dropped.get((day, reason), 0) + count
+    for day, total in read.items():
+        wishes = sum(dropped.get((day, reason), 0) for reason in OPT_OUT_DROPS)
+        rows.setdefault("completeness", []).append(_ratio(day, accounted[day], total))
+        rows.setdefault("opt_out_rate", []).append(_ratio(day, wishes, total))
+    for name, counts in (("rejected", rejected), ("dropped", dropped)):
+        for (day, reason), count in counts.items():
+            rows.setdefault(name, []).append(_count(day, "reason", reason, count))
+    for name, by_event in (("duplicate", duplicates), ("late", facts.late)):
+        for (event, day), count in by_event.items():
+            rows.setdefault(name, []).append(_count(day, "event", event, count))
+    today = now.astimezone(UTC).date()
+    if facts.newest_commit is not None:
+        hours = (now - facts.newest_commit).total_seconds() / 3600
+        rows["freshness"] = [_count(today, "", "", round(max(hours, 0.0), 2))]
+    if facts.oldest_day is not None:
+        rows["expiry_proof"] = [_count(today, "", "", (today - facts.oldest_day).days)]
+    return {name: _table(entries, now) for name, entries in rows.items()}
+
+
+def hidden_rows(hidden: Sequence[pa.Table], now: datetime) -> pa.Table:
+    """What the gate hid: per metric, table and window the share of events, and the cells."""
+    entries: list[dict[str, object]] = []
+    for table in hidden:
+        for row in table.to_pylist():
+            share = row["hidden_events"] / row["events"] if row["events"] else 0.0
+            entry = _ratio(row["start"], row["hidden_cells"], row["cells"])
+            names = {"grain": row["window"], "cut": "metric,table"}
+            names |= {"key1": row["metric"], "key2": row["by"] or "total"}
+            entries.append(entry | names | {"value": round(share, 3)})
+    return _table(entries, now)
+
+
+def keep_rows(before: pa.Table, fresh: pa.Table, oldest: date) -> pa.Table:
+    """Replace rows of the same cell; facts are not frozen, because they are not about people."""
+    replaced = fresh.select(list(KEYS)).append_column(
+        "new", pa.array([True] * fresh.num_rows, pa.bool_())
+    )
+    joined = before.join(replaced, keys=list(KEYS), join_type="left outer")
+    kept = joined.filter(pc.is_null(joined["new"])).select(before.column_names)
+    table = pa.concat_tables([kept.cast(PUBLISHED), fresh])
+    table = table.filter(pc.greater_equal(table["first_day"], pa.scalar(oldest)))
+    return table.sort_by([(name, "ascending") for name in KEYS])
+
+
+def _count(day: date, by: str, key: str, count: float) -> dict[str, object]:
+    return {"first_day": day, "cut": by, "key1": key, "value": float(count)}
+
+
+def _ratio(day: date, above: int, below: int) -> dict[str, object]:
+    value = round(above / below, 6) if below else None
+    return {
+        "first_day": day,
+        "value": value,
+        "numerator": float(above),
+        "denominator": float(below),
+    }
+
+
+def _table(entries: Sequence[Mapping[str, object]], now: datetime) -> pa.Table:
+    defaults = {"grain": "day", "cut": "", "key1": "", "key2": "", "revision": 0}
+    whole = [
+        {**defaults, "last_day": entry["first_day"], "published_at": now, **entry}
+        for entry in entries
+    ]
+    columns = {
+        item.name: pa.array([entry.get(item.name) for entry in whole], item.type)
+        for item in PUBLISHED
+    }
+    return pa.table(columns, schema=PUBLISHED)

@@ -1,0 +1,286 @@
+"""The release gate: what of an aggregate may be published, and what a correction may reveal.
+
+Rows of the lake are pseudonymous; only what passed this gate may be called an aggregate of
+people. The gate counts *accounts* (distinct subject tokens), never events, and it counts
+them before anything is rounded. A cell that fails is not deleted but merged into `(other)`,
+so that a table's cells always add up to its total and nobody can subtract his way to the
+hidden one. Publications are frozen; `revise` decides what a recomputation may change.
+
+This is a threshold with suppression, not differential privacy: it protects against reading a
+person off a table, not against somebody who knows 19 of 20 accounts.
+
+Pure: Arrow tables in, Arrow tables out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import SettingsError
+
+FEWEST_ACCOUNTS = 11
+"""No setting may lower the minimum group size below this."""
+
+OTHER = "(other)"
+"""Stands for all the cells of a table that may not stand alone."""
+
+START = "start"
+"""Column that names the window; every window is a table of its own."""
+
+SUBJECT = "subject"
+"""Column that tells accounts apart; null is an event without an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a cell needs to stand alone.
+
+    `accounts`: distinct accounts (floor 11). `share`: the largest account's part of the cell's
+    events, at most. `events`: events, for percentiles. `rounding`: multiple to which
+    published counts are rounded, 1 for no rounding.
+    """
+
+    accounts: int = 20
+    share: float = 0.8
+    events: int = 1
+    rounding: int = 1
+
+    def __post_init__(self) -> None:
+        if self.accounts < FEWEST_ACCOUNTS:
+            raise SettingsError(
+                "the minimum group size is below its floor",
+                where="rollup.min_accounts",
+                remedy=f"Use {FEWEST_ACCOUNTS} or more; 20 is the default.",
+            )
+        if not 0.0 < self.share <= 0.8:
+            raise SettingsError(
+                "the largest account's share is outside (0, 0.8]",
+                where="rollup.max_share",
+                remedy="Use 0.8, or less to be stricter.",
+            )
+        if self.rounding < 1 or self.events < 1:
+            raise SettingsError(
+                "rounding and the fewest events are whole numbers of at least 1", where="rollup"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Which cells of a table may be published, window by window.
+
+    `labels`: start, the cell's columns, and `to_<column>` for each: the cell under which it is
+    published. Cells of windows that may not be published at all are absent.
+    `cells`: start, the published cell's columns, accounts, events, `parts` (cells merged in).
+    `hidden`: start, cells, hidden_cells, events, hidden_events for every window seen.
+    """
+
+    labels: pa.Table
+    cells: pa.Table
+    hidden: pa.Table
+
+
+_Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What each account contributed to each cell, sorted by window, cell and account.
+
+    `keys`: one row per cell (start and dimensions). `cell`, `account`, `events`: one entry per
+    cell and account; account 0 stands for events without one.
+    """
+
+    keys: pa.Table
+    cell: _Ints
+    account: _Ints
+    events: _Ints
+
+
+def admit(contributions: pa.Table, dimensions: Sequence[str], rule: Rule) -> Admitted:
+    """Decide which cells may be published, on what every account contributed to each.
+
+    `contributions` has `start`, the `dimensions` (text, never null), `subject` (any type, null
+    for events without an account) and `events` (int64). Several rows for one account and cell
+    add up. Events without an account count as those of one unknown account for dominance, and
+    as none for the minimum group size: both err on the side of hiding.
+
+    A failing cell joins `(other)`; while `(other)` fails, the smallest passing cell (fewest
+    accounts, then name) joins it as well; when none is left the window is not published.
+    """
+    tally = _tally(contributions, dimensions)
+    starts = tally.keys[START].to_numpy(zero_copy_only=False)
+    borders = np.flatnonzero(np.append(True, starts[1:] != starts[:-1])) if len(starts) else []
+    accounts, events, largest = _weigh(tally.cell, tally.account, tally.events, len(starts))
+    passes = _passes(accounts, events, largest, rule)
+    target = np.arange(len(starts))
+    """The cell that stands for each cell; -1: not published; the first part of `(other)`."""
+    for first, stop in zip(borders, [*borders[1:], len(starts)], strict=True):
+        if not passes[first:stop].all():
+            _settle(tally, slice(first, stop), accounts, passes, target, rule, bool(dimensions))
+    kept = np.flatnonzero(target >= 0)
+    merged = np.zeros(len(starts), bool)
+    merged[kept] = np.isin(target[kept], target[kept][~passes[kept]])
+    return Admitted(
+        _labels(tally.keys, dimensions, kept, merged),
+        _published(tally, dimensions, target, merged),
+        _hidden(tally.keys, events, (target < 0) | merged),
+    )
+
+
+def _tally(contributions: pa.Table, dimensions: Sequence[str]) -> _Tally:
+    cell = np.zeros(contributions.num_rows, np.int64)
+    for name in (START, *dimensions):
+        codes, values = _codes(contributions[name])
+        cell = cell * max(len(values), 1) + codes
+    seen = np.bincount(cell) > 0
+    first = np.empty(len(seen), np.int64)
+    first[cell] = np.arange(len(cell))
+    cell = (np.cumsum(seen) - 1)[cell]
+    account = pc.fill_null(_encoded(contributions[SUBJECT]).indices, -1).to_numpy()
+    account = account.astype(np.int64) + 1
+    key = cell * (int(account.max(initial=0)) + 1) + account
+    order = np.argsort(key)
+    key = key[order]
+    groups = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else order
+    events = contributions["events"].to_numpy()[order]
+    return _Tally(
+        contributions.select([START, *dimensions]).take(pa.array(first[seen])),
+        cell[order][groups],
+        account[order][groups],
+        np.add.reduceat(events, groups) if len(key) else events,
+    )
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    return pc.dictionary_encode(column.combine_chunks())
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[_Ints, pa.Array]:
+    """Number a column's values in their sorted order, so that equal tables give equal cells."""
+    encoded = _encoded(column)
+    order = pc.array_sort_indices(encoded.dictionary).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[encoded.indices.to_numpy()], encoded.dictionary
+
+
+def _weigh(cell: _Ints, account: _Ints, events: _Ints, cells: int) -> tuple[_Ints, _Ints, _Ints]:
+    """Give accounts, events and the largest account's events of every cell."""
+    accounts = np.bincount(cell[account > 0], minlength=cells).astype(np.int64)
+    total = np.bincount(cell, weights=events, minlength=cells).astype(np.int64)
+    largest = np.zeros(cells, np.int64)
+    np.maximum.at(largest, cell, events)
+    return accounts, total, largest
+
+
+def _passes(accounts: _Ints, events: _Ints, largest: _Ints, rule: Rule) -> npt.NDArray[np.bool_]:
+    enough: npt.NDArray[np.bool_] = (accounts >= rule.accounts) & (events >= rule.events)
+    return enough & (largest <= rule.share * events)
+
+
+def _settle(
+    tally: _Tally,
+    window: slice,
+    accounts: _Ints,
+    passes: npt.NDArray[np.bool_],
+    target: _Ints,
+    rule: Rule,
+    may_merge: bool,
+) -> None:
+    """Merge one window's failing cells in `target` until `(other)` passes, or give it up."""
+    cells = np.arange(window.start, window.stop)
+    parts = list(cells[~passes[window]])
+    alone = list(cells[passes[window]])
+    alone.sort(key=lambda cell: (accounts[cell], cell), reverse=True)
+    rows = slice(*np.searchsorted(tally.cell, [window.start, window.stop]))
+    cell, account, events = tally.cell[rows], tally.account[rows], tally.events[rows]
+    while may_merge:
+        chosen = np.isin(cell, parts)
+        whose = account[chosen]
+        people, inverse = np.unique(whose, return_inverse=True)
+        amounts = np.bincount(inverse, weights=events[chosen]).astype(np.int64)
+        weight = (np.int64((people > 0).sum()), amounts.sum(), amounts.max(initial=0))
+        if _passes(*(np.array([number]) for number in weight), rule)[0]:
+            target[parts] = min(parts)
+            return
+        if not alone:
+            break
+        parts.append(alone.pop())
+    target[window] = -1
+
+
+def _labels(
+    keys: pa.Table, dimensions: Sequence[str], kept: _Ints, merged: npt.NDArray[np.bool_]
+) -> pa.Table:
+    labels = keys.take(pa.array(kept))
+    under_other = pa.array(merged[kept])
+    for name in dimensions:
+        column = pc.if_else(under_other, OTHER, labels[name])
+        labels = labels.append_column(f"to_{name}", column)
+    return labels
+
+
+def _published(
+    tally: _Tally, dimensions: Sequence[str], target: _Ints, merged: npt.NDArray[np.bool_]
+) -> pa.Table:
+    """Weigh the cells anew as they are published: an account in two parts counts once."""
+    cell = target[tally.cell]
+    known = cell >= 0
+    cell, account, events = cell[known], tally.account[known], tally.events[known]
+    width = int(account.max(initial=0)) + 1
+    key = np.sort(cell * width + account)
+    once = key[np.append(True, key[1:] != key[:-1])] if len(key) else key
+    accounts = np.bincount((once // width)[once % width > 0], minlength=len(target))
+    total = np.bincount(cell, weights=events, minlength=len(target)).astype(np.int64)
+    parts = np.bincount(target[target >= 0], minlength=len(target))
+    shown = np.unique(target[target >= 0])
+    cells = _labels(tally.keys, dimensions, shown, merged)
+    names = [START, *(f"to_{name}" for name in dimensions)]
+    cells = cells.select(names).rename_columns([START, *dimensions])
+    for name, numbers in (("accounts", accounts), ("events", total), ("parts", parts)):
+        cells = cells.append_column(name, pa.array(numbers[shown], pa.int64()))
+    return cells
+
+
+def _hidden(keys: pa.Table, events: _Ints, hidden: npt.NDArray[np.bool_]) -> pa.Table:
+    """Count per window how many cells, and how many of its events, do not stand alone."""
+    counts = pa.table(
+        {
+            START: keys[START],
+            "cells": pa.array(np.ones(len(events), np.int64)),
+            "hidden_cells": pa.array(hidden.astype(np.int64)),
+            "events": pa.array(events),
+            "hidden_events": pa.array(np.where(hidden, events, 0)),
+        }
+    )
+    names = [name for name in counts.column_names if name != START]
+    sums = counts.group_by(START, use_threads=False).aggregate([(name, "sum") for name in names])
+    return sums.rename_columns([name.removesuffix("_sum") for name in sums.column_names])
+
+
+def relabel(measures: pa.Table, admitted: Admitted, dimensions: Sequence[str]) -> pa.Table:
+    """Give `measures` the cells under which they are published; drop what is not published.
+
+    `measures` has start, the dimensions and any columns; the result has the same columns. The
+    caller adds up what now shares a cell.
+    """
+    joined = measures.join(admitted.labels, keys=[START, *dimensions], join_type="inner")
+    columns = {
+        name: joined[f"to_{name}"] if name in dimensions else joined[name]
+        for name in measures.column_names
+    }
+    return pa.table(columns)
+
+
+def rounded(counts: pa.ChunkedArray, multiple: int) -> pa.ChunkedArray:
+    """Round whole numbers to the nearest `multiple`, halves up; 1 leaves them alone."""
+    if multiple == 1:
+        return counts
+    up = pc.add(counts, multiple // 2)
+    return pc.multiply(pc.divide(up, multiple), multiple)
