@@ -1,6 +1,6 @@
 """Tables in the documents that are made from the code, between `<!-- made: NAME -->` marks.
 
-    python -m tests.docs.tables      rewrites them; the tests only compare
+python -m tests.docs.tables      rewrites them; the tests only compare
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.events.schema import EventSchema
 from pipeline.io.resources import load_schemas
+from pipeline.metrics import DECLARED
 
 ROOT = Path(__file__).parents[2]
 MARKED = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n).*?(\n<!-- end -->)", re.S)
@@ -28,9 +29,19 @@ def stored(schema: EventSchema) -> str:
     return "\n".join(lines)
 
 
+def metrics() -> str:
+    """Every declared metric."""
+    lines = ["| metric | kind | labels | says |", "| --- " * 4 + "|"]
+    for metric in DECLARED:
+        labels = ", ".join(metric.labels) or "none"
+        lines.append(f"| `{metric.exported}` | {metric.kind.value} | {labels} | {metric.help} |")
+    return "\n".join(lines)
+
+
 def tables() -> dict[str, str]:
     """Every table by its name."""
-    return {f"stored-{event}": stored(v[-1]) for event, v in load_schemas(None).items()}
+    made = {f"stored-{event}": stored(v[-1]) for event, v in load_schemas(None).items()}
+    return {**made, "metrics": metrics()}
 
 
 def rewritten(text: str) -> str:

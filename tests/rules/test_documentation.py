@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import TelemetryError
 from pipeline.events.model import Drop, Reason, Stage
+from pipeline.metrics import DECLARED
 from tests.rules.sources import ROOT
 
 DOCS = ROOT / "docs"
@@ -67,6 +68,11 @@ def test_every_reason_and_drop_is_explained() -> None:
     closed = [*Reason, *Drop, *Stage]
     missing = [one.value for one in closed if f"`{one.value}`" not in text]
     assert missing == []
+
+
+def test_every_metric_is_explained() -> None:
+    text = (DOCS / "operations.md").read_text("utf-8")
+    assert [m.exported for m in DECLARED if f"`{m.exported}`" not in text] == []
 
 
 def test_the_glossary_defines_every_word_once() -> None:
