@@ -1,0 +1,203 @@
+"""Countries of addresses, from an MMDB file; nothing finer than a country is ever read.
+
+What is looked up is the first address of an already truncated network. A miss, a malformed code
+and an address family that the database lacks are `ZZ`; they never fail an event. Addresses and
+the messages of libraries (which quote addresses) do not leave this module.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import NoReturn
+
+import geoip2.database
+import maxminddb
+from geoip2.errors import AddressNotFoundError
+
+from pipeline.errors import EnvironmentProblem
+from pipeline.io.faults import state_faults
+from pipeline.io.keyfiles import write_private
+from pipeline.io.locks import make_private_folder
+from pipeline.io.resources import packaged
+
+UNKNOWN = "ZZ"
+MEMO_LIMIT = 65_536
+DEMO_TYPE = "Demo-Country"
+DATABASE, DESCRIPTION = "country.mmdb", "country.json"
+WARN_AGE_DAYS, FAIL_AGE_DAYS = 45, 180
+"""A database this old misplaces networks; `doctor` warns, then fails."""
+
+_CODE = re.compile(r"[A-Z]{2}")
+_CREDITS = {
+    "DBIP": "IP geolocation by DB-IP (https://db-ip.com), CC BY 4.0",
+    "GeoLite2": "This product includes GeoLite2 data created by MaxMind (https://www.maxmind.com)",
+}
+"""Lines that a database's licence asks to show, by the beginning of its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseInfo:
+    """What is known of a country database."""
+
+    type: str
+    built_on: date
+    credit: str | None
+    """A line that pages and dictionaries must show; None if the licence asks for none."""
+
+    @property
+    def demo(self) -> bool:
+        """Whether this is the database of made-up countries for demo and tests."""
+        return self.type == DEMO_TYPE
+
+    def age_days(self, today: date) -> int:
+        """Days since the database was built."""
+        return (today - self.built_on).days
+
+
+class CountryDatabase:
+    """An open country database; `path` None is the packaged demo database.
+
+    Accepts country, city and enterprise databases in MaxMind's layout, and flat ones with a field
+    `country_code`, `country` or `iso_code`. Raises EnvironmentProblem if the file is missing,
+    corrupt or of another kind. Not picklable: open it where it is used.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._where = str(path or packaged() / "geo" / "demo-country.mmdb")
+        try:
+            self._reader = geoip2.database.Reader(self._where)
+            metadata = self._reader.metadata()
+            kind = metadata.database_type
+            self.info = DatabaseInfo(
+                type=kind,
+                built_on=datetime.fromtimestamp(metadata.build_epoch, UTC).date(),
+                credit=next((text for name, text in _CREDITS.items() if name in kind), None),
+            )
+            self._find = self._finder(kind)
+            self._memo: dict[str, str] = {}
+            self._probe()
+        except FileNotFoundError:
+            raise _problem("is missing", self._where) from None
+        except (maxminddb.InvalidDatabaseError, OSError, ValueError, OverflowError):
+            raise _problem("is corrupt or not an MMDB file", self._where) from None
+
+    def __call__(self, network: str) -> str:
+        """See `country`."""
+        return self.country(network)
+
+    def country(self, address: str) -> str:
+        """Return the ISO 3166 alpha-2 code of the country that `address` lies in, or `ZZ`.
+
+        Answers are remembered, up to a limit. Raises EnvironmentProblem if the file turns out to
+        be corrupt.
+        """
+        known = self._memo.get(address)
+        if known is not None:
+            return known
+        try:
+            code = self._find(address)
+        except (AddressNotFoundError, ValueError):
+            code = None
+        except (maxminddb.InvalidDatabaseError, OSError, TypeError, AttributeError):
+            raise _problem("is corrupt", self._where) from None
+        answer = code if code is not None and _CODE.fullmatch(code) else UNKNOWN
+        if len(self._memo) >= MEMO_LIMIT:
+            self._memo.clear()
+        self._memo[address] = answer
+        return answer
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+    def __repr__(self) -> str:
+        return f"CountryDatabase({self.info.type!r}, built_on={self.info.built_on})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a database is opened where it is used, not sent there")
+
+    def _finder(self, kind: str) -> Callable[[str], str | None]:
+        """Return the lookup that fits the database's type: `country()` refuses the others."""
+        reader = self._reader
+        if "City" in kind:
+            return lambda address: reader.city(address).country.iso_code
+        if "Enterprise" in kind:
+            return lambda address: reader.enterprise(address).country.iso_code
+        if "Country" in kind and not self._is_flat():
+            return lambda address: reader.country(address).country.iso_code
+        self._flat = maxminddb.open_database(self._where)
+        return lambda address: _flat_code(self._flat.get(address))
+
+    def _is_flat(self) -> bool:
+        """Whether the records lack MaxMind's nesting, as those of some providers do."""
+        with maxminddb.open_database(self._where) as database:
+            _, record = next(iter(database), (None, None))
+        return not (isinstance(record, Mapping) and isinstance(record.get("country"), Mapping))
+
+    def _probe(self) -> None:
+        """Read some records: a file with a good header and a broken body must not get further."""
+        with maxminddb.open_database(self._where) as database:
+            codes = []
+            for index, (network, _) in enumerate(database):
+                codes.append(self.country(str(network.network_address)))
+                if index == 100:
+                    break
+        if not any(code != UNKNOWN for code in codes):
+            raise EnvironmentProblem(
+                "The database does not say countries",
+                where=self._where,
+                why="none of its first records holds an ISO 3166 code",
+                remedy="Import a country database, for example DB-IP Lite Country or GeoLite2.",
+            )
+
+
+def _flat_code(record: object) -> str | None:
+    if not isinstance(record, Mapping):
+        return None
+    for name in ("country_code", "iso_code", "country"):
+        code = record.get(name)
+        if isinstance(code, str):
+            return code
+    return None
+
+
+def _problem(what: str, where: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"The country database {what}",
+        where=where,
+        remedy="Run `telemetry geoip import FILE` with a country MMDB, or unset `geo.database` "
+        "to use the demo database.",
+    )
+
+
+def import_database(source: Path, state: Path, now: datetime) -> DatabaseInfo:
+    """Check a country database and keep a copy of it in the state folder, replacing another.
+
+    Raises EnvironmentProblem, and leaves what was there, if the file is not one.
+    """
+    opened = CountryDatabase(source)
+    opened.close()
+    folder = state / "geo"
+    with state_faults("The country database could not be stored", str(folder)):
+        content = source.read_bytes()
+        make_private_folder(folder)
+        write_private(folder / DATABASE, content)
+        described = asdict(opened.info) | {
+            "built_on": opened.info.built_on.isoformat(),
+            "sha256": sha256(content).hexdigest(),
+            "imported_at": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        write_private(folder / DESCRIPTION, json.dumps(described, indent=1).encode())
+    return opened.info
+
+
+def installed_database(state: Path | None) -> Path | None:
+    """Return the path of the imported database, or None if there is none."""
+    path = None if state is None else state / "geo" / DATABASE
+    return path if path is not None and path.exists() else None
