@@ -10,11 +10,11 @@ OPTED_OUT = 1_000
 
 
 def api_requests(folder: Path, events: int, name: str = "requests.ndjson", seed: int = 1) -> Path:
-    """A file of so many generated API requests, about 600 bytes each."""
+    """A file of so many sound API requests, about 600 bytes each."""
     path = folder / name
     prepare(
         *("generate", "--event", "api_request", "--events", str(events)),
-        *("--seed", str(seed), "--out", str(path)),
+        *("--awkward", "0", "--seed", str(seed), "--out", str(path)),
     )
     return path
 

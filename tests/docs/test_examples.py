@@ -1,0 +1,82 @@
+"""The examples of the documents run, on the folder that `telemetry demo` makes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import load_settings
+from tests.docs.examples import Example, examples
+
+TELEMETRY = Path(sys.executable).parent / "telemetry"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small demo."""
+    place = tmp_path_factory.mktemp("demo") / "demo"
+    run("telemetry demo --dir demo --events 8000 --days 3", place.parent)
+    return place
+
+
+def run(command: str, cwd: Path) -> str:
+    words = shlex.split(command)
+    if words[0] == "telemetry":
+        words[0] = str(TELEMETRY)
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", examples("python"), ids=str)
+def test_python_examples_run(example: Example, demo: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::FutureWarning", "-c", example.text],
+        cwd=demo,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() not in ("", "0"), "the example shows nothing"
+
+
+@pytest.mark.parametrize("example", examples("sql"), ids=str)
+def test_sql_examples_run(example: Example, demo: Path) -> None:
+    words = [str(TELEMETRY), "sql", example.text, "--lake", "lake", "--state", "state"]
+    assert len(run(shlex.join(words), demo).splitlines()) > 1
+
+
+@pytest.mark.parametrize("example", examples("console"), ids=str)
+def test_console_examples_run(example: Example, demo: Path, tmp_path: Path) -> None:
+    # Each example gets a demo of its own to work on, as some change it.
+    shutil.copytree(demo, tmp_path / "demo")
+    for command in example.commands:
+        if command.startswith("telemetry "):
+            run(command, tmp_path)
+
+
+@pytest.mark.parametrize("example", examples("toml"), ids=str)
+def test_settings_examples_load(example: Example, tmp_path: Path) -> None:
+    settings = tmp_path / "telemetry.toml"
+    settings.write_text(example.text, "utf-8")
+    load_settings(settings, {})
+
+
+def test_console_blocks_show_commands() -> None:
+    assert [str(example) for example in examples("console") if not example.commands] == []
