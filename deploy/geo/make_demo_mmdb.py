@@ -18,8 +18,9 @@ from typing import Any
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet  # type: ignore[import-untyped]
 
-COUNTRIES = tuple(
-    ["US", "DE", "GB", "FR", "JP", "IN", "BR", "CA", "KR", "AU", "NL", "ES", "SE", "PL", "MX", "NG"]
+COUNTRIES = (
+    *("US", "DE", "GB", "FR", "JP", "IN", "BR", "CA"),
+    *("KR", "AU", "NL", "ES", "SE", "PL", "MX", "NG"),
 )
 RANGES = ("198.18.0.0/15", "2001:db8::/32")
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)

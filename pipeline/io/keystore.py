@@ -33,22 +33,11 @@ from pipeline.io.keyfiles import (
     write_private,
 )
 from pipeline.io.locks import locked, make_private_folder
+from pipeline.privacy.epochs import Epoch
 
 KEY_BYTES = 32
 INDEX = "index.json"
 PERMANENT = frozenset({"optout", "files"})
-
-
-class KeyEpoch(Protocol):
-    """What a keystore has to know of an epoch."""
-
-    @property
-    def name(self) -> str:
-        """A name that is safe in a file name: `4weeks-0038`."""
-
-    @property
-    def last_day(self) -> date:
-        """The last UTC day of the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +58,7 @@ class EpochRecord:
 class Keystore(Protocol):
     """A place for keys: a local folder, or a cloud secret manager."""
 
-    def epoch_key(self, epoch: KeyEpoch) -> bytes | None:
+    def epoch_key(self, epoch: Epoch) -> bytes | None:
         """Return an epoch's key, made at first use; None if it is destroyed or beyond retention.
 
         Raises KeyUnavailable if a key that should exist is missing, malformed or not protected.
@@ -125,7 +114,7 @@ class LocalKeystore:
     def __repr__(self) -> str:
         return f"LocalKeystore({str(self._folder)!r})"
 
-    def epoch_key(self, epoch: KeyEpoch) -> bytes | None:
+    def epoch_key(self, epoch: Epoch) -> bytes | None:
         """See `Keystore.epoch_key`. A key that is known costs one `stat`."""
         key = self._cached(_file_name(epoch.name))
         if key is not None:

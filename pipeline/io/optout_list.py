@@ -1,0 +1,154 @@
+"""The opt-out list of an embedded installation: a file in the state folder that only grows.
+
+Account ids go in, tokens under the permanent opt-out key are kept. What cannot be read stops the
+pipeline (`OptOutStale`) and is told by line number, never by content. A list that was never
+created is an empty list; one that was created and has disappeared is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.errors import OptOutStale
+from pipeline.io.appendfile import START, AppendFile, FileGone, Mark
+from pipeline.io.faults import state_faults
+from pipeline.io.standings import (
+    MalformedStanding,
+    decode,
+    encode,
+    opted_in,
+    opted_out,
+    to_micros,
+)
+from pipeline.privacy.optout import OptOutState, Standing
+from pipeline.privacy.tokens import Domain, TokenKey
+
+Change = Callable[[Standing, int], Standing]
+"""From what a token's standing was, and a time in microseconds, to what it becomes."""
+
+
+class OptOutSource(Protocol):
+    """Where a worker learns who opted out: a local file, or a compacted topic."""
+
+    def load(self) -> OptOutState:
+        """Return the list, read to its end as of now. Raises OptOutStale."""
+
+    def refresh(self, now: datetime) -> OptOutState:
+        """Return the list brought up to date. Raises OptOutStale if that has become too old."""
+
+
+class OptOutFile:
+    """The list in a local file; opened by each process for itself.
+
+    Reading costs one `stat` while nothing changed. Writing takes a lock between processes.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self._file = AppendFile(path)
+        self._tokens = TokenKey(key)
+        self._mark: Mark = START
+        self._seen: tuple[int, int, int] | None = None
+        self._standings: dict[str, Standing] = {}
+        self._state = OptOutState({})
+        self.checked_at: datetime | None = None
+        """When the list was last found readable; what `status` shows as its age."""
+
+    def __repr__(self) -> str:
+        return f"OptOutFile({str(self._file.path)!r})"
+
+    def load(self) -> OptOutState:
+        """See `OptOutSource.load`."""
+        self._mark, self._seen = START, None
+        self._standings = {}
+        self._catch_up()
+        return self._state
+
+    def refresh(self, now: datetime) -> OptOutState:
+        """See `OptOutSource.refresh`; a local list is fresh for as long as it can be read."""
+        self._catch_up()
+        self.checked_at = now
+        return self._state
+
+    def token(self, account_id: str) -> str:
+        """Return the token under which the list knows an account."""
+        return self.tokens([account_id])[0]
+
+    def tokens(self, account_ids: Sequence[str]) -> list[str]:
+        """Return the tokens of accounts. Raises UsageError for an id that cannot be one."""
+        return [token.hex() for token in self._tokens.tokens(Domain.OPTOUT, account_ids)]
+
+    def add(self, account_ids: Sequence[str], now: datetime) -> int:
+        """Opt accounts out from `now` on; return how many were not opted out before."""
+        return self.change(self.tokens(account_ids), opted_out, now)
+
+    def remove(self, account_ids: Sequence[str], now: datetime) -> int:
+        """Opt accounts in again from `now` on; return how many were opted out before."""
+        return self.change(self.tokens(account_ids), opted_in, now)
+
+    def check(self, account_ids: Sequence[str]) -> list[Standing]:
+        """Return what each account asked for, as of now."""
+        self._catch_up()
+        none = Standing()
+        return [self._standings.get(token, none) for token in self.tokens(account_ids)]
+
+    def change(self, tokens: Sequence[str], change: Change, now: datetime) -> int:
+        """Apply `change` to the standings of tokens; return how many became different.
+
+        Durable and visible to every process when this returns; safe to repeat. Raises OptOutStale
+        if the list as it is cannot be trusted, EnvironmentProblem if it cannot be written.
+        """
+        at = to_micros(now)
+        where = str(self._file.path)
+        with state_faults("The opt-out list could not be written", where), self._file.exclusive():
+            self._catch_up()
+            changed: dict[str, Standing] = {}
+            for token in tokens:
+                before = changed.get(token, self._standings.get(token, Standing()))
+                after = change(before, at)
+                if after != before:
+                    changed[token] = after
+            if changed:
+                self._file.append([encode(token, after, at) for token, after in changed.items()])
+                self._catch_up()
+        return len(changed)
+
+    def _catch_up(self) -> None:
+        """Read what was added since the last time, or everything if the file was replaced."""
+        path = self._file.path
+        try:
+            try:
+                seen = path.stat()
+                signature = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+            except FileNotFoundError:
+                signature = None
+            if signature is not None and signature == self._seen:
+                return
+            growth = self._file.read(self._mark)
+        except FileGone:
+            raise self._stale("it was there before and is gone or cut short") from None
+        except OSError as error:
+            raise self._stale(f"the system answered {type(error).__name__}") from None
+        standings = {} if growth.restarted else dict(self._standings)
+        first = growth.mark.lines - len(growth.lines) + 1
+        for number, line in enumerate(growth.lines, first):
+            try:
+                token, standing = decode(line)
+            except MalformedStanding:
+                raise self._stale(f"line {number} is not an entry of the list") from None
+            standings[token] = standing
+        self._mark, self._seen = growth.mark, signature
+        if growth.lines or growth.restarted:
+            self._standings = standings
+            self._state = OptOutState(standings)
+
+    def _stale(self, why: str) -> OptOutStale:
+        return OptOutStale(
+            "The opt-out list cannot be trusted, so nothing is read",
+            where=str(self._file.path),
+            why=why,
+            remedy="Restore the list from its backup; `telemetry optout check` tells whether it "
+            "is readable again.",
+        )
