@@ -1,6 +1,6 @@
 """Numbers reduced to buckets, exactly at every edge.
 
-    log4    four buckets per octave, [2^(k/4), 2^((k+1)/4)); stored: the geometric mean 2^((k+1/2)/4)
+    log4    four buckets per octave, [2^(k/4), 2^((k+1)/4)); stored: their geometric mean
     pow2    [2^k, 2^(k+1)); stored: 2^k, the power of two at or below
     edges   stored: the largest edge that is not above the value
     upto    stored: the smallest edge that is not below the value, beyond the last one the last
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.privacy.columns import Bools
+from pipeline.privacy.columns import Bools, Numbers
 
 NEGATIVE = "negative"
 NOT_FINITE = "not_finite"
@@ -29,7 +29,6 @@ BELOW = "below_first_edge"
 
 LOWEST_OCTAVE = -10
 
-Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 

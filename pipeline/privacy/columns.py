@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
 _HEX = np.array(
     [int.from_bytes(f"{byte:02x}".encode(), "little") for byte in range(256)], dtype="<u2"
@@ -55,8 +56,11 @@ def validity(column: pa.Array) -> Bools | None:
     return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def numbers(column: pa.Array) -> npt.NDArray[np.generic]:
-    """The values of a numeric, date or timestamp column; 0 where null. Not a copy if it can."""
+def numbers(column: pa.Array) -> Numbers:
+    """The values of a numeric, date or timestamp column; 0 where null. For reading.
+
+    Whole numbers, days and microseconds are int64, the others float64.
+    """
     kind = column.type
     if pa.types.is_timestamp(kind):
         column = column.view(pa.int64())
@@ -64,8 +68,10 @@ def numbers(column: pa.Array) -> npt.NDArray[np.generic]:
         column = column.view(pa.int32())
     if column.null_count:
         column = column.fill_null(0)
-    values: npt.NDArray[np.generic] = column.to_numpy(zero_copy_only=False)
-    return values
+    values = column.to_numpy(zero_copy_only=False)
+    if pa.types.is_floating(kind):
+        return np.asarray(values, dtype=np.float64)
+    return np.asarray(values, dtype=np.int64)
 
 
 class Distinct(NamedTuple):

@@ -39,9 +39,7 @@ class Memo(Generic[Key, Value]):
             self._find(keys, found, missing)
         return cast("list[Value]", found)
 
-    def _find(
-        self, keys: Sequence[Key], found: list[Value | None], missing: Sequence[int]
-    ) -> None:
+    def _find(self, keys: Sequence[Key], found: list[Value | None], missing: Sequence[int]) -> None:
         unknown = []
         for index in missing:
             value = found[index] = self._old.get(keys[index])

@@ -50,9 +50,7 @@ class Standing:
         One that lasts is in force even if it begins a little later than `now_us`: the clock
         that wrote it may be ahead of ours.
         """
-        return any(
-            stop is None or start <= now_us < stop for start, stop in self.intervals
-        )
+        return any(stop is None or start <= now_us < stop for start, stop in self.intervals)
 
     def covers(self, event_us: Ints) -> Bools:
         """Which of these event times lie inside an opt-out."""

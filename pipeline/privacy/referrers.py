@@ -55,6 +55,10 @@ class ReferrerClassifier:
         host = authority["host"].lower().removesuffix(".")
         return INVALID if len(host) >= _LONGEST_HOST else self._of_host(host)
 
+    def classify_all(self, referrers: Sequence[str]) -> list[str]:
+        """`classify` for each of the referrers."""
+        return [self.classify(referrer) for referrer in referrers]
+
     def _of_host(self, host: str) -> str:
         while host:
             kind = self._classes.get(host)

@@ -224,9 +224,7 @@ def _next(nodes: Sequence[_Node], word: str | None) -> list[_Node]:
 def _unusual(offsets: Codes, data: Bytes) -> Bools:
     """Rows that have to be taken apart one by one."""
     slow = np.zeros(len(offsets) - 1, dtype=np.bool_)
-    odd = np.flatnonzero(
-        (data <= 0x20) | (data == 0x7F) | (data == ord("%")) | (data == ord("\\"))
-    )
+    odd = np.flatnonzero((data <= 0x20) | (data == 0x7F) | (data == ord("%")) | (data == ord("\\")))
     slow[np.searchsorted(offsets, odd, side="right") - 1] = True
     filled = np.flatnonzero(np.diff(offsets))
     relative = data[offsets[filled]] != ord("/")

@@ -1,0 +1,189 @@
+"""Anonymize: the only place where a `RawBatch` becomes a `CleanBatch`.
+
+A row whose time or identifiers are out of bounds is rejected; of every other row each declared
+field is treated as its schema says, and nothing else goes over. Stored rows are pseudonymous,
+not anonymous: they say what an account did in an hour, under a token whose key is destroyed
+with its epoch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import SchemaError
+from pipeline.events.catalogue import Catalogue
+from pipeline.events.model import (
+    OFFSET,
+    REJECTED,
+    SIZE,
+    UNREADABLE,
+    CleanBatch,
+    RawBatch,
+    Reason,
+    Stage,
+)
+from pipeline.events.schema import EventSchema, Field, FieldType
+from pipeline.privacy.ages import DAY_US, days_and_hours
+from pipeline.privacy.columns import Ints, keep_rows, lengths, numbers, raw_column, validity
+from pipeline.privacy.epochs import ORIGIN
+from pipeline.privacy.policy import BACKFILL_DAYS, Policy
+from pipeline.privacy.pseudonyms import Keys, Pseudonymizer, groups_of
+from pipeline.privacy.tokens import IDENTIFIER_LIMIT
+from pipeline.privacy.tools import Tools, Work
+from pipeline.privacy.treatments import Treat, treatment_of
+
+__all__ = ["Anonymizer", "Keys", "Policy"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ORIGIN_US = (ORIGIN - _EPOCH.date()).days * DAY_US
+_REASONS = (
+    Reason.INVALID_TIME,
+    Reason.TOO_OLD,
+    Reason.IN_FUTURE,
+    Reason.IDENTIFIER_TOO_LONG,
+    Reason.MISSING_FIELD,
+    Reason.INVALID_TYPE,
+)
+_CODES = {reason: code for code, reason in enumerate(_REASONS)}
+_FINE = -1
+
+
+class Anonymizer:
+    """Turns raw batches into clean ones, by the schemas, the catalogue and one policy.
+
+    `keys` gives the key of each epoch, `country` the country of a truncated network (see
+    `addresses.AddressReducer`). Built once per worker: it remembers answers for values that
+    come again. Raises `SchemaError` for a treatment that nothing carries out.
+    """
+
+    def __init__(
+        self,
+        schemas: Mapping[str, tuple[EventSchema, ...]],
+        catalogue: Catalogue,
+        keys: Keys,
+        country: Callable[[str], str],
+        policy: Policy,
+    ) -> None:
+        self._schemas = {event: versions[-1] for event, versions in schemas.items()}
+        self._treats = {event: _treats(schema) for event, schema in self._schemas.items()}
+        self._tools = Tools(catalogue, policy, country)
+        self._pseudonyms = Pseudonymizer(keys, policy.epoch_kind)
+        self._policy = policy
+
+    def anonymize(self, batch: RawBatch, now: datetime) -> CleanBatch:
+        """What may be stored of the batch: exactly the columns of the event's newest schema.
+
+        Rejected with stage `anonymize`, the first of these that holds: no time, older than the
+        policy takes in, or of an epoch whose key is destroyed (`too_old`), too far ahead
+        (`in_future`), an identifier that is too long, missing where it is required, or not text.
+        Raises `KeyUnavailable` if a key cannot be had; never raises on account of the data.
+        """
+        schema = self._schemas[batch.event]
+        rows = batch.rows
+        event_us, reasons = self._check_times(schema, rows, now)
+        days, hours = days_and_hours(event_us)
+        fine = np.flatnonzero(reasons == _FINE)
+        opened, indices, dead = self._pseudonyms.open(days[fine])
+        reasons[fine[dead]] = _CODES[Reason.TOO_OLD]
+        _check_identifiers(schema, rows, reasons)
+        rejected = batch.rejected
+        keep = reasons == _FINE
+        if not keep.all():
+            rejected = pa.concat_batches([rejected, _rejections(rows, reasons)])
+            indices = indices[keep[fine]]
+            rows = keep_rows(rows, keep)
+            event_us, days, hours = event_us[keep], days[keep], hours[keep]
+        nulled = Counter(batch.nulled)
+        work = Work(schema, rows, event_us, days, hours, groups_of(opened, indices), nulled)
+        columns: dict[str, pa.Array] = {}
+        for field, treat in self._treats[batch.event]:
+            made = treat(self._tools, work, field)
+            for column, array in zip(field.columns, made, strict=True):
+                columns[column.name] = array
+        return CleanBatch(
+            span=batch.span,
+            event=batch.event,
+            read=batch.read,
+            rows=pa.RecordBatch.from_arrays(
+                [columns[name] for name in schema.stored.names], schema=schema.stored
+            ),
+            rejected=rejected,
+            dropped=batch.dropped,
+            nulled=dict(nulled),
+        )
+
+    def _check_times(
+        self, schema: EventSchema, rows: pa.RecordBatch, now: datetime
+    ) -> tuple[Ints, Ints]:
+        """Event times, and the code of a reason for each row whose time is out of bounds."""
+        column = raw_column(rows, schema.time_field, pa.timestamp("us", tz="UTC"))
+        event_us = np.asarray(numbers(column), dtype=np.int64)
+        now_us = (now - _EPOCH) // _MICROSECOND
+        # A backfill may reach back as far as rows are kept, but not into a partition that is
+        # already due to go: what was written there would outlive the run that removes it.
+        oldest = max(
+            now_us - self._policy.max_age_days * DAY_US,
+            (now_us // DAY_US - BACKFILL_DAYS + 1) * DAY_US,
+            _ORIGIN_US,
+        )
+        newest = now_us + self._policy.max_ahead // _MICROSECOND
+        reasons = np.full(rows.num_rows, _FINE, dtype=np.int64)
+        reasons[event_us < oldest] = _CODES[Reason.TOO_OLD]
+        reasons[event_us > newest] = _CODES[Reason.IN_FUTURE]
+        valid = validity(column)
+        if valid is not None:
+            reasons[~valid] = _CODES[Reason.INVALID_TIME]
+        return event_us, reasons
+
+
+def _treats(schema: EventSchema) -> tuple[tuple[Field, Treat], ...]:
+    found = []
+    for field in schema.fields:
+        try:
+            found.append((field, treatment_of(field.treatment)))
+        except KeyError:
+            raise SchemaError(
+                f"nothing carries out the treatment {field.treatment}",
+                where=f"{schema.event}/v{schema.version}.yaml: {field.name}",
+                remedy="Declare another treatment, or add its function",
+            ) from None
+    return tuple(found)
+
+
+def _check_identifiers(schema: EventSchema, rows: pa.RecordBatch, reasons: Ints) -> None:
+    """Mark rows with an identifier that cannot become a token."""
+    for field in schema.fields:
+        if field.type is not FieldType.IDENTIFIER:
+            continue
+        column = raw_column(rows, field.name, pa.string())
+        sizes = lengths(column)
+        faults = [(sizes > IDENTIFIER_LIMIT, Reason.IDENTIFIER_TOO_LONG)]
+        if field.required:
+            faults.append((sizes == 0, Reason.MISSING_FIELD))
+        if (sizes == len(UNREADABLE)).any():
+            unreadable = pc.equal(column, UNREADABLE).fill_null(False).to_numpy(False)
+            faults.append((unreadable, Reason.INVALID_TYPE))
+        for where, reason in faults:
+            reasons[where & (reasons == _FINE)] = _CODES[reason]
+
+
+def _rejections(rows: pa.RecordBatch, reasons: Ints) -> pa.RecordBatch:
+    refused = np.flatnonzero(reasons != _FINE)
+    indices = pa.array(refused)
+    names = pa.array([reason.value for reason in _REASONS], pa.string())
+    return pa.RecordBatch.from_arrays(
+        [
+            raw_column(rows, OFFSET, pa.int64()).take(indices),
+            raw_column(rows, SIZE, pa.int32()).take(indices),
+            pa.array([Stage.ANONYMIZE.value] * len(refused), pa.string()),
+            names.take(pa.array(reasons[refused])),
+        ],
+        schema=REJECTED,
+    )
