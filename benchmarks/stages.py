@@ -1,0 +1,104 @@
+"""Where the time of an event goes: CPU microseconds an event, stage by stage, without Beam.
+
+One process, one thread, slices as the file reader cuts them, all treatments of `api_request`.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.harness import Report, workplace
+from benchmarks.inputs import api_requests
+from pipeline.events.decode import Decoder
+from pipeline.events.model import Slice, Span
+from pipeline.io.geo import CountryDatabase
+from pipeline.io.keystore import LocalKeystore
+from pipeline.io.lake import Lake
+from pipeline.io.resources import load_catalogue, load_schemas
+from pipeline.privacy.anonymize import Anonymizer, Policy
+from pipeline.privacy.optout import OptOutGate, OptOutState
+
+EVENT = "api_request"
+SLICE_BYTES = 64 << 20
+DEMO_RANGES = ("198.18.0.0/15", "2001:db8::/32")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Clock:
+    """Adds up the CPU time of named steps."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def timed(self, name: str, call: Callable[P, T], *args: P.args, **words: P.kwargs) -> T:
+        """Call it with the arguments and charge `name` for the time."""
+        started = time.process_time()
+        result = call(*args, **words)
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - started
+        return result
+
+
+def run(events: int, times: int) -> Report:
+    """Measure each stage, best of several passes over the same input."""
+    pa.set_cpu_count(1)
+    with workplace() as place:
+        source = api_requests(place, events)
+        passes = [_pass(source, place) for _ in range(times)]
+    best = {name: min(one[name] for one in passes) / events * 1e6 for name in passes[0]}
+    total = sum(best.values())
+    lines = [f"| {name} | {spent:.2f} |" for name, spent in [*best.items(), ("all", total)]]
+    text = (
+        f"{events:,} events, best of {times}; {1e6 / total:,.0f} events per CPU-second.\n\n"
+        "| stage | µs an event |\n| --- | ---: |\n" + "\n".join(lines)
+    )
+    return Report("Stages", text, {name: round(spent, 3) for name, spent in best.items()})
+
+
+def _pass(source: Path, place: Path) -> dict[str, float]:
+    shutil.rmtree(place / "lake", ignore_errors=True)
+    schemas = load_schemas(None)
+    versions = schemas[EVENT]
+    keys = LocalKeystore(place / "keys")
+    countries = CountryDatabase(None)
+    decoder = Decoder(versions)
+    gate = OptOutGate(keys.permanent_key("optout"))
+    policy = Policy(public_ranges=DEMO_RANGES)
+    anonymizer = Anonymizer(schemas, load_catalogue(None), keys, countries.country, policy)
+    table = Lake(str(place / "lake")).events(EVENT, versions[-1].stored)
+    standing = OptOutState({})
+    now = datetime.now(UTC)
+    now_us = int(now.timestamp() * 1e6)
+    clock = Clock()
+    for piece in _slices(source, clock):
+        raw = clock.timed("decode", decoder.decode, piece)
+        left = clock.timed("opt-out", gate.drop, raw, standing, now_us)
+        clean = clock.timed("anonymize", anonymizer.anonymize, left, now)
+        clock.timed("write and commit", table.commit, clean)
+    return clock.seconds
+
+
+def _slices(source: Path, clock: Clock) -> Iterator[Slice]:
+    """Whole lines in slices of up to 64 MiB, with their coordinates."""
+    position = 0
+    with source.open("rb") as file:
+        while True:
+            started = time.process_time()
+            data = file.read(SLICE_BYTES)
+            data = data[: data.rfind(b"\n") + 1]
+            file.seek(position + len(data))
+            ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10).astype(np.int64)
+            spent = time.process_time() - started
+            clock.seconds["read"] = clock.seconds.get("read", 0.0) + spent
+            if not len(ends):
+                return
+            starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
+            span = Span("file", "bench", 0, position, position + len(data))
+            yield Slice(span, EVENT, data, starts, ends, starts + position)
+            position += len(data)
