@@ -95,6 +95,7 @@ class Lake(Protocol):
 
     def events(self, event: str, schema: pa.Schema) -> EventTable: ...
     def rejections(self) -> RejectionTable: ...
+    def close(self) -> None: ...
 
 
 class Keystore(Protocol):
@@ -125,6 +126,15 @@ class Country(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """Which of a run's processes this is."""
+
+    index: int | None
+    """0 up to `count - 1`; None if a runner places the shards, and our processes are unknown."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """What one run reads, knows and writes."""
 
@@ -138,5 +148,6 @@ class Ports:
     policy: Policy = field(default_factory=Policy)
     pace: Pace = field(default_factory=Pace)
     clock: WallClock = utc_now
+    seat: Seat = Seat(0, 1)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Names the run in commit metadata; processes of one run share it."""

@@ -23,13 +23,29 @@ def codec_of(path: str) -> str | None:
     return next((codec for end, codec in CODECS.items() if path.endswith(end)), None)
 
 
+class _FromStart(io.RawIOBase):
+    """An open file, read from its beginning with an offset of its own."""
+
+    def __init__(self, handle: int) -> None:
+        super().__init__()
+        self._handle = handle
+        self.offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = os.pread(self._handle, _STEP if size < 0 else size, self.offset)
+        self.offset += len(block)
+        return block
+
+
 class Unpacked:
     """What is inside one compressed file, read forward."""
 
     def __init__(self, handle: int, codec: str, path: str) -> None:
-        """Read the open file `handle` from its beginning; the handle stays the caller's."""
-        self._file = io.FileIO(os.dup(handle), "rb", closefd=True)
-        self._file.seek(0)
+        """Read the open file `handle` from its beginning; closing it is the caller's business."""
+        self._file = _FromStart(handle)
         self._stream = pa.CompressedInputStream(pa.PythonFile(self._file, mode="r"), codec)
         self._path = path
         self.offset = 0
@@ -39,7 +55,7 @@ class Unpacked:
     @property
     def consumed(self) -> int:
         """Compressed bytes taken so far."""
-        return 0 if self._file.closed else self._file.tell()
+        return self._file.offset
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer only at the end or before the damage.
@@ -98,6 +114,6 @@ class Unpacked:
             "the archive is cut short" if short else "the archive is damaged",
             where=f"{self._path}, near uncompressed byte {self.offset}",
             why="" if short else "it does not unpack as its name says",
-            remedy="Complete lines before that are in the lake. Replace the file by a whole one"
-            " (the same name will do) or remove it, then run again.",
+            remedy="Complete lines before that may be in the lake. Write the whole archive into"
+            " this same file (cat WHOLE > FILE) or remove it, then run again.",
         )

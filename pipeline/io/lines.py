@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.events.model import Offsets, Slice, Span
+from pipeline.events.model import Offsets
 
 MESSAGE_BYTES = 64 * 1024
 """Longer messages are refused by decoding, so no more of one than this and a byte is ever held."""
@@ -42,17 +42,6 @@ def find_lines(data: bytes) -> Lines:
     np.add(feeds[:-1], 1, out=starts[1:])
     kept = _not_blank(data, starts, feeds)
     return Lines(starts[kept], feeds[kept], int(feeds[-1]) + 1)
-
-
-def slice_of(data: bytes, lines: Lines, span: Span, event: str) -> Slice:
-    """Build the slice of a file's lines: `data` starts at `span.start`."""
-    return Slice(span, event, data, lines.starts, lines.ends, lines.starts + span.start)
-
-
-def one_message(data: bytes, span: Span, event: str) -> Slice:
-    """Build a slice of one message that no line feed ends."""
-    starts = np.zeros(1, np.int64)
-    return Slice(span, event, data, starts, np.array([len(data)], np.int64), starts + span.start)
 
 
 def first_line(block: bytes, *, whole: bool) -> bytes | None:

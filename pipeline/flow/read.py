@@ -1,0 +1,124 @@
+"""Read: shards to slices of raw bytes, as a splittable DoFn that takes turns.
+
+Unit of parallelism: the shard. A turn cuts slices for about two seconds, or waits a little for
+one, and then hands the rest of the shard back to the runner, whose checkpoints may be that close.
+The chain after Read is fused: when a `yield` returns, the slice is in the lake, or was refused
+by it and is read again from where the lake stands. Delivery: exactly-once, by the lake's log;
+Beam's restriction carries no position, so no replay of it can lose or double anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.runners.sdf_utils import RestrictionTrackerView
+from apache_beam.utils.timestamp import Duration
+
+from pipeline import metrics as declared
+from pipeline.events.model import Slice
+from pipeline.flow.ports import Ports
+from pipeline.flow.sessions import Session
+from pipeline.flow.tracker import Claim, TurnsProvider
+from pipeline.flow.worker import Worker, worker_of
+from pipeline.io.source import Shard
+
+TURN_SECONDS = 2.0
+"""A turn starts no slice after that: a bundle blocks checkpoints, also those of others."""
+
+REST_SECONDS = 2
+"""When an idle shard is due again. Some runners ignore it, some take whole seconds only."""
+
+FLUSH_SECONDS = 5.0
+"""After a stop, slices are cut from what is there for so long; the last one is finished."""
+
+_TURNS: Any = beam.DoFn.RestrictionParam(TurnsProvider())
+
+
+class Read(beam.DoFn):
+    """See the module."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def setup(self) -> None:
+        """Find what this process has opened."""
+        self._worker = worker_of(self._ports)
+
+    @beam.DoFn.unbounded_per_element()
+    def process(self, element: Shard, tracker: RestrictionTrackerView = _TURNS) -> Iterator[Slice]:
+        """Take a turn at a shard."""
+        worker = self._worker
+        began = time.monotonic()
+        for session in worker.attempt("Read", None, lambda: _session(worker, element)):
+            while tracker.try_claim(Claim.SLICE):
+                taken = _cut(worker, session)
+                if taken is not None:
+                    yield taken
+                    _settle(worker, session, taken)
+                if _is_over(worker, session, idle=taken is None):
+                    worker.attempt("Read", None, partial(_end, worker, session))
+                    tracker.try_claim(Claim.END)
+                    return
+                if taken is None:
+                    tracker.defer_remainder(Duration(REST_SECONDS))
+                elif time.monotonic() - began > TURN_SECONDS:
+                    tracker.defer_remainder()
+                del taken  # the next slice must not wait in memory beside this one
+            return
+        tracker.try_claim(Claim.END)
+
+
+def _session(worker: Worker, shard: Shard) -> Session:
+    worker.open()
+    source = worker.source_of(shard)
+    table = worker.line(source.event).table
+    pace = worker.ports.pace
+    return worker.sessions.pick_up(
+        shard, lambda: source.open(shard, table.position, pace, time.monotonic)
+    )
+
+
+def _cut(worker: Worker, session: Session) -> Slice | None:
+    """Cut the next slice and start its passage, if the opt-out list is known well enough."""
+
+    def call() -> Slice | None:
+        worker.standing()
+        wait = worker.sessions.wait_for(session)
+        if worker.stopping.is_set():
+            session.reader.flush()
+            wait = 0.0
+        taken = session.next(wait)
+        worker.metrics.show(declared.LAG, session.reader.lag(), source=session.shard.source)
+        return taken
+
+    began = time.monotonic()
+    for taken in worker.attempt("Read", None, call):
+        if taken is not None:
+            worker.start(taken, began)
+        return taken
+    return None
+
+
+def _settle(worker: Worker, session: Session, taken: Slice) -> None:
+    """Tell the reader what became of its slice, now that all stages have returned."""
+    landed = taken if worker.passages.pop(taken.span).landed else None
+    worker.attempt("Read", taken.span, lambda: session.settle(landed))
+
+
+def _is_over(worker: Worker, session: Session, *, idle: bool) -> bool:
+    """Tell whether a session has nothing more to read in this run."""
+    if worker.failure is not None:
+        return True
+    if worker.stopping.is_set():
+        return idle or time.monotonic() - worker.stopped_at > FLUSH_SECONDS
+    return idle and worker.ports.pace.to_end and session.reader.at_end()
+
+
+def _end(worker: Worker, session: Session) -> None:
+    if worker.failure is None and not worker.stopping.is_set():
+        worker.unread_bytes += session.reader.lag()
+    worker.sessions.end(session)

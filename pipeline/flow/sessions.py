@@ -1,0 +1,86 @@
+"""Readers of this process, by shard: opened once, and picked up again at every turn.
+
+A session is worth keeping (files stay open, fetched messages stay buffered), and never needed:
+a shard may come back in another process at any time, and a session that nobody picks up is closed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pipeline.events.model import Slice
+from pipeline.io.source import Clock, Reader, Shard
+
+IDLE_WAIT_SECONDS = 0.3
+"""How long a turn waits for something to read. Runners do not pace turns, so turns do."""
+
+ORPHAN_SECONDS = 120.0
+"""A session that was not picked up for so long belongs to somebody else by now."""
+
+
+class Session:
+    """One shard's reader and the slice that is under way."""
+
+    def __init__(self, shard: Shard, reader: Reader, clock: Clock) -> None:
+        self.shard = shard
+        self.reader = reader
+        self.busy_at = float("-inf")
+        """When the last slice was cut."""
+        self.picked_up_at = clock()
+        self._clock = clock
+        self._under_way = False
+
+    def next(self, wait: float) -> Slice | None:
+        """Cut the next slice; if nobody said what became of the last one, start anew."""
+        if self._under_way:
+            self.settle(None)
+        taken = self.reader.poll(wait)
+        if taken is not None:
+            self.busy_at = self._clock()
+            self._under_way = True
+        return taken
+
+    def settle(self, landed: Slice | None) -> None:
+        """Tell the reader that its slice is in the lake, or (None) that it is not."""
+        if landed is not None:
+            self.reader.committed(landed.span)
+        else:
+            self.reader.forget()
+        self._under_way = False
+
+
+class Sessions:
+    """All sessions of a process."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._by_shard: dict[Shard, Session] = {}
+
+    def pick_up(self, shard: Shard, open_reader: Callable[[], Reader]) -> Session:
+        """Return the shard's session, opened if need be; close those that nobody picks up."""
+        now = self._clock()
+        for session in list(self._by_shard.values()):
+            if now - session.picked_up_at > ORPHAN_SECONDS:
+                self.end(session)
+        found = self._by_shard.get(shard)
+        if found is None:
+            found = self._by_shard[shard] = Session(shard, open_reader(), self._clock)
+        found.picked_up_at = now
+        return found
+
+    def wait_for(self, session: Session) -> float:
+        """Say how long a turn may wait: not at all while another session has work."""
+        since = self._clock() - 2 * IDLE_WAIT_SECONDS * len(self._by_shard)
+        others = (other for other in self._by_shard.values() if other is not session)
+        return 0.0 if any(other.busy_at > since for other in others) else IDLE_WAIT_SECONDS
+
+    def end(self, session: Session) -> None:
+        """Close a session."""
+        self._by_shard.pop(session.shard, None)
+        session.reader.close()
+
+    def close(self) -> None:
+        """Close all sessions."""
+        for session in list(self._by_shard.values()):
+            self.end(session)

@@ -1,0 +1,209 @@
+"""Decode, OptOut and Anonymize: thin Beam stages around the pure functions that do the work.
+
+A stage gets one batch and returns one. Messages that a stage cannot handle for a reason that
+nobody foresaw are rejected as `internal` (`flow.guard`), never logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import metrics as declared
+from pipeline.events.decode import Decoder
+from pipeline.events.model import (
+    OFFSET,
+    REJECTED,
+    SIZE,
+    CleanBatch,
+    Offsets,
+    RawBatch,
+    Reason,
+    Slice,
+    Stage,
+)
+from pipeline.flow.guard import find_culprits
+from pipeline.flow.ports import Ports
+from pipeline.flow.worker import worker_of
+from pipeline.privacy.anonymize import Anonymizer
+from pipeline.privacy.optout import OptOutGate, OptOutState
+
+Batch = TypeVar("Batch", RawBatch, CleanBatch)
+
+_MICROSECONDS = 1_000_000
+
+
+class Decode(beam.DoFn):
+    """Slice to RawBatch; what was refused before a crash stays refused."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def setup(self) -> None:
+        """Find what this process has opened."""
+        self._worker = worker_of(self._ports)
+
+    def process(self, element: Slice) -> Iterable[RawBatch]:
+        """Decode one slice."""
+        worker = self._worker
+
+        def call() -> RawBatch:
+            batch = decode(worker.line(element.event).decoder, element)
+            return keep_refused(batch, worker.rejections.recorded(element.span, element.event))
+
+        return worker.attempt("Decode", element.span, call)
+
+
+class OptOut(beam.DoFn):
+    """RawBatch to RawBatch, without the people who are opted out at this moment."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def setup(self) -> None:
+        """Find what this process has opened."""
+        self._worker = worker_of(self._ports)
+
+    def process(self, element: RawBatch) -> Iterable[RawBatch]:
+        """Drop from one batch."""
+        worker = self._worker
+        now = worker.now()
+        return worker.attempt(
+            "OptOut", element.span, lambda: drop(worker.gate, element, worker.standing(), now)
+        )
+
+
+class Anonymize(beam.DoFn):
+    """RawBatch to CleanBatch: after this stage nothing identifies anybody."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def setup(self) -> None:
+        """Find what this process has opened."""
+        self._worker = worker_of(self._ports)
+
+    def process(self, element: RawBatch) -> Iterable[CleanBatch]:
+        """Anonymize one batch."""
+        worker = self._worker
+        schema = worker.line(element.event).schema
+        passage = worker.passages.get(element.span)
+        if passage is not None:
+            passage.newest = pc.max(element.rows.column(schema.time_field)).as_py()
+        now = worker.now()
+        cleaned = worker.attempt(
+            "Anonymize", element.span, lambda: anonymize(worker.anonymizer, element, now)
+        )
+        for batch in cleaned:
+            unknown = pc.sum(pc.equal(batch.rows.column("country"), "ZZ")).as_py() or 0
+            worker.metrics.count(declared.GEO_UNKNOWN, unknown, event=batch.event)
+        return cleaned
+
+
+def decode(decoder: Decoder, source: Slice) -> RawBatch:
+    """Decode a slice; messages that the decoder fails on are rejected as `internal`."""
+
+    def call(kept: Offsets | None) -> RawBatch:
+        return decoder.decode(source if kept is None else _messages(source, kept))
+
+    batch, culprits = find_culprits(Stage.DECODE, source.span, len(source), call)
+    sizes = source.ends[culprits] - source.starts[culprits]
+    return _account(batch, len(source), Stage.DECODE, source.offsets[culprits], sizes)
+
+
+def drop(gate: OptOutGate, batch: RawBatch, standing: OptOutState, now: datetime) -> RawBatch:
+    """Drop opted-out people; rows that the gate fails on are rejected as `internal`."""
+    now_us = int(now.timestamp() * _MICROSECONDS)
+
+    def call(kept: Offsets | None) -> RawBatch:
+        return gate.drop(batch if kept is None else _rows(batch, kept), standing, now_us)
+
+    result, culprits = find_culprits(Stage.OPT_OUT, batch.span, batch.rows.num_rows, call)
+    return _account(result, batch.read, Stage.OPT_OUT, *_coordinates(batch, culprits))
+
+
+def anonymize(anonymizer: Anonymizer, batch: RawBatch, now: datetime) -> CleanBatch:
+    """Anonymize a batch; rows that the anonymizer fails on are rejected as `internal`."""
+
+    def call(kept: Offsets | None) -> CleanBatch:
+        return anonymizer.anonymize(batch if kept is None else _rows(batch, kept), now)
+
+    result, culprits = find_culprits(Stage.ANONYMIZE, batch.span, batch.rows.num_rows, call)
+    return _account(result, batch.read, Stage.ANONYMIZE, *_coordinates(batch, culprits))
+
+
+def keep_refused(batch: RawBatch, recorded: Mapping[int, tuple[Stage, Reason]]) -> RawBatch:
+    """Reject the rows that are on record as rejected, for the reason that is on record.
+
+    A crash between the commit of rejections and that of the events is followed by a second
+    look at the same messages, maybe later than they may be old.
+    """
+    if not recorded:
+        return batch
+    offsets = batch.rows.column(OFFSET)
+    known = pc.is_in(offsets, pa.array(sorted(recorded), pa.int64()))
+    rows = batch.rows.filter(known)
+    if not rows.num_rows:
+        return batch
+    decisions = [recorded[offset] for offset in rows.column(OFFSET).to_pylist()]
+    refused = pa.RecordBatch.from_arrays(
+        [
+            rows.column(OFFSET),
+            rows.column(SIZE),
+            pa.array([stage.value for stage, _ in decisions]),
+            pa.array([reason.value for _, reason in decisions]),
+        ],
+        schema=REJECTED,
+    )
+    return replace(
+        batch,
+        rows=batch.rows.filter(pc.invert(known)),
+        rejected=_concat(batch.rejected, refused),
+    )
+
+
+def _account(batch: Batch, read: int, stage: Stage, offsets: Offsets, sizes: Offsets) -> Batch:
+    """Add culprits to a batch's rejections, so that it accounts for all `read` messages again."""
+    if not len(offsets):
+        return batch
+    refused = pa.RecordBatch.from_arrays(
+        [
+            pa.array(offsets, pa.int64()),
+            pa.array(sizes, pa.int32()),
+            pa.repeat(stage.value, len(offsets)),
+            pa.repeat(Reason.INTERNAL.value, len(offsets)),
+        ],
+        schema=REJECTED,
+    )
+    return replace(batch, read=read, rejected=_concat(batch.rejected, refused))
+
+
+def _messages(source: Slice, kept: Offsets) -> Slice:
+    return replace(
+        source,
+        starts=source.starts[kept],
+        ends=source.ends[kept],
+        offsets=source.offsets[kept],
+    )
+
+
+def _rows(batch: RawBatch, kept: Offsets) -> RawBatch:
+    left_out = batch.rows.num_rows - len(kept)
+    return replace(batch, read=batch.read - left_out, rows=batch.rows.take(pa.array(kept)))
+
+
+def _coordinates(batch: RawBatch, rows: Offsets) -> tuple[Offsets, Offsets]:
+    columns = (batch.rows.column(name).to_numpy() for name in (OFFSET, SIZE))
+    offsets, sizes = (column[rows].astype(np.int64) for column in columns)
+    return offsets, sizes
+
+
+def _concat(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.concat_batches([first, second])

@@ -1,0 +1,130 @@
+"""Every counter, gauge and histogram of the pipeline, declared here and nowhere else.
+
+Labels hold closed sets alone: names of events, fields, reasons, stages and sources of the
+settings. Nothing in a label or a value tells of a person. Each process counts for itself, and
+serves on the loopback interface when asked; dashboards add up over processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import start_http_server
+
+LOOPBACK = "127.0.0.1"
+
+
+class Kind(Enum):
+    """How a metric behaves."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A metric's name (without a counter's `_total`), what it says, and its labels."""
+
+    kind: Kind
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def exported(self) -> str:
+        """The name under which Prometheus sees it."""
+        return f"{self.name}_total" if self.kind is Kind.COUNTER else self.name
+
+
+def _counter(name: str, text: str, *labels: str) -> Declared:
+    return Declared(Kind.COUNTER, f"telemetry_{name}", text, labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Declared:
+    return Declared(Kind.GAUGE, f"telemetry_{name}", text, labels)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Declared:
+    return Declared(Kind.HISTOGRAM, f"telemetry_{name}", text, labels, buckets)
+
+
+CONSUMED = _counter("consumed", "Messages whose fate is in the lake", "event")
+WRITTEN = _counter("written", "Events stored", "event")
+REJECTED = _counter("rejected", "Messages refused", "event", "stage", "reason")
+DROPPED = _counter("dropped", "Events dropped without any record", "event", "reason")
+NULLED = _counter("nulled", "Values that were made null", "event", "field", "reason")
+COMMITS = _counter("commits", "Slices committed", "event")
+CONFLICTS = _counter("commit_conflicts", "Slices that another writer had moved past", "event")
+FILES = _counter("files", "Parquet files written", "event")
+STORED_BYTES = _counter("stored_bytes", "Bytes of Parquet files written", "event")
+STEP_SECONDS = _counter("step_seconds", "Seconds of work by step", "event", "step")
+GEO_UNKNOWN = _counter("geo_unknown", "Events whose country is unknown", "event")
+RESTARTS = _counter("worker_restarts", "Workers that died and were started again")
+SLICE_SECONDS = _histogram(
+    "slice_seconds",
+    "Seconds from cutting a slice to its commit",
+    (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+    "event",
+)
+SLICE_BYTES = _histogram(
+    "slice_bytes",
+    "Raw bytes of a slice",
+    (1e4, 1e5, 1e6, 4e6, 16e6, 64e6, 256e6),
+    "event",
+)
+FRESHNESS = _histogram(
+    "freshness_seconds",
+    "Age of the newest event of a slice when it could be read from the lake",
+    (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 600.0, 3600.0),
+    "event",
+)
+LAG = _gauge("lag", "What is there and not committed: bytes of files, messages", "source")
+LAST_COMMIT = _gauge("last_commit_timestamp_seconds", "When a slice was last committed", "event")
+OPTOUT_AGE = _gauge("optout_age_seconds", "How old the knowledge of the opt-out list is")
+
+DECLARED: tuple[Declared, ...] = tuple(
+    value for value in dict(globals()).values() if isinstance(value, Declared)
+)
+"""All of them, in the order of this page."""
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._counters: dict[Declared, Counter] = {}
+        self._gauges: dict[Declared, Gauge] = {}
+        self._histograms: dict[Declared, Histogram] = {}
+        for item in DECLARED:
+            named = (item.name, item.help, item.labels)
+            if item.kind is Kind.COUNTER:
+                self._counters[item] = Counter(*named, registry=self.registry)
+            elif item.kind is Kind.GAUGE:
+                self._gauges[item] = Gauge(*named, registry=self.registry)
+            else:
+                self._histograms[item] = Histogram(
+                    *named, registry=self.registry, buckets=item.buckets
+                )
+
+    def count(self, metric: Declared, amount: float, **labels: str) -> None:
+        """Add to a counter."""
+        counter = self._counters[metric]
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def show(self, metric: Declared, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        gauge = self._gauges[metric]
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def observe(self, metric: Declared, value: float, **labels: str) -> None:
+        """Add an observation to a histogram."""
+        self._histograms[metric].labels(**labels).observe(value)
+
+    def serve(self, port: int) -> None:
+        """Serve on the loopback interface from a thread of this process; OSError if it is taken."""
+        start_http_server(port, addr=LOOPBACK, registry=self.registry)
