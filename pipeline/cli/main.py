@@ -122,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TelemetryError as error:
         failure = error
     except Exception as error:
-        failure = failures.unexpected(error, verbose="--verbose" in options)
+        failure = failures.unexpected(
+            error, verbose=bool({"--verbose", "-v", "-vv"} & set(options))
+        )
     render = failures.as_json if "--json" in options else failures.as_text
     click.echo(render(failure), err=True)
     return failure.exit_code

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
@@ -16,6 +17,7 @@ from pipeline.settings.secrets import reveal
 if TYPE_CHECKING:
     from pipeline.events.catalogue import Catalogue
     from pipeline.events.schema import EventSchema
+    from pipeline.io.geo import CountryDatabase
     from pipeline.io.keystore import LocalKeystore
     from pipeline.io.lake import Lake
     from pipeline.privacy.policy import Policy
@@ -53,20 +55,34 @@ def open_keystore(settings: Settings, now: Callable[[], datetime]) -> LocalKeyst
     return LocalKeystore(folder, now=now, retention_days=settings.privacy.retention_days)
 
 
-def storage_options(settings: Settings) -> dict[str, str]:
-    """Options of the object store client, with secrets revealed."""
-    return {
-        name: reveal(value, f"lake.storage.{name}") if isinstance(value, Secret) else value
-        for name, value in settings.lake.storage.items()
-    }
-
-
 def open_lake(settings: Settings) -> Lake:
     """The lake; nothing is created by opening it."""
+    return lake_at(settings.need_lake(), dict(settings.lake.storage), settings.state.path)
+
+
+def lake_at(root: str, storage: Mapping[str, str | Secret], state: Path | None) -> Lake:
+    """The lake at a path or URL; secrets of the object store client are revealed here."""
     from pipeline.io.lake import Lake
 
-    root, state = settings.need_lake(), settings.state.path
-    return Lake(root, storage_options(settings), state=state)
+    options = {
+        name: reveal(value, f"lake.storage.{name}") if isinstance(value, Secret) else value
+        for name, value in storage.items()
+    }
+    return Lake(root, options, state=state)
+
+
+def country_path(settings: Settings) -> Path | None:
+    """The country database: the one set, else the imported one, else None for the packaged."""
+    from pipeline.io.geo import installed_database
+
+    return settings.geo.database or installed_database(settings.state.path)
+
+
+def open_country(settings: Settings) -> CountryDatabase:
+    """The country database in use."""
+    from pipeline.io.geo import CountryDatabase
+
+    return CountryDatabase(country_path(settings))
 
 
 def make_policy(settings: Settings, *, backfill: bool = False) -> Policy:

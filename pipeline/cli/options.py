@@ -77,7 +77,7 @@ def read_time(
 _REPORTING = (
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
     click.option("--quiet", "-q", is_flag=True, help="Print no messages, only the result."),
-    click.option("--verbose", "-v", is_flag=True, help="Print more about what is done."),
+    click.option("--verbose", "-v", count=True, help="Print more about what is done; twice: all."),
 )
 
 _CONFIGURED = (
@@ -104,7 +104,7 @@ def reporting(command: Decorated) -> Decorated:
     """Add `--json`, `--quiet`, `--verbose`; the command gets an `Invocation` without settings."""
 
     @functools.wraps(command)
-    def wrapped(*args: Any, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> Any:
+    def wrapped(*args: Any, as_json: bool, quiet: bool, verbose: int, **options: Any) -> Any:
         call = Invocation(_output(as_json, quiet, verbose))
         return command(call, *args, **options)
 
@@ -123,7 +123,7 @@ def configured(command: Decorated) -> Decorated:
         now: datetime | None,
         as_json: bool,
         quiet: bool,
-        verbose: bool,
+        verbose: int,
         **options: Any,
     ) -> Any:
         settings = load_settings(config, {"lake.path": lake, "state.path": state})
@@ -133,7 +133,7 @@ def configured(command: Decorated) -> Decorated:
     return _with((*_CONFIGURED, *_REPORTING), wrapped)
 
 
-def _output(as_json: bool, quiet: bool, verbose: bool) -> Output:
+def _output(as_json: bool, quiet: bool, verbose: int) -> Output:
     if quiet and verbose:
         raise UsageError("--quiet and --verbose exclude each other", remedy="Give one of them")
     return Output(json=as_json, quiet=quiet, verbose=verbose)

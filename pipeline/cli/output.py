@@ -58,7 +58,7 @@ class Output:
 
     json: bool = False
     quiet: bool = False
-    verbose: bool = False
+    verbose: int = 0
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
 

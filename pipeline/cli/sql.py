@@ -94,7 +94,7 @@ def run_query(
         raise UsageError(
             "the query cannot be run",
             why=str(error).strip(),
-            remedy="Views and columns: telemetry sql \"SELECT view_name FROM duckdb_views() WHERE "
+            remedy='Views and columns: telemetry sql "SELECT view_name FROM duckdb_views() WHERE '
             'NOT internal", telemetry sql "DESCRIBE api_request"',
         ) from None
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipeline.io.snapshot import PartFile
 
 HIDDEN_FROM_DAY = 89
-_EXPLAIN = re.compile(r"\s*EXPLAIN\b(?:\s+ANALYZE\b)?(?:\s*\([^)]*\))?", re.IGNORECASE)
+_EXPLAIN = re.compile(r"\A\s*EXPLAIN\b(?:\s+ANALYZE\b)?(?:\s*\([^)]*\))?", re.IGNORECASE)
 
 _TYPES = {
     pa.string(): "VARCHAR",

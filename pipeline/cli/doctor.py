@@ -1,0 +1,267 @@
+"""`telemetry doctor`: is everything as the pipeline needs it, and if not, what repairs it?"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import click
+
+from pipeline.cli.opening import country_path, open_catalogue, open_keystore, open_schemas
+from pipeline.cli.options import Invocation, configured
+from pipeline.errors import EnvironmentProblem, TelemetryError
+
+DISTRIBUTION = "telemetry-pipeline"
+WARN_FREE_GIB, FAIL_FREE_GIB = 5, 1
+CLOCK_TOLERANCE_S = 300
+_GIB = 2**30
+
+
+class State(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+@click.command()
+@configured
+def command(call: Invocation) -> int:
+    """Check Python, packages, folders, keys, opt-out list, country database, disk, clock, sources.
+
+    Exit code 3 if a check fails; warnings alone leave it 0.
+    """
+    checks = [check for look in CHECKS for check in _guarded(look, call)]
+    failed = [check for check in checks if check.state is State.FAIL]
+    document = {"ok": not failed, "checks": [asdict(check) for check in checks]}
+
+    def text() -> None:
+        call.out.table(
+            ["check", "state", "detail", "to repair"],
+            [[check.name, check.state.value, check.detail, check.remedy] for check in checks],
+        )
+
+    call.out.result(document, text)
+    return EnvironmentProblem.exit_code if failed else 0
+
+
+def _guarded(look: Callable[[Invocation], Iterator[Check]], call: Invocation) -> Iterator[Check]:
+    """A check that raises one of our errors has failed, and the error says how to repair it."""
+    name = look.__name__.removeprefix("_").replace("_", " ")
+    try:
+        yield from look(call)
+    except TelemetryError as error:
+        detail = f"{error.what} ({error.why})" if error.why else error.what
+        yield Check(name, State.FAIL, detail, error.remedy)
+
+
+def _python(call: Invocation) -> Iterator[Check]:
+    del call
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info >= (3, 11):
+        yield Check("python", State.OK, found)
+    else:
+        yield Check("python", State.FAIL, found, "Install Python 3.11 or newer, then make install")
+
+
+def _packages(call: Invocation) -> Iterator[Check]:
+    del call
+    try:
+        needed = [line for line in requires(DISTRIBUTION) or [] if "extra ==" not in line]
+    except PackageNotFoundError:
+        yield Check("packages", State.WARN, "not installed as a package", "make install")
+        return
+    missing = []
+    for line in needed:
+        name = line.split(";")[0].split("[")[0]
+        name = name[: next((i for i, c in enumerate(name) if c in "<>=!~ "), len(name))]
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Check("packages", State.FAIL, f"missing: {', '.join(missing)}", "make install")
+    else:
+        yield Check("packages", State.OK, f"{len(needed)} installed")
+
+
+def _java(call: Invocation) -> Iterator[Check]:
+    del call
+    where = shutil.which("java")
+    detail = where or "not found; needed for --runner FlinkRunner alone"
+    yield Check("java", State.OK, detail)
+
+
+def _schemas(call: Invocation) -> Iterator[Check]:
+    events = open_schemas(call.settings)
+    lists = open_catalogue(call.settings).lists
+    yield Check("schemas", State.OK, f"{len(events)} events, {len(lists)} closed lists")
+
+
+def _state(call: Invocation) -> Iterator[Check]:
+    state = call.settings.state.path
+    if state is None:
+        yield Check("state", State.WARN, "no state folder is set", "Pass --state PATH")
+        return
+    if not state.exists():
+        yield Check("state", State.OK, "not there yet; made at first use, mode 0700")
+        return
+    mode = stat.S_IMODE(state.stat().st_mode)
+    if mode & 0o077:
+        yield Check("state", State.FAIL, f"others may look in: {mode:o}", f"chmod 0700 {state}")
+    else:
+        yield Check("state", State.OK, f"{state}, mode {mode:o}")
+    lake = call.settings.lake.path
+    if lake is not None and "://" not in lake and _inside(state, Path(lake)):
+        yield Check(
+            "state",
+            State.FAIL,
+            "the state folder lies in the lake: readers of the lake could read keys",
+            f"mv {state} to a place outside the lake, and pass that as --state",
+        )
+
+
+def _inside(inner: Path, outer: Path) -> bool:
+    return inner.resolve().is_relative_to(outer.resolve())
+
+
+def _keys(call: Invocation) -> Iterator[Check]:
+    state = call.settings.state.path
+    if state is None or not (state / "keys").exists():
+        yield Check("keys", State.OK, "none yet; made at first use")
+        return
+    keys = open_keystore(call.settings, call.now)
+    live = [record for record in keys.epochs() if record.live]
+    for record in live:
+        keys.live_key(record.name)
+    yield Check("keys", State.OK, f"{len(live)} epochs live, every key readable")
+
+
+def _optout(call: Invocation) -> Iterator[Check]:
+    from pipeline.cli.optout import open_optout
+
+    state = call.settings.state.path
+    if state is None or not (state / "keys").exists():
+        yield Check("opt-out list", State.OK, "none yet")
+        return
+    standings = open_optout(call).load().standings
+    yield Check("opt-out list", State.OK, f"{len(standings):,} accounts, read to its end")
+
+
+def _countries(call: Invocation) -> Iterator[Check]:
+    from pipeline.io.geo import FAIL_AGE_DAYS, WARN_AGE_DAYS, CountryDatabase
+
+    database = CountryDatabase(country_path(call.settings))
+    info, age = database.info, database.info.age_days(call.now().date())
+    database.close()
+    repair = "telemetry geoip import FILE"
+    detail = f"{info.type}, {age} days old"
+    if info.demo:
+        yield Check("countries", State.WARN, f"{detail}: knows no real address", repair)
+    elif age >= FAIL_AGE_DAYS:
+        yield Check("countries", State.FAIL, detail, repair)
+    else:
+        yield Check("countries", State.WARN if age >= WARN_AGE_DAYS else State.OK, detail, repair)
+
+
+def _disk(call: Invocation) -> Iterator[Check]:
+    lake = call.settings.lake.path
+    local = [Path(lake)] if lake is not None and "://" not in lake else []
+    for name, path in [("lake disk", path) for path in local] + _state_disk(call):
+        free = shutil.disk_usage(_existing(path)).free / _GIB
+        detail = f"{free:,.1f} GiB free"
+        if free < FAIL_FREE_GIB:
+            yield Check(name, State.FAIL, detail, f"Free space on the disk of {path}")
+        elif free < WARN_FREE_GIB:
+            yield Check(name, State.WARN, detail, f"Free space on the disk of {path}")
+        else:
+            yield Check(name, State.OK, detail)
+
+
+def _state_disk(call: Invocation) -> list[tuple[str, Path]]:
+    state = call.settings.state.path
+    return [] if state is None else [("state disk", state)]
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+
+
+def _clock(call: Invocation) -> Iterator[Check]:
+    """Compare this machine's clock with the clock of the disk that the state lies on."""
+    state = call.settings.state.path
+    if state is None or not state.exists():
+        return
+    probe = state / ".clock"
+    probe.touch()
+    difference = abs(probe.stat().st_mtime - time.time())
+    probe.unlink()
+    if difference > CLOCK_TOLERANCE_S:
+        yield Check(
+            "clock",
+            State.FAIL,
+            f"{difference:.0f} s away from the storage's clock",
+            "timedatectl set-ntp true",
+        )
+    else:
+        yield Check("clock", State.OK, f"within {difference:.0f} s of the storage's clock")
+
+
+def _sources(call: Invocation) -> Iterator[Check]:
+    from pipeline.io.inputs import find_inputs, require_inputs
+
+    for name, source in sorted(call.settings.sources.items()):
+        if source.files:
+            require_inputs(source.files)
+            found = len(find_inputs(source.files))
+            yield Check(f"source {name}", State.OK, f"{found:,} files of {source.event}")
+    topics = [
+        (source.servers, source.topic)
+        for source in call.settings.sources.values()
+        if source.topic is not None
+    ]
+    for servers in sorted({servers for servers, _ in topics}):
+        yield from _kafka(call, servers, [topic for mine, topic in topics if mine == servers])
+
+
+def _kafka(call: Invocation, servers: tuple[str, ...], topics: list[str]) -> Iterator[Check]:
+    from pipeline.cli.ports import kafka_access
+    from pipeline.io.kafka_doctor import check_access
+
+    for found in check_access(kafka_access(servers, call.settings), read=topics):
+        yield Check(found.name, State(found.state), found.detail, found.remedy)
+
+
+CHECKS = (
+    _python,
+    _packages,
+    _java,
+    _schemas,
+    _state,
+    _keys,
+    _optout,
+    _countries,
+    _disk,
+    _clock,
+    _sources,
+)
+"""Every check, in the order in which they are shown."""
