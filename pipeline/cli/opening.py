@@ -51,8 +51,19 @@ def open_keystore(settings: Settings, now: Callable[[], datetime]) -> LocalKeyst
     """The keys below the state folder; made if this is the folder's first use."""
     from pipeline.io.keystore import LocalKeystore
 
-    folder = settings.need_state() / "keys"
+    folder = open_state(settings) / "keys"
     return LocalKeystore(folder, now=now, retention_days=settings.privacy.retention_days)
+
+
+def open_state(settings: Settings) -> Path:
+    """The state folder, made for this user alone if it is not there yet."""
+    from pipeline.io.faults import state_faults
+    from pipeline.io.locks import make_private_folder
+
+    state = settings.need_state()
+    with state_faults("The state folder could not be made", str(state)):
+        make_private_folder(state)
+    return state
 
 
 def open_lake(settings: Settings) -> Lake:

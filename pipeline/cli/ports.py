@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.opening import country_path, lake_at, make_policy, open_schemas
+from pipeline.cli.opening import country_path, lake_at, make_policy, open_schemas, open_state
 from pipeline.errors import SettingsError, UsageError
 from pipeline.flow.ports import FixedClock, Ports, WallClock, utc_now
 from pipeline.io.files import FileSource
@@ -37,7 +37,7 @@ def make_ports(
 
     Raises SettingsError if there is no source, or one for an event without schema.
     """
-    state = settings.need_state()
+    state = open_state(settings)
     clock: WallClock = utc_now if fixed_now is None else FixedClock(fixed_now)
     keys = partial(
         LocalKeystore, state / "keys", now=clock, retention_days=settings.privacy.retention_days

@@ -64,8 +64,11 @@ def open_database(call: Invocation) -> duckdb.DuckDBPyConnection:
     views = []
     for event, versions in open_schemas(call.settings).items():
         stored = versions[-1].stored
-        files = lake.events(event, stored).snapshot().files
-        views.append(View(event, stored, "event_date", visible(files, today)))
+        table = lake.events(event, stored)
+        files = visible(table.snapshot().files, today)
+        paths = [file.path for file in files]
+        dataset = None if lake.local else table.storage.dataset(paths, stored, "event_date")
+        views.append(View(event, stored, "event_date", files, dataset))
     return open_views(views)
 
 

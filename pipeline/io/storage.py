@@ -9,7 +9,7 @@ written under its final, unique name, and readers of the log do not see it befor
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import IO, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
@@ -57,8 +58,13 @@ class Storage(Protocol):
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
 
-    def read(self, path: str, columns: list[str], where: pc.Expression | None) -> pa.Table:
-        """Read columns of the rows of one Parquet file that satisfy `where`."""
+    def read(
+        self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
+    ) -> pa.Table:
+        """Read columns (None: all) of the rows of one Parquet file that satisfy `where`."""
+
+    def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
+        """Return these files as one dataset; a column that a file lacks is null there."""
 
     def files(self) -> Iterator[Found]:
         """List every file outside the log folder."""
@@ -99,8 +105,14 @@ class LocalStorage:
     def size(self, path: str) -> int:
         return (self.root / path).stat().st_size
 
-    def read(self, path: str, columns: list[str], where: pc.Expression | None) -> pa.Table:
+    def read(
+        self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
+    ) -> pa.Table:
         return _read(str(self.root / path), columns, where, pafs.LocalFileSystem())
+
+    def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
+        files = pafs.SubTreeFileSystem(str(self.root), pafs.LocalFileSystem())
+        return _dataset(paths, schema, partition, files)
 
     def files(self) -> Iterator[Found]:
         for folder, folders, names in os.walk(self.root):
@@ -145,8 +157,13 @@ class ObjectStorage:
         size: int = self._files.get_file_info(path).size
         return size
 
-    def read(self, path: str, columns: list[str], where: pc.Expression | None) -> pa.Table:
+    def read(
+        self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
+    ) -> pa.Table:
         return _read(path, columns, where, self._files)
+
+    def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
+        return _dataset(paths, schema, partition, self._files)
 
     def files(self) -> Iterator[Found]:
         everything = pafs.FileSelector("", recursive=True, allow_not_found=True)
@@ -156,8 +173,17 @@ class ObjectStorage:
                 yield Found(path, info.size, (info.mtime_ns or 0) / 1e9)
 
 
+def _dataset(
+    paths: Sequence[str], schema: pa.Schema, partition: str, files: pafs.FileSystem
+) -> pads.Dataset:
+    folders = pads.partitioning(pa.schema([schema.field(partition)]), flavor="hive")
+    return pads.dataset(
+        list(paths), schema=schema, format="parquet", filesystem=files, partitioning=folders
+    )
+
+
 def _read(
-    path: str, columns: list[str], where: pc.Expression | None, files: pafs.FileSystem
+    path: str, columns: list[str] | None, where: pc.Expression | None, files: pafs.FileSystem
 ) -> pa.Table:
     # partitioning=None: the folder's name must not become a column, it is not in the file.
     return pq.read_table(path, columns=columns, filters=where, filesystem=files, partitioning=None)

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as pads
 
 from pipeline.io.snapshot import PartFile
 
@@ -40,6 +41,8 @@ class View:
     columns: pa.Schema
     partition: str
     files: tuple[PartFile, ...]
+    dataset: pads.Dataset | None = None
+    """The same files, where DuckDB cannot open them itself: in an object store."""
 
 
 def visible(files: Iterable[PartFile], today: date) -> tuple[PartFile, ...]:
@@ -59,7 +62,7 @@ def open_views(
         connection.execute(f"SET threads = {threads}")
     for view in views:
         connection.execute(_create(connection, view))
-    paths = [file.uri for view in views for file in view.files]
+    paths = [file.uri for view in views if view.dataset is None for file in view.files]
     connection.execute(f"SET allowed_paths = [{', '.join(map(_text, paths))}]")
     for setting in (
         "autoinstall_known_extensions = false",
@@ -72,7 +75,7 @@ def open_views(
 
 
 def _create(connection: duckdb.DuckDBPyConnection, view: View) -> str:
-    name, source = _name(view.name), _source(view)
+    name, source = _name(view.name), _source(connection, view)
     present = set() if source is None else _columns_of(connection, source)
     columns = ", ".join(_column(field, present) for field in view.columns)
     if source is None:
@@ -80,9 +83,12 @@ def _create(connection: duckdb.DuckDBPyConnection, view: View) -> str:
     return f"CREATE VIEW {name} AS SELECT {columns} FROM {source}"
 
 
-def _source(view: View) -> str | None:
+def _source(connection: duckdb.DuckDBPyConnection, view: View) -> str | None:
     if not view.files:
         return None
+    if view.dataset is not None:
+        connection.register(f"{view.name}_files", view.dataset)
+        return _name(f"{view.name}_files")
     paths = ", ".join(_text(file.uri) for file in view.files)
     return (
         f"read_parquet([{paths}], hive_partitioning = true, union_by_name = true, "
