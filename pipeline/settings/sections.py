@@ -66,6 +66,14 @@ class SourceSettings:
     )
     servers: tuple[str, ...] = setting((), text_list, "Kafka bootstrap servers, `host:port`.")
     topic: str | None = setting(None, text, "Kafka topic.")
+    start: str = setting(
+        "earliest",
+        choice("earliest", "latest"),
+        "Where a Kafka partition that the lake has never seen begins.",
+    )
+    group: str | None = setting(
+        None, text, "Consumer group to publish positions to, for lag tools only."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +153,19 @@ class KafkaSettings:
     """How to connect to Kafka, for every Kafka source."""
 
     protocol: str = setting(
-        "plaintext",
-        choice("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+        "PLAINTEXT",
+        choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         "Security protocol.",
     )
-    sasl_mechanism: str = setting(
-        "scram-sha-512", choice("plain", "scram-sha-256", "scram-sha-512"), "SASL mechanism."
+    mechanism: str = setting(
+        "SCRAM-SHA-512", choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "SASL mechanism."
     )
     username: Secret | None = setting(None, secret, "SASL user name.")
     password: Secret | None = setting(None, secret, "SASL password.")
     ca_file: Path | None = setting(None, path, "Certificates that sign the brokers' ones (PEM).")
-    cert_file: Path | None = setting(None, path, "Certificate of this client (PEM).")
+    certificate_file: Path | None = setting(None, path, "Certificate of this client (PEM).")
     key_file: Path | None = setting(None, path, "Private key of this client (PEM).")
+    key_password: Secret | None = setting(None, secret, "Password of that key.")
     read_committed: bool = setting(False, switch, "Leave out records of aborted transactions.")
 
 
