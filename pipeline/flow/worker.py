@@ -124,11 +124,14 @@ class Worker:
 
     def attempt(self, step: str, span: Span | None, call: Callable[[], T]) -> tuple[T, ...]:
         """Return what `call` returns as a tuple of one; after a failure, an empty one."""
+        began = time.monotonic()
         try:
             return (guarded(step, span, call),)
         except TelemetryError as error:
             self.fail(error)
             return ()
+        finally:
+            self.metrics.count(declared.STEP_SECONDS, time.monotonic() - began, step=step)
 
     def fail(self, error: TelemetryError) -> None:
         """End the run because of an error; the first one counts."""

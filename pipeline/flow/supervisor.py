@@ -1,0 +1,229 @@
+"""Several worker processes on one machine, kept alive and counted by this one.
+
+Workers share nothing but the lake and the claims on files. One that dies is started again, after
+a pause that doubles; one that ends because of its settings or because a privacy gate is closed
+ends the run. Workers die with the supervisor, and are in process groups of their own, so that
+Ctrl-C reaches them once, from here.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import IO
+
+from pipeline import metrics as declared
+from pipeline.errors import TelemetryError
+from pipeline.flow.endpoint import serve
+from pipeline.flow.options import RunOptions
+from pipeline.flow.ports import Ports, Seat
+from pipeline.flow.report import Summary, Tally
+from pipeline.flow.wire import End, Job, parse_line, send_job
+from pipeline.metrics import Metrics
+
+LOG = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 60.0
+MAX_FAILURES = 6
+"""A worker that ends so often without one commit in between is given up, and the run with it."""
+STOP_SECONDS = 60.0
+"""Workers that have not stopped by then are killed; the lake knows where they were."""
+FINAL_CODES = frozenset({2, 3, 4})
+"""Exit codes that starting again would only repeat."""
+_TICK_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class _Seat:
+    """One worker's place: its process, or the pause before the next one."""
+
+    job: Job
+    process: subprocess.Popen[bytes] | None = None
+    rest: bytes = b""
+    end: End | None = None
+    failures: int = 0
+    due: float = 0.0
+    done: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """What all workers together have done so far."""
+
+    tally: Tally = field(default_factory=Tally)
+    conflicts: int = 0
+    restarts: int = 0
+    unread_bytes: int = 0
+    failure: TelemetryError | None = None
+    received: list[int] = field(default_factory=list)
+    stopping_since: float | None = None
+
+
+def supervise(ports: Ports, options: RunOptions) -> Summary:
+    """Run `options.workers` processes; see `flow.runners.run`."""
+    began = time.monotonic()
+    metrics = Metrics()
+    serve(metrics, options.metrics_port)
+    seats = [_Seat(_job(ports, options, index)) for index in range(options.workers)]
+    run = _Run()
+    with _signals(run), selectors.DefaultSelector() as selector:
+        try:
+            while not all(seat.done for seat in seats):
+                _start_due(seats, run, selector)
+                for key, _ in selector.select(_TICK_SECONDS):
+                    _listen(key.data, key.fd, run, selector, metrics)
+                _pass_on_stop(seats, run)
+        finally:
+            for seat in seats:
+                if seat.process is not None:
+                    seat.process.kill()
+                    seat.process.wait()
+    if run.failure is not None:
+        raise run.failure
+    return Summary(
+        run.tally,
+        time.monotonic() - began,
+        run.conflicts,
+        run.restarts,
+        run.unread_bytes,
+        run.received[0] if run.received else None,
+    )
+
+
+def _job(ports: Ports, options: RunOptions, index: int) -> Job:
+    port = options.metrics_port
+    return Job(
+        replace(ports, seat=Seat(index, options.workers)),
+        None if port is None else port + 1 + index,
+        options.prepare,
+    )
+
+
+def _start_due(seats: list[_Seat], run: _Run, selector: selectors.BaseSelector) -> None:
+    for seat in seats:
+        if seat.process is not None or seat.done:
+            continue
+        if run.stopping_since is not None:
+            seat.done = True
+        elif time.monotonic() >= seat.due:
+            _start(seat, selector)
+
+
+def _start(seat: _Seat, selector: selectors.BaseSelector) -> None:
+    seat.end, seat.rest = None, b""
+    seat.process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.flow.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    selector.register(_pipe(seat.process.stdout), selectors.EVENT_READ, seat)
+    try:
+        send_job(_pipe(seat.process.stdin), seat.job)
+    except BrokenPipeError:
+        LOG.warning("worker %s ended at once", seat.job.ports.seat.index)
+
+
+def _listen(
+    seat: _Seat, handle: int, run: _Run, selector: selectors.BaseSelector, metrics: Metrics
+) -> None:
+    assert seat.process is not None
+    stdout = _pipe(seat.process.stdout)
+    block = stdout.read1(1 << 16)  # type: ignore[attr-defined]  # a pipe's file is buffered
+    if not block:
+        selector.unregister(handle)
+        _ended(seat, run, metrics)
+        return
+    *lines, seat.rest = (seat.rest + block).split(b"\n")
+    for line in lines:
+        said = parse_line(line)
+        if isinstance(said, Tally):
+            run.tally += said
+            seat.failures = 0
+        else:
+            seat.end = said
+
+
+def _ended(seat: _Seat, run: _Run, metrics: Metrics) -> None:
+    """Decide what a worker's end means: done, start again, or the end of the run."""
+    assert seat.process is not None
+    code = seat.process.wait()
+    for pipe in (seat.process.stdin, seat.process.stdout):
+        _pipe(pipe).close()
+    seat.process = None
+    end = seat.end or End()
+    if end.summary is not None:
+        run.conflicts += end.summary.conflicts
+        run.unread_bytes += end.summary.unread_bytes
+    stopped = end.summary is not None and end.summary.stopped_by is not None
+    seat.done = run.stopping_since is not None or (code == 0 and not stopped)
+    if code in FINAL_CODES or (code and seat.failures + 1 >= MAX_FAILURES):
+        seat.done = True
+        run.failure = run.failure or end.error or _keeps_dying(seat, code)
+    elif code and run.stopping_since is not None:
+        run.failure = run.failure or end.error
+    if not seat.done:
+        seat.failures += 1
+        pause = FIRST_PAUSE_SECONDS * 2 ** (seat.failures - 1)
+        seat.due = time.monotonic() + min(pause, LONGEST_PAUSE_SECONDS)
+        run.restarts += 1
+        metrics.count(declared.RESTARTS, 1)
+        index = seat.job.ports.seat.index
+        LOG.warning("worker %s ended with %s, it is started again", index, code)
+
+
+def _pass_on_stop(seats: list[_Seat], run: _Run) -> None:
+    """Stop all workers after a signal or a failure that no restart would heal."""
+    if run.stopping_since is None:
+        if not run.received and run.failure is None:
+            return
+        run.stopping_since = time.monotonic()
+        for seat in seats:
+            if seat.process is not None:
+                seat.process.send_signal(signal.SIGTERM)
+    elif time.monotonic() - run.stopping_since > STOP_SECONDS:
+        for seat in seats:
+            if seat.process is not None:
+                seat.process.kill()
+
+
+def _keeps_dying(seat: _Seat, code: int) -> TelemetryError:
+    index = seat.job.ports.seat.index
+    why = f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
+    return TelemetryError(
+        "a worker keeps dying",
+        where=f"worker {index}",
+        why=f"{why}, {MAX_FAILURES} times without a commit in between",
+        remedy="What is committed is sound. Look at what the workers have logged, and at memory.",
+    )
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+@contextmanager
+def _signals(run: _Run) -> Iterator[None]:
+    """Take note of signals; a second SIGINT interrupts at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if run.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        run.received.append(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
