@@ -12,6 +12,7 @@
     │   └── PositionGap       exit 1   messages between position and source are gone
     └── LakeError             exit 1
         ├── PositionConflict  exit 1   retry: another writer moved the position
+        ├── RewriteConflict   exit 1   retry: another job rewrote or removed the same files
         └── SliceExpired      exit 1   retry: a slice was staged too long ago
 
 The data's fault is never an exception that leaves a stage: it is a rejection with a `Reason`.
@@ -125,6 +126,13 @@ class PositionConflict(LakeError):
 
     retry = True
     page = "position-conflict"
+
+
+class RewriteConflict(LakeError):
+    """Another job rewrote or removed the same files: look at the table again, then retry."""
+
+    retry = True
+    page = "rewrite-conflict"
 
 
 class SliceExpired(LakeError):

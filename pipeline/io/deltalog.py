@@ -1,41 +1,65 @@
 """The log of one Delta Lake table: create, load, commit; every delta-rs call of the lake is here.
 
-delta-rs brings atomic commits and refuses two concurrent commits of one application id. It does
-not refuse a commit that lowers an application's version: that comparison is `lake`'s.
+delta-rs brings atomic commits, and refuses two concurrent commits of one application id or of
+the same removed file. It does not refuse a commit that lowers an application's version, and it
+does not compare schemas: both comparisons are ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Schema,
+    Transaction,
+)
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from pipeline.errors import LakeError, PositionConflict
+from pipeline.errors import LakeError
 from pipeline.io.faults import lake_faults, lake_problem
-from pipeline.io.locks import sync_folder
-from pipeline.io.storage import LOG_FOLDER
+from pipeline.io.locks import sync_file, sync_folder
+from pipeline.io.orphans import is_revealed
+from pipeline.io.storage import LOG_FOLDER, storage_at
 
+CHECKPOINT_EVERY = 50
 PROPERTIES: Mapping[str, str | None] = {
     "delta.dataSkippingNumIndexedCols": "0",
-    "delta.logRetentionDuration": "interval 7 days",
+    "delta.logRetentionDuration": "interval 1 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
-    "delta.enableExpiredLogCleanup": "true",
-    "delta.checkpointInterval": "50",
+    "delta.checkpointInterval": str(CHECKPOINT_EVERY),
 }
-"""No column statistics in the log; a short log; tombstones last until a vacuum after a rewrite."""
+"""No column statistics in the log. A commit lists the log folder (2 us a file), so it stays short;
+tombstones last longer, so that a vacuum still finds what a crashed job removed."""
 
 METADATA_KEY = "telemetry"
 """Where in a commit's information the account of its messages is kept."""
 
 
+class CommitRefused(Exception):
+    """Another commit came in between; nothing of this one was committed. Stays in this room."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRecord:
+    """One entry of the log; `account` is empty for commits that are not a slice's."""
+
+    version: int
+    at_ms: int
+    operation: str
+    account: Mapping[str, object]
+
+
 @dataclass(frozen=True, slots=True)
 class DeltaLog:
-    """The log of the table at `uri`."""
+    """The log of the table at `uri`, partitioned by one date column."""
 
     uri: str
     options: Mapping[str, str]
@@ -43,23 +67,122 @@ class DeltaLog:
     partition: str
     name: str
 
+    @property
+    def local(self) -> bool:
+        """Whether the table is a folder of this machine."""
+        return "://" not in self.uri
+
     def load(self) -> DeltaTable | None:
         """Return the table as its log stands now, or None if it was not created yet."""
         with lake_faults("The lake's log could not be read", self.uri):
             try:
                 return DeltaTable(self.uri, storage_options=dict(self.options))
             except TableNotFoundError:
+                self._check_access()
                 return None
 
     def ensure(self) -> DeltaTable:
-        """Return the table as it stands now; create it first if needed.
+        """Return the table as it stands now; create it, or add new columns, if needed.
 
-        Safe when several processes create it at once: one succeeds, the others find it.
+        Safe when several processes do so at once: one succeeds, the others find it done.
         """
         table = self.load()
-        if table is not None:
-            return table
-        if "://" not in self.uri:
+        if table is None:
+            table = self._create()
+        known = {field.name: field for field in table.schema().fields}
+        wanted = Schema.from_arrow(self.schema).fields
+        new = [field for field in wanted if field.name not in known]
+        if new:
+            with lake_faults("The lake's table could not be given its new columns", self.uri):
+                table.alter.add_columns(new)
+            return self.ensure()
+        changed = [field.name for field in wanted if known[field.name].type != field.type]
+        if changed:
+            raise LakeError(
+                "A column of the lake's table has another type than its schema says",
+                where=f"{self.uri}, {', '.join(changed)}",
+                remedy="Columns never change their type: run the version that wrote this lake, "
+                "or use another lake.",
+            )
+        return table
+
+    def commit(
+        self,
+        table: DeltaTable,
+        actions: Sequence[AddAction | RemoveAction],
+        positions: Mapping[str, int],
+        account: Mapping[str, object],
+    ) -> None:
+        """Commit `actions` and `positions` in one step, on top of the version that was loaded.
+
+        Raises CommitRefused if another commit since then has one of the same application ids, or
+        removed one of the same files. After any other failure of the storage (LakeError,
+        EnvironmentProblem) the commit may have been made: `holds` tells.
+        """
+        due = (table.version() + 1) % CHECKPOINT_EVERY == 0
+        try:
+            table.create_write_transaction(
+                list(actions),
+                mode="append",
+                schema=self.schema,
+                partition_by=[self.partition],
+                commit_properties=CommitProperties(
+                    custom_metadata={METADATA_KEY: dict(account)},
+                    app_transactions=[Transaction(*item) for item in positions.items()],
+                ),
+                # Cleaning lists the whole log, so it is done with the checkpoint only.
+                post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=due),
+            )
+        except CommitFailedError:
+            raise CommitRefused from None
+        except (DeltaError, OSError) as error:
+            raise lake_problem(error, "The lake did not take a commit", self.uri) from None
+
+    def settle(self, table: DeltaTable) -> int:
+        """Make the entry of a commit just made durable, and return its version.
+
+        The commit stands whatever happens here, so failures are passed over: the next use of the
+        log will meet them.
+        """
+        version = table.version() + 1
+        with suppress(DeltaError, OSError):
+            table.update_incremental()
+            version = table.version()
+            if self.local:
+                folder = Path(self.uri) / LOG_FOLDER
+                for path in folder.glob(f"{version:020d}*"):
+                    sync_file(path)
+                sync_folder(folder)
+        return version
+
+    def holds(self, paths: Sequence[str]) -> bool:
+        """Whether the log, loaded anew, names all these files."""
+        table = self.load()
+        if table is None:
+            return False
+        named = pa.table(table.get_add_actions())["path"].to_pylist()
+        return set(paths) <= set(named)
+
+    def history(self) -> tuple[CommitRecord, ...]:
+        """Return the commits that the log still holds, oldest first; at least the last day's."""
+        table = self.load()
+        if table is None:
+            return ()
+        with lake_faults("The lake's log could not be read", self.uri):
+            entries = table.history()
+        return tuple(
+            CommitRecord(
+                version=entry["version"],
+                at_ms=entry["timestamp"],
+                operation=entry["operation"],
+                account=entry.get(METADATA_KEY, {}),
+            )
+            for entry in reversed(entries)
+        )
+
+    def _create(self) -> DeltaTable:
+        self._check_no_data()
+        if self.local:
             with lake_faults("The lake's folder could not be made", self.uri):
                 Path(self.uri).mkdir(parents=True, exist_ok=True)
         try:
@@ -80,49 +203,21 @@ class DeltaLog:
                 ) from None
             return table
 
-    def commit(
-        self,
-        table: DeltaTable,
-        actions: Sequence[AddAction | RemoveAction],
-        positions: Mapping[str, int],
-        account: Mapping[str, object],
-    ) -> int:
-        """Commit `actions` and `positions` in one step, on top of the version that was loaded.
+    def _check_access(self) -> None:
+        """Raise OSError if a folder cannot be entered: delta-rs calls that a missing table."""
+        if self.local:
+            with suppress(FileNotFoundError):
+                next((Path(self.uri) / LOG_FOLDER).iterdir(), None)
 
-        Returns the table's version after the commit. Raises PositionConflict if another writer
-        got in between with the same application id, or rewrote the same files.
-        """
-        properties = CommitProperties(
-            custom_metadata={METADATA_KEY: dict(account)},
-            app_transactions=[Transaction(name, version) for name, version in positions.items()],
-        )
-        try:
-            table.create_write_transaction(
-                list(actions),
-                mode="append",
-                schema=self.schema,
-                partition_by=[self.partition],
-                commit_properties=properties,
+    def _check_no_data(self) -> None:
+        """Refuse to begin a new log beside committed files: every one of them would be rubbish."""
+        with lake_faults("The lake's files could not be listed", self.uri):
+            files = storage_at(self.uri, dict(self.options)).files()
+            found = any(is_revealed(file.path) for file in files)
+        if found:
+            raise LakeError(
+                "The lake's log is gone while its files are there",
+                where=f"{self.uri}/{LOG_FOLDER}",
+                remedy="Restore the log from its backup, or move the whole table away to start "
+                "a new one.",
             )
-        except CommitFailedError:
-            raise self.conflict() from None
-        except (DeltaError, OSError) as error:
-            raise lake_problem(error, "The lake did not take a commit", self.uri) from None
-        with lake_faults("The lake's log could not be read", self.uri):
-            table.update_incremental()
-            if "://" not in self.uri:
-                sync_folder_of_log(self.uri)
-        return table.version()
-
-    def conflict(self) -> LakeError:
-        """Return the error for a commit that another writer's commit made impossible."""
-        return PositionConflict(
-            "Another writer moved the position",
-            where=self.uri,
-            remedy="The slice was thrown away and is read again from where the lake stands.",
-        )
-
-
-def sync_folder_of_log(uri: str) -> None:
-    """Make the newest log entries of a local table durable."""
-    sync_folder(Path(uri) / LOG_FOLDER)

@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PRIVATE_FOLDER = 0o700
@@ -16,6 +16,15 @@ PRIVATE_FILE = 0o600
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; a rename is safe from a power cut only after this."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a closed file durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -47,13 +56,13 @@ def new_writer_name() -> str:
 class WriterLock:
     """Shows to other processes, for as long as this process lives, that a writer is alive.
 
-    The file `<folder>/<writer>.lock` appears with the lock already held, so nobody can mistake a
-    starting writer for a dead one. It stays after a crash: that is how recovery knows whose
-    uncommitted files to remove.
+    The file `<folder>/<writer>.lock` names the lake, and appears with the lock already held, so
+    nobody can mistake a starting writer for a dead one. It stays after a crash: that is how
+    recovery knows whose uncommitted files to remove.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Take a new writer name and hold its lock."""
+    def __init__(self, folder: Path, lake: str) -> None:
+        """Take a new writer name for `lake` and hold its lock."""
         make_private_folder(folder)
         self.writer = new_writer_name()
         self.process = os.getpid()
@@ -62,35 +71,30 @@ class WriterLock:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._handle: int | None = os.open(starting, flags, PRIVATE_FILE)
         fcntl.flock(self._handle, fcntl.LOCK_EX)
+        os.write(self._handle, lake.encode())
         starting.rename(self._path)
 
-    def close(self) -> None:
-        """Release the lock and remove its file: the writer has nothing uncommitted."""
+    def close(self, *, leftovers: bool) -> None:
+        """Release the lock; with `leftovers` its file stays for recovery to find."""
         if self._handle is not None and self.process == os.getpid():
-            self._path.unlink(missing_ok=True)
+            if not leftovers:
+                self._path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None
 
 
 @contextmanager
-def dead_writers(folder: Path) -> Iterator[frozenset[str]]:
-    """Name the writers whose processes are gone, and forget them when the block succeeds.
+def dead_writers(folder: Path, lake: str) -> Iterator[frozenset[str]]:
+    """Name the writers of `lake` whose processes are gone, and forget them if the block succeeds.
 
     Their locks are held inside the block, so two recoveries never work on the same writer.
     """
     taken: dict[Path, int] = {}
     try:
-        for path in sorted(folder.glob("*.lock")) if folder.is_dir() else ():
-            try:
-                handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(handle)
-                continue
-            taken[path] = handle
+        for path in _locks_of(folder, lake):
+            handle = _try_lock(path, fcntl.LOCK_EX)
+            if handle is not None:
+                taken[path] = handle
         yield frozenset(path.stem for path in taken)
         for path in taken:
             path.unlink(missing_ok=True)
@@ -99,18 +103,36 @@ def dead_writers(folder: Path) -> Iterator[frozenset[str]]:
             os.close(handle)
 
 
-def live_writers(folder: Path) -> frozenset[str]:
-    """Name the writers whose processes are alive."""
+def live_writers(folder: Path, lake: str) -> frozenset[str]:
+    """Name the writers of `lake` whose processes are alive."""
     alive = set()
-    for path in folder.glob("*.lock") if folder.is_dir() else ():
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+    for path in _locks_of(folder, lake):
+        handle = _try_lock(path, fcntl.LOCK_SH)
+        if handle is None:
             alive.add(path.stem)
-        finally:
+        else:
             os.close(handle)
     return frozenset(alive)
+
+
+def _locks_of(folder: Path, lake: str) -> list[Path]:
+    found = []
+    for path in sorted(folder.glob("*.lock")):
+        with suppress(FileNotFoundError):
+            if path.read_text() == lake:
+                found.append(path)
+    return found
+
+
+def _try_lock(path: Path, kind: int) -> int | None:
+    """Return an open, locked handle, or None if a living process holds the lock."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle

@@ -5,7 +5,7 @@ chain; a small file beside it remembers the last one, so a cut end is found too.
 the folder can also write a whole new chain: keep copies of the last hash elsewhere (`audit` prints
 it), and the chain cannot be exchanged either.
 
-    {"number": n, "at": t, "kind": "erase", "body": {...}, "previous": "<64 hex>", "hash": "<64 hex>"}
+    {"number": n, "at": t, "kind": "erase", "body": {...}, "previous": "<hex>", "hash": "<hex>"}
 
 A body holds counts, dates, paths and receipt numbers; tokens and ids do not belong in it.
 """

@@ -12,8 +12,9 @@ Replay: rows below the table's head are compared with what it holds and written 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +23,10 @@ from deltalake import DeltaTable
 
 from pipeline.errors import PositionConflict
 from pipeline.events.model import CleanBatch, Reason, Span, Stage
-from pipeline.io.deltalog import DeltaLog
+from pipeline.io.deltalog import CommitRefused, DeltaLog
 from pipeline.io.faults import lake_faults
-from pipeline.io.snapshot import EMPTY, Snapshot, take_snapshot
-from pipeline.io.staging import Clock, Staging
-from pipeline.io.storage import storage_at
+from pipeline.io.snapshot import take_snapshot
+from pipeline.io.stored_table import StoredTable
 
 INGEST_DATE = "ingest_date"
 KEPT_DAYS = 7
@@ -55,27 +55,15 @@ STORED = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class RejectionTable:
+class RejectionTable(StoredTable):
     """Rejections of all events, by `ingest_date`, kept seven days."""
 
-    root: str
-    options: Mapping[str, str] = field(repr=False)
-    writer: Callable[[], str] = field(repr=False)
-    clock: Clock = field(repr=False)
-
-    @property
-    def log(self) -> DeltaLog:
-        """The table's log."""
-        return DeltaLog(f"{self.root}/rejections", self.options, STORED, INGEST_DATE, "rejections")
+    events_log: Callable[[str], DeltaLog] = field(repr=False)
+    """The log of an event's table."""
 
     def position(self, span: Span, event: str) -> int:
         """Return up to where this table knows the decisions about a source's messages."""
         return _head(self.log.load(), span, event)
-
-    def snapshot(self) -> Snapshot:
-        """Return the files that make up the table now; empty if it was not created yet."""
-        table = self.log.load()
-        return EMPTY if table is None else take_snapshot(table, self.log.uri, INGEST_DATE)
 
     def recorded(self, span: Span, event: str) -> Mapping[int, tuple[Stage, Reason]]:
         """Return what was refused before inside `span`, by offset: it has to stay refused.
@@ -93,19 +81,24 @@ class RejectionTable:
         """
         if batch.rejected.num_rows == 0:
             return 0
-        for attempt in range(ATTEMPTS):
-            try:
+        for _ in range(ATTEMPTS):
+            with suppress(CommitRefused):
                 return self._commit_once(batch, now)
-            except PositionConflict:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+        raise _conflict(batch.span, self.log.uri)
+
+    def expire(self, now: datetime) -> int:
+        """Remove rejections that are older than seven days, for good; return how many files."""
+        limit = now.date() - timedelta(days=KEPT_DAYS)
+        old = [file for file in self.snapshot().files if file.day < limit]
+        if old:
+            self.rewrite(old, metadata={"job": "expire_rejections", "files": len(old)})
+            self.vacuum()
+        return len(old)
 
     def _commit_once(self, batch: CleanBatch, now: datetime) -> int:
         span, event = batch.span, batch.event
         self._check_events_head(span, event)
-        log = self.log
-        table = log.ensure()
+        table = self.log.ensure()
         known = self._recorded(table, span, event)
         fresh = batch.rejected
         if known:
@@ -113,40 +106,24 @@ class RejectionTable:
             fresh = fresh.filter(pc.invert(pc.is_in(fresh.column("offset"), offsets)))
         if fresh.num_rows == 0:
             return 0
-        storage = storage_at(log.uri, dict(self.options))
-        staging = Staging(storage, log.uri, INGEST_DATE, self.writer(), self.clock)
-        try:
-            staging.write(now.date(), _rows(fresh, span, event, now.hour))
-            staging.reveal()
-            head = max(span.stop, _head(table, span, event))
-            log.commit(
-                table,
-                staging.actions(),
-                {_app_id(span, event): head},
-                {"app_id": span.app_id, "event": event, "rejected": fresh.num_rows},
-            )
-        except BaseException:
-            staging.discard()
-            raise
-        return int(fresh.num_rows)
+        staging = self.staging()
+        staging.write(now.date(), _rows(fresh, span, event, now.hour))
+        positions = {_app_id(span, event): max(span.stop, _head(table, span, event))}
+        counts = {"app_id": span.app_id, "event": event, "rejections": fresh.num_rows}
+        return self.land(table, staging, positions, counts).rows
 
     def _check_events_head(self, span: Span, event: str) -> None:
-        uri = f"{self.root}/events/{event}"
-        table = DeltaLog(uri, self.options, STORED, "", event).load()
+        log = self.events_log(event)
+        table = log.load()
         head = None if table is None else table.transaction_version(span.app_id)
         if head not in (span.start, None):
-            raise PositionConflict(
-                "The lake does not stand where this slice starts",
-                where=f"{uri}, {span.app_id}, position {span.start}",
-                remedy="The slice was thrown away and is read again from where the lake stands.",
-            )
+            raise _conflict(span, log.uri)
 
     def _recorded(
         self, table: DeltaTable | None, span: Span, event: str
     ) -> Mapping[int, tuple[Stage, Reason]]:
         if table is None or _head(table, span, event) <= span.start:
             return {}
-        log = self.log
         mine = (
             (pc.field("source") == span.source)
             & (pc.field("topic") == span.topic)
@@ -156,16 +133,23 @@ class RejectionTable:
             & (pc.field("offset") < span.stop)
         )
         found: dict[int, tuple[Stage, Reason]] = {}
-        storage = storage_at(log.uri, dict(self.options))
-        for file in take_snapshot(table, log.uri, INGEST_DATE).files:
+        for file in take_snapshot(table, self.log.uri, INGEST_DATE).files:
             with lake_faults("A file of rejections could not be read", file.uri):
-                rows = storage.read(file.path, ["offset", "stage", "reason"], mine)
+                rows = self.storage.read(file.path, ["offset", "stage", "reason"], mine)
             for offset, stage, reason in zip(
                 *(rows.column(name).to_pylist() for name in ("offset", "stage", "reason")),
                 strict=True,
             ):
                 found[offset] = (Stage(stage), Reason(reason))
         return found
+
+
+def _conflict(span: Span, where: str) -> PositionConflict:
+    return PositionConflict(
+        "The lake does not stand where this slice starts: another writer moved the position",
+        where=f"{where}, {span.app_id}, position {span.start}",
+        remedy="The slice was thrown away and is read again from where the lake stands.",
+    )
 
 
 def _app_id(span: Span, event: str) -> str:
@@ -178,8 +162,9 @@ def _head(table: DeltaTable | None, span: Span, event: str) -> int:
 
 def _rows(rejected: pa.RecordBatch, span: Span, event: str, hour: int) -> pa.RecordBatch:
     count = rejected.num_rows
-    sizes = rejected.column("size").to_numpy()
-    buckets = np.where(sizes > 0, 1 << np.int64(np.log2(np.maximum(sizes, 1))), 0)
+    sizes = rejected.column("size").to_numpy().astype(np.float64)
+    # frexp is exact: size = fraction * 2**exponent with a fraction in [0.5, 1).
+    buckets = np.where(sizes > 0, np.ldexp(0.5, np.frexp(sizes)[1]), 0).astype(np.int32)
     columns = {
         "ingest_hour": pa.repeat(pa.scalar(hour, pa.int8()), count),
         "source": pa.repeat(span.source, count),

@@ -19,7 +19,7 @@ from deltalake.transaction import AddAction
 
 from pipeline.errors import SliceExpired
 from pipeline.io.faults import STORAGE_FAULTS, lake_problem
-from pipeline.io.parquet import ROWS_PER_GROUP, part_writer
+from pipeline.io.parquet import ROWS_PER_GROUP, STREAM_LEVEL, part_writer
 from pipeline.io.storage import Storage
 
 ABANDON_AFTER_SECONDS = 30 * 60.0
@@ -69,9 +69,9 @@ class Staging:
         with self.open(day, rows.schema) as part:
             part.write(rows)
 
-    def open(self, day: date, schema: pa.Schema) -> StagedWriter:
+    def open(self, day: date, schema: pa.Schema, level: int = STREAM_LEVEL) -> StagedWriter:
         """Open a file that is written in several pieces, for rewrites of whole days."""
-        return StagedWriter(self, day, schema)
+        return StagedWriter(self, day, schema, level)
 
     def check_age(self) -> None:
         """Raise SliceExpired if the files may have been swept since they were staged.
@@ -120,8 +120,8 @@ class Staging:
 class StagedWriter:
     """Writes one staged file; as a context manager it settles the file or removes everything."""
 
-    def __init__(self, staging: Staging, day: date, schema: pa.Schema) -> None:
-        self._staging, self._day = staging, day
+    def __init__(self, staging: Staging, day: date, schema: pa.Schema, level: int) -> None:
+        self._staging, self._day, self._level = staging, day, level
         name = f"part-{staging.writer}-{secrets.token_hex(16)}.parquet"
         self._path = f"{staging.partition}={day.isoformat()}/{name}"
         self._hidden = staging.storage.hidden(self._path)
@@ -131,7 +131,7 @@ class StagedWriter:
     def __enter__(self) -> StagedWriter:
         try:
             self._file = self._staging.storage.create(self._hidden)
-            self._parquet = part_writer(self._file, self._schema)
+            self._parquet = part_writer(self._file, self._schema, self._level)
         except STORAGE_FAULTS as error:
             self._give_up()
             raise self._problem(error) from None

@@ -1,0 +1,150 @@
+"""The stored rows of one event, exactly once by the table's own log.
+
+A commit carries the new files and the source's next position under an application id
+(`<source>/<topic>/<partition>`). Before it, the table is loaded anew and must stand at the
+slice's start; delta-rs refuses whoever commits the same id in between. So neither a second
+pipeline, nor a zombie, nor a restart from anywhere can lose or double an event.
+
+Unit of parallelism: one application id. Delivery: exactly-once, judged by this log alone.
+Replay: nothing is doubled; a slice that was already committed is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from pipeline.errors import LakeError, PositionConflict
+from pipeline.events.model import CleanBatch, Span
+from pipeline.io.deltalog import CommitRefused
+from pipeline.io.parquet import split_by_date
+from pipeline.io.staging import Staging
+from pipeline.io.stored_table import Committed, StoredTable
+
+EVENT_DATE = "event_date"
+
+
+@dataclass(frozen=True, slots=True)
+class EventTable(StoredTable):
+    """The table of one event, by `event_date`."""
+
+    _seen: set[str] = field(default_factory=set, repr=False)
+    """Application ids that had a position at some time in this process's life."""
+
+    def position(self, app_id: str) -> int | None:
+        """Return the next position of a source, as of now; None if nothing was committed of it.
+
+        Raises LakeError if a position that this process has seen is gone: somebody removed the
+        table under a running pipeline, and starting over would double or lose events.
+        """
+        return self._position(self.log.load(), app_id)
+
+    def commit(
+        self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
+    ) -> Committed:
+        """Store `batch` exactly once: stage, compare the position, commit. See `publish`."""
+        return self.publish(self.stage(batch), batch, metadata=metadata)
+
+    def stage(self, batch: CleanBatch) -> Staging:
+        """Write one hidden file for each event date of `batch` and make them durable.
+
+        Raises LakeError or EnvironmentProblem, leaving nothing behind.
+        """
+        if not batch.rows.schema.equals(self.log.schema):
+            raise LakeError(
+                "A batch does not have the columns of its table",
+                where=self.log.uri,
+                remedy="Run one version of the program and its schemas on one lake.",
+            )
+        staging = self.staging()
+        if batch.rows.num_rows:
+            for day, rows in split_by_date(batch.rows, EVENT_DATE):
+                staging.write(day, rows)
+        return staging
+
+    def publish(
+        self,
+        staging: Staging,
+        batch: CleanBatch,
+        *,
+        metadata: Mapping[str, object] | None = None,
+    ) -> Committed:
+        """Commit staged files together with the position, if the lake stands at the slice's start.
+
+        A source of which nothing was committed yet may start anywhere (Kafka keeps no beginning).
+        Raises PositionConflict (another writer moved the position), SliceExpired (staged too long
+        ago), LakeError or EnvironmentProblem; then the staged files are gone and nothing of the
+        batch is in the table.
+        """
+        span = batch.span
+        try:
+            table = self.log.ensure()
+            if self._position(table, span.app_id) not in (span.start, None):
+                raise self._conflict(span)
+        except BaseException:
+            staging.discard()
+            raise
+        try:
+            committed = self.land(
+                table, staging, {span.app_id: span.stop}, account(batch, metadata)
+            )
+        except CommitRefused:
+            raise self._conflict(span) from None
+        self._seen.add(span.app_id)
+        return committed
+
+    def record_gap(self, span: Span, *, metadata: Mapping[str, object]) -> None:
+        """Move a position from `span.start` to `span.stop` without rows.
+
+        For messages that the source has lost: the log then shows the gap for ever. Raises
+        PositionConflict if the position is not `span.start`.
+        """
+        table = self.log.ensure()
+        if self._position(table, span.app_id) != span.start:
+            raise self._conflict(span)
+        gap = {**metadata, "app_id": span.app_id, "start": span.start, "stop": span.stop}
+        try:
+            self.land(table, self.staging(), {span.app_id: span.stop}, gap | {"gap": True})
+        except CommitRefused:
+            raise self._conflict(span) from None
+
+    def _position(self, table: DeltaTable | None, app_id: str) -> int | None:
+        position = None if table is None else table.transaction_version(app_id)
+        if position is not None:
+            self._seen.add(app_id)
+        elif app_id in self._seen:
+            raise LakeError(
+                "The lake has forgotten a position that it had",
+                where=f"{self.log.uri}, {app_id}",
+                why="the table was removed or replaced while the pipeline was running",
+                remedy="Stop every pipeline on this lake, restore the table, then run again.",
+            )
+        return position
+
+    def _conflict(self, span: Span) -> PositionConflict:
+        return PositionConflict(
+            "The lake does not stand where this slice starts: another writer moved the position",
+            where=f"{self.log.uri}, {span.app_id}, position {span.start}",
+            remedy="The slice was thrown away and is read again from where the lake stands.",
+        )
+
+
+def account(batch: CleanBatch, metadata: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Return what a commit records of its messages, so that completeness can be proven later.
+
+    read = written + the sum of rejected + the sum of dropped.
+    """
+    counted = pc.value_counts(batch.rejected.column("reason")).to_pylist()
+    return {
+        **(metadata or {}),
+        "app_id": batch.span.app_id,
+        "start": batch.span.start,
+        "stop": batch.span.stop,
+        "read": batch.read,
+        "written": batch.rows.num_rows,
+        "rejected": {item["values"]: item["counts"] for item in counted},
+        "dropped": {drop.value: count for drop, count in batch.dropped.items() if count},
+    }

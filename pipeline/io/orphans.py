@@ -1,0 +1,91 @@
+"""Files in a table's storage that no commit names: which are rubbish, and who may remove them.
+
+    of a writer whose process is gone     removed when the next process starts (local lakes)
+    older than an hour                    removed by a sweep, unless their writer is alive
+    younger                               left alone: a commit may be about to name them
+    not named as our writers name files   never removed, only reported
+
+The listing is taken before the log is loaded: a file that is committed in between is then known
+as committed. A writer abandons what it staged more than 30 minutes ago, so an hour is safe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.io.faults import lake_faults
+from pipeline.io.storage import Found, Storage
+
+SWEEP_AFTER_SECONDS = 3600.0
+
+_OURS = re.compile(
+    r"[a-z_]+=\d{4}-\d\d-\d\d/(?:part-(?P<part>[0-9a-f]{12})-[0-9a-f]{32}\.parquet"
+    r"|\.part-(?P<hidden>[0-9a-f]{12})-[0-9a-f]{32}\.parquet\.tmp)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Files that no commit names."""
+
+    orphans: tuple[Found, ...]
+    """Ours, and old enough to be removed."""
+    young: tuple[Found, ...]
+    """Ours, but perhaps about to be committed."""
+    foreign: tuple[Found, ...]
+    """Not written by this program."""
+
+
+def writer_of(path: str) -> str | None:
+    """Return the writer in the name of one of our files; None for a foreign file.
+
+    >>> writer_of("event_date=2026-11-01/part-0123456789ab-" + 32 * "0" + ".parquet")
+    '0123456789ab'
+    """
+    match = _OURS.fullmatch(path)
+    return match and (match["part"] or match["hidden"])
+
+
+def is_revealed(path: str) -> bool:
+    """Whether a path is one of our files under its final name."""
+    match = _OURS.fullmatch(path)
+    return match is not None and match["part"] is not None
+
+
+def sort_leftovers(
+    listed: Iterable[Found], named: frozenset[str], alive: frozenset[str], now: float
+) -> Leftovers:
+    """Tell apart what lies in the storage and is not `named` by the log."""
+    orphans, young, foreign = [], [], []
+    for found in sorted(listed, key=lambda found: found.path):
+        if found.path in named:
+            continue
+        writer = writer_of(found.path)
+        if writer is None:
+            foreign.append(found)
+        elif writer in alive or now - found.modified < SWEEP_AFTER_SECONDS:
+            young.append(found)
+        else:
+            orphans.append(found)
+    return Leftovers(tuple(orphans), tuple(young), tuple(foreign))
+
+
+def of_dead(
+    listed: Iterable[Found], named: frozenset[str], dead: frozenset[str]
+) -> tuple[Found, ...]:
+    """Return the files of writers whose processes are gone that no commit names."""
+    return tuple(
+        found for found in listed if found.path not in named and writer_of(found.path) in dead
+    )
+
+
+def remove(storage: Storage, files: Iterable[Found], where: str) -> int:
+    """Delete files; return how many. Raises LakeError or EnvironmentProblem."""
+    count = 0
+    for found in files:
+        with lake_faults("A leftover file could not be removed", where):
+            storage.delete(found.path)
+        count += 1
+    return count

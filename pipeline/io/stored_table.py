@@ -1,0 +1,186 @@
+"""What every table of the lake can do: be read as files, take commits, be rewritten, be cleaned.
+
+A commit is made in an order that leaves nothing doubtful: files are staged and durable, they are
+revealed, the log names them. Up to the call of the log every failure removes them. From then on
+only the log knows, so it is asked before anything is removed; an interrupt in that instant leaves
+the files for recovery, which asks the log as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from deltalake import DeltaTable
+from deltalake.transaction import RemoveAction
+
+from pipeline.errors import RewriteConflict, TelemetryError
+from pipeline.io.deltalog import CommitRecord, CommitRefused, DeltaLog
+from pipeline.io.faults import lake_faults
+from pipeline.io.orphans import Leftovers, of_dead, remove, sort_leftovers
+from pipeline.io.snapshot import EMPTY, PartFile, Snapshot, take_snapshot
+from pipeline.io.staging import Staging
+from pipeline.io.storage import Found, Storage
+from pipeline.io.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one commit added."""
+
+    files: int
+    rows: int
+    bytes: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """One Delta table, partitioned by a date."""
+
+    log: DeltaLog
+    storage: Storage = field(repr=False)
+    writer: Writer = field(repr=False)
+
+    def snapshot(self) -> Snapshot:
+        """Return the files that make up the table now; empty if it was not created yet."""
+        table = self.log.load()
+        return EMPTY if table is None else take_snapshot(table, self.log.uri, self.log.partition)
+
+    def history(self) -> tuple[CommitRecord, ...]:
+        """Return the commits that the log still holds, oldest first."""
+        return self.log.history()
+
+    def staging(self) -> Staging:
+        """Return a place to write files that `rewrite` will commit."""
+        return Staging(
+            self.storage, self.log.uri, self.log.partition, self.writer.name, self.writer.clock
+        )
+
+    def rewrite(
+        self,
+        removed: Sequence[PartFile],
+        staging: Staging | None = None,
+        *,
+        metadata: Mapping[str, object],
+    ) -> Committed:
+        """Take files out of the table and put staged ones in, in one commit.
+
+        `metadata` says why, for the log: counts and names of jobs, never tokens. Appends to the
+        same days do not disturb it. Raises RewriteConflict if one of the files is not in the
+        table any more; nothing has changed then and the staged files are gone. The removed files
+        stay on the disk until `vacuum`.
+        """
+        staging = staging or self.staging()
+        try:
+            table = self.log.ensure()
+            named = {file.path for file in take_snapshot(table, "", self.log.partition).files}
+            if not named.issuperset(file.path for file in removed):
+                raise self._rewritten_by_another()
+        except BaseException:
+            staging.discard()
+            raise
+        now_ms = int(self.writer.clock.wall() * 1000)
+        removals = [
+            RemoveAction(
+                file.path, True, now_ms, file.size, {self.log.partition: file.day.isoformat()}
+            )
+            for file in removed
+        ]
+        try:
+            return self.land(table, staging, {}, metadata, removals)
+        except CommitRefused:
+            raise self._rewritten_by_another() from None
+
+    def vacuum(self) -> tuple[str, ...]:
+        """Delete the files that commits took out of the table; return their paths.
+
+        Only files that the log tombstoned are touched: what another writer has staged stays.
+        """
+        table = self.log.load()
+        if table is None:
+            return ()
+        with lake_faults("Removed files could not be deleted", self.log.uri):
+            deleted = table.vacuum(
+                retention_hours=0, dry_run=False, enforce_retention_duration=False, full=False
+            )
+        return tuple(deleted)
+
+    def leftovers(self) -> Leftovers:
+        """Return the files that no commit names, told apart. Nothing is removed."""
+        listed = self._listed()
+        alive, now = self.writer.others_alive(), self.writer.clock.wall()
+        return sort_leftovers(listed, self._named(), alive, now)
+
+    def sweep(self) -> int:
+        """Remove orphans that are older than an hour; return how many."""
+        return remove(self.storage, self.leftovers().orphans, self.log.uri)
+
+    def remove_files_of(self, dead: frozenset[str]) -> int:
+        """Remove what dead writers left uncommitted; return how many files."""
+        if not dead:
+            return 0
+        listed = self._listed()
+        return remove(self.storage, of_dead(listed, self._named(), dead), self.log.uri)
+
+    def land(
+        self,
+        table: DeltaTable,
+        staging: Staging,
+        positions: Mapping[str, int],
+        account: Mapping[str, object],
+        removals: Sequence[RemoveAction] = (),
+    ) -> Committed:
+        """Reveal staged files and commit them; the shared last step of every kind of commit.
+
+        Raises CommitRefused if another commit made this one impossible, SliceExpired, LakeError
+        or EnvironmentProblem; the staged files are gone then.
+        """
+        try:
+            staging.check_age()
+            staging.reveal()
+        except BaseException:
+            staging.discard()
+            raise
+        certain, self.writer.leftovers = self.writer.leftovers, True
+        try:
+            self.log.commit(table, [*removals, *staging.actions()], positions, account)
+        except CommitRefused:
+            staging.discard()
+            raise
+        except TelemetryError:
+            if not self._was_committed(staging):
+                raise
+        self.writer.leftovers = certain
+        return Committed(
+            files=len(staging.files),
+            rows=sum(file.rows for file in staging.files),
+            bytes=sum(file.size for file in staging.files),
+            version=self.log.settle(table),
+        )
+
+    def _was_committed(self, staging: Staging) -> bool:
+        """After a failure in the middle of a commit: ask the log; clean up if it was not made.
+
+        On an object store a request that timed out may still arrive, so files stay for the sweep.
+        """
+        paths = [file.path for file in staging.files]
+        if paths and self.log.holds(paths):
+            return True
+        if self.log.local:
+            staging.discard()
+        return False
+
+    def _named(self) -> frozenset[str]:
+        return frozenset(file.path for file in self.snapshot().files)
+
+    def _listed(self) -> tuple[Found, ...]:
+        with lake_faults("The lake's files could not be listed", self.log.uri):
+            return tuple(self.storage.files())
+
+    def _rewritten_by_another(self) -> RewriteConflict:
+        return RewriteConflict(
+            "Another job rewrote or removed the same files",
+            where=self.log.uri,
+            remedy="Nothing was changed. Look at the table again and repeat.",
+        )
