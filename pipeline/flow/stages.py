@@ -102,8 +102,9 @@ class Anonymize(beam.DoFn):
             "Anonymize", element.span, lambda: anonymize(worker.anonymizer, element, now)
         )
         for batch in cleaned:
-            unknown = pc.sum(pc.equal(batch.rows.column("country"), "ZZ")).as_py() or 0
-            worker.metrics.count(declared.GEO_UNKNOWN, unknown, event=batch.event)
+            if "country" in batch.rows.schema.names:
+                unknown = pc.sum(pc.equal(batch.rows.column("country"), "ZZ")).as_py() or 0
+                worker.metrics.count(declared.GEO_UNKNOWN, unknown, event=batch.event)
         return cleaned
 
 
