@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from enum import Enum
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pipeline.errors import SettingsError
 
 
-class IpClass(Enum):
+class IpClass(StrEnum):
     """Kind of an address; the closed list of `ip_class`."""
 
     PUBLIC = "public"

@@ -34,7 +34,8 @@ from pipeline.privacy.columns import Bools, Bytes, Codes, Distinct, text_buffers
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NEVER = ("", ".", "..")
+_DOTS = (".", "..")
+_NEVER = ("", *_DOTS)
 """Segments that no parameter takes. The empty one is a literal of the template `/` alone."""
 _QUERY = r"(?s)[?#].*"
 _DEAD = 0
@@ -214,7 +215,7 @@ def _next(nodes: Sequence[_Node], word: str | None) -> list[_Node]:
     """Where a segment leads from these places; `word` is None for text that is no literal."""
     found = []
     for node in nodes:
-        if word is not None and word in node.literals:
+        if word is not None and word not in _DOTS and word in node.literals:
             found.append(node.literals[word])
         if node.parameter is not None and word not in _NEVER:
             found.append(node.parameter)

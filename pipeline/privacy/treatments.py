@@ -98,8 +98,8 @@ def truncate(tools: Tools, work: Work, field: Field) -> Sequence[pa.Array]:
     answers = tools.peers.get(peers.values.to_pylist())
     kept = [*(answer[0] for answer in answers), MISSING]
     codes = peers.codes
-    trusted = np.array([*(answer[1] for answer in answers), False])
-    if trusted.any():
+    if tools.policy.trusted_proxies:
+        trusted = np.array([*(answer[1] for answer in answers), False])
         rows = np.flatnonzero(trusted[codes])
         hops = distinct(work.column("forwarded_for").take(pa.array(rows)))
         codes = codes.copy()
@@ -108,7 +108,7 @@ def truncate(tools: Tools, work: Work, field: Field) -> Sequence[pa.Array]:
     return (
         pick([entry.country for entry in kept], codes),
         pick([entry.prefix for entry in kept], codes),
-        pick([entry.ip_class.value for entry in kept], codes),
+        pick([entry.ip_class for entry in kept], codes),
     )
 
 
