@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,8 +40,8 @@ def plain(value: object) -> object:
     return str(value)
 
 
-def shown(cell: Cell) -> str:
-    """A table cell as text: thousands separated, nothing for None."""
+def shown(cell: Cell, decimals: int = 2) -> str:
+    """A table cell as text: thousands separated, a dash for None."""
     if cell is None:
         return "-"
     if isinstance(cell, bool):
@@ -48,8 +49,14 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
     if isinstance(cell, float):
-        return f"{cell:,.2f}"
+        return f"{cell:,.{decimals}f}"
     return str(plain(cell)) if isinstance(cell, date) else cell
+
+
+def decimals_of(column: Sequence[Cell]) -> int:
+    """How many decimals the numbers of a column need: 0 to 2, the same for all."""
+    numbers = [cell for cell in column if isinstance(cell, float)]
+    return next((d for d in (0, 1) if all(round(n, d) == round(n, 2) for n in numbers)), 2)
 
 
 @dataclass(slots=True)
@@ -77,6 +84,11 @@ class Output:
         """Print a line of data."""
         click.echo(text, file=self.out)
 
+    def paragraph(self, text: str) -> None:
+        """Print text in lines of at most 100 characters, the following ones indented."""
+        for line in textwrap.wrap(text, 100, subsequent_indent="  ", break_long_words=False):
+            self.line(line)
+
     def heading(self, text: str) -> None:
         """Print the title of what follows."""
         self.line(self._styled(text, self.out, bold=True))
@@ -103,7 +115,11 @@ class Output:
             all(isinstance(row[i], int | float | None) for row in rows) and bool(rows)
             for i in range(len(columns))
         ]
-        cells = [[shown(cell) for cell in row] for row in rows]
+        decimals = [decimals_of([row[i] for row in rows]) for i in range(len(columns))]
+        cells = [
+            [shown(cell, places) for cell, places in zip(row, decimals, strict=True)]
+            for row in rows
+        ]
         if is_terminal(self.out):
             _ruled_table(columns, cells, right, title, color=wants_color())
             return
@@ -125,36 +141,52 @@ class Output:
         return click.style(text, **style)  # type: ignore[arg-type]
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+    def progress(self, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
         """Show how long work goes on; the value of the context takes what was done since last.
 
-        A bar on a terminal, else a line every ten seconds, nothing with `--quiet`.
+        A bar on a terminal (a running count if nobody knows the total), else a line every ten
+        seconds; nothing with `--quiet` or `--json`.
         """
         if self.quiet or self.json:
             yield lambda _: None
-        elif is_terminal(self.err):
+        elif total is not None and is_terminal(self.err):
             with click.progressbar(length=total, label=label, file=self.err) as bar:
                 yield bar.update
         else:
-            yield _Lines(self, label, total)
+            lines = _Lines(self, label, total, in_place=is_terminal(self.err))
+            yield lines
+            lines.close()
 
 
 @dataclass(slots=True)
 class _Lines:
-    """Progress for a log: one line every ten seconds."""
+    """Progress as text: one line every ten seconds, or one line that changes in place."""
 
     output: Output
     label: str
-    total: int
+    total: int | None
+    in_place: bool
     done: int = 0
+    began: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
 
     def __call__(self, step: int) -> None:
         self.done += step
         now = time.monotonic()
-        if now - self.last >= PROGRESS_EVERY_S:
-            self.last = now
-            self.output.say(f"{self.label}: {self.done:,} of {self.total:,}")
+        if now - self.last < (0.2 if self.in_place else PROGRESS_EVERY_S):
+            return
+        self.last = now
+        of = "" if self.total is None else f" of {self.total:,}"
+        text = f"{self.label}: {self.done:,}{of}, {self.done / (now - self.began):,.0f}/s"
+        if self.in_place:
+            click.echo(f"\r{text}\x1b[K", file=self.output.err, nl=False)
+        else:
+            self.output.say(text)
+
+    def close(self) -> None:
+        """Clear the line that changed in place."""
+        if self.in_place:
+            click.echo("\r\x1b[K", file=self.output.err, nl=False)
 
 
 def is_terminal(stream: TextIO) -> bool:

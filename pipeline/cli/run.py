@@ -117,14 +117,16 @@ def _run(
     if given is not None:
         settings = replace(settings, sources=given)
     ports = make_ports(settings, fixed_now=call.fixed_now, backfill=backfill, once=once)
-    options = RunOptions(
-        workers=workers,
-        runner=runner,
-        beam_options=beam_words,
-        metrics_port=settings.metrics.port,
-        prepare=partial(set_up_logging, call.out.verbose),
-    )
-    return run(ports, options)
+    with call.out.progress("events") as advance:
+        options = RunOptions(
+            workers=workers,
+            runner=runner,
+            beam_options=beam_words,
+            metrics_port=settings.metrics.port,
+            prepare=partial(set_up_logging, call.out.verbose),
+            on_commit=lambda tally: advance(tally.read),
+        )
+        return run(ports, options)
 
 
 def check_account(document: Mapping[str, Any]) -> None:
@@ -150,16 +152,23 @@ def _document(summary: Summary) -> dict[str, object]:
 def show_summary(call: Invocation, summary: Summary) -> None:
     """Print the account of a run for a person."""
     tally = summary.tally
+    rejected, dropped = sum(tally.rejected.values()), sum(tally.dropped.values())
     call.out.table(
-        ["events", "count", "why"],
+        ["events", "count"],
         [
-            ["read", tally.read, ""],
-            ["written", tally.written, f"{tally.files:,} files"],
-            ["rejected", sum(tally.rejected.values()), _reasons(tally.rejected)],
-            ["dropped", sum(tally.dropped.values()), _reasons(tally.dropped)],
+            ["read", tally.read],
+            ["written", tally.written],
+            ["rejected", rejected],
+            ["dropped", dropped],
         ],
     )
-    call.out.say(f"{summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s")
+    for name, counts in (("rejected", tally.rejected), ("dropped", tally.dropped)):
+        if counts:
+            call.out.paragraph(f"{name}: {_reasons(counts)}")
+    call.out.line(
+        f"{tally.files:,} files in {summary.seconds:.1f} s, "
+        f"{summary.events_per_second:,.0f} events/s"
+    )
     if summary.conflicts:
         call.out.say(f"{summary.conflicts:,} slices were read again: another writer was faster")
     if summary.restarts:

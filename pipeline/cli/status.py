@@ -28,29 +28,54 @@ class OptOutStatus:
     waiting_requests: int
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of an installation at one moment."""
+
+    lake: str
+    now: datetime
+    tables: list[TableState]
+    inputs: list[InputState]
+    optout: OptOutStatus
+    keys: list[dict[str, object]]
+    geo: dict[str, object]
+
+    def document(self) -> dict[str, object]:
+        """The status as JSON values."""
+        return {
+            "lake": self.lake,
+            "now": self.now,
+            "tables": {table.table: _table_document(table) for table in self.tables},
+            "inputs": [asdict(state) for state in self.inputs],
+            "lag_bytes": sum(state.lag_bytes for state in self.inputs),
+            "optout": asdict(self.optout),
+            "keys": self.keys,
+            "geo": self.geo,
+        }
+
+
 @click.command()
 @configured
 def command(call: Invocation) -> None:
     """Show positions and lag, rows and files by day, opt-out list, keys and country database."""
+    status = take_status(call)
+    call.out.result(status.document(), lambda: show_status(call, status))
+
+
+def take_status(call: Invocation) -> Status:
+    """Look at everything; nothing is changed or made by it."""
     from pipeline.ops.overview import table_states
 
     lake, schemas = open_lake(call.settings), open_schemas(call.settings)
-    tables = table_states(lake, schemas)
-    inputs = _inputs(call)
-    optout = _optout(call)
-    keys = _keys(call)
-    geo = _geo(call)
-    document = {
-        "lake": lake.root,
-        "now": call.now(),
-        "tables": {table.table: _table_document(table) for table in tables},
-        "inputs": [asdict(state) for state in inputs],
-        "lag_bytes": sum(state.lag_bytes for state in inputs),
-        "optout": asdict(optout),
-        "keys": keys,
-        "geo": geo,
-    }
-    call.out.result(document, lambda: _show(call, tables, inputs, optout, keys, geo))
+    return Status(
+        lake=lake.root,
+        now=call.now(),
+        tables=table_states(lake, schemas),
+        inputs=_inputs(call),
+        optout=_optout(call),
+        keys=_keys(call),
+        geo=_geo(call),
+    )
 
 
 def _table_document(table: TableState) -> Mapping[str, object]:
@@ -124,14 +149,8 @@ def _geo(call: Invocation) -> dict[str, object]:
     }
 
 
-def _show(
-    call: Invocation,
-    tables: Sequence[TableState],
-    inputs: Sequence[InputState],
-    optout: OptOutStatus,
-    keys: Sequence[Mapping[str, object]],
-    geo: Mapping[str, object],
-) -> None:
+def show_status(call: Invocation, status: Status) -> None:
+    """Print a status for a person."""
     out = call.out
     out.table(
         ["table", "rows", "files", "MiB", "days", "oldest", "newest"],
@@ -145,21 +164,25 @@ def _show(
                 table.oldest,
                 table.days[-1].date if table.days else None,
             ]
-            for table in tables
+            for table in status.tables
         ],
     )
-    _show_days(call, tables)
-    if inputs:
+    _show_days(call, status.tables)
+    if status.inputs:
         out.line()
         out.table(
             ["source", "file", "position", "size", "lag in bytes"],
-            [[one.source, one.path, one.position, one.size, one.lag_bytes] for one in inputs],
+            [
+                [one.source, one.path, one.position, one.size, one.lag_bytes]
+                for one in status.inputs
+            ],
         )
     out.line()
-    out.line(f"opt-out list    {_optout_line(optout)}")
-    live = [str(key["epoch"]) for key in keys if key["live"]]
-    destroyed = len(keys) - len(live)
+    out.line(f"opt-out list    {_optout_line(status.optout)}")
+    live = [str(key["epoch"]) for key in status.keys if key["live"]]
+    destroyed = len(status.keys) - len(live)
     out.line(f"key epochs      {', '.join(live) or 'none yet'}; {destroyed} destroyed")
+    geo = status.geo
     demo = ", demo ranges only" if geo["demo"] else ""
     out.line(f"countries       {geo['type']}, {geo['age_days']} days old{demo}")
 

@@ -174,11 +174,14 @@ def session(world: World, sessions: Sessions, rows: int, random: np.random.Gener
     owner = np.arange(rows) % len(sessions.start_us)
     start = sessions.start_us[owner]
     end = start + (sessions.duration_s[owner] * 1e6).astype(np.int64)
-    rtt = np.exp(random.normal(3.4, 0.5, rows))
+    connections = shares["connection_types"]
+    connection = connections.pick(random.random(rows))
+    slowness = np.array([world.profile.slowness[name] for name in connections.words])[connection]
+    rtt = np.exp(random.normal(3.4, 0.5, rows)) * slowness
     loss = (random.exponential(0.35, rows) * 100).astype(np.int64).clip(0, 3_000)
     height = shares["video_heights"].pick(random.random(rows))
     bitrate = np.array([900, 2_400, 4_800, 14_000])[height] * np.exp(random.normal(0, 0.3, rows))
-    first_frame = np.exp(random.normal(6.3, 0.55, rows))
+    first_frame = np.exp(random.normal(6.3, 0.55, rows)) * slowness
     freeze = np.where(random.random(rows) < 0.3, random.exponential(900, rows), 0)
     ended = join(
         ',"ended_at":',
@@ -195,7 +198,7 @@ def session(world: World, sessions: Sessions, rows: int, random: np.random.Gener
         words(world.who, sessions.account[owner]),
         words(world.addresses, sessions.address[owner]),
         words(world.agents, sessions.account[owner]),
-        fragments_of(world, "connection_types", "connection_type", random, rows),
+        fragments(connections.words, "connection_type", connection),
         fragments_of(world, "protocols", "protocol", random, rows),
         fragments(shares["models"].words, "model", sessions.model[owner]),
         fragments(shares["regions"].words, "region", sessions.region[owner]),

@@ -83,6 +83,8 @@ class Profile:
     hours: Floats
     weekdays: Floats
     growth_per_day: float
+    slowness: Mapping[str, float]
+    """Factor on round trips and first frames, by connection type."""
     incident: Incident
     routes: tuple[RouteTraffic, ...]
     statuses: tuple[tuple[int, str], ...]
@@ -138,6 +140,7 @@ def parse_profile(traffic: str, user_agents: str) -> Profile:
         hours=np.array(document["hours"], dtype=np.float64),
         weekdays=np.array(document["weekdays"], dtype=np.float64),
         growth_per_day=document["growth_per_day"],
+        slowness=document["slowness"],
         incident=Incident(**document["incident"]),
         routes=tuple(RouteTraffic(*row[:2], *row[3:]) for row in document["routes"]),
         statuses=tuple((row[0], row[1]) for row in document["statuses"]),
