@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.flow.report import Tally
 
 EMBEDDED = "FnApiRunner"
 """Runs in this process. `DirectRunner` would first try to download another one."""
@@ -13,9 +17,13 @@ def _nothing() -> None:
     """Prepare nothing."""
 
 
+def _nobody(_tally: Tally) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Picklable: worker processes get it too.
+    """Worker processes get `prepare`, which is picklable.
 
     Reading to the end and stopping (`--once`) is `Ports.pace.to_end`.
     """
@@ -29,3 +37,5 @@ class RunOptions:
     """Serve metrics on the loopback interface: this process here, worker i on port + 1 + i."""
     prepare: Callable[[], None] = _nothing
     """Called first in every worker process: sets up logging the way this process has it."""
+    on_commit: Callable[[Tally], None] = _nobody
+    """Called in this process after each committed slice, to show how far the run is."""

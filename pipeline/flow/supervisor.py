@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import FrameType
@@ -59,6 +59,7 @@ class _Seat:
 class _Run:
     """What all workers together have done so far."""
 
+    on_commit: Callable[[Tally], None]
     tally: Tally = field(default_factory=Tally)
     conflicts: int = 0
     restarts: int = 0
@@ -74,7 +75,7 @@ def supervise(ports: Ports, options: RunOptions) -> Summary:
     metrics = Metrics()
     serve(metrics, options.metrics_port)
     seats = [_Seat(_job(ports, options, index)) for index in range(options.workers)]
-    run = _Run()
+    run = _Run(options.on_commit)
     with _signals(run), selectors.DefaultSelector() as selector:
         try:
             while not all(seat.done for seat in seats):
@@ -148,6 +149,7 @@ def _listen(
         said = parse_line(line)
         if isinstance(said, Tally):
             run.tally += said
+            run.on_commit(said)
             seat.failures = 0
         else:
             seat.end = said
