@@ -19,7 +19,7 @@ from pipeline.ops.rollup_query import Loaded, Pass
 from pipeline.ops.rollup_registry import Kind, Metric
 from pipeline.ops.rollup_windows import span_of
 from pipeline.privacy.epochs import EpochKind
-from pipeline.privacy.gate import START, Admitted, Rule, admit, relabel, rounded
+from pipeline.privacy.gate import START, SUBJECT, Admitted, Rule, admit, relabel, rounded
 
 KEYS = ("grain", "cut", "first_day", "key1", "key2")
 """What names a cell of a publication; the first three name the table of one window."""
@@ -47,6 +47,8 @@ PUBLISHED = pa.schema(
 """Columns of every file under `<lake>/rollups/`. `cut`: the dimensions, comma between them;
 `key1`, `key2`: the cell, empty where there is no such dimension."""
 
+COUNTED = (START, SUBJECT, "events")
+
 EVENTS_FOR_PERCENTILES = 100
 EVENTS_FOR_P99 = 1000
 
@@ -64,7 +66,8 @@ def publish(
     if len(task.by) < 2:
         rule = replace(rule, rounding=1)
     contributions = _only(loaded.contributions(task), starts)
-    admitted = admit(contributions, task.by, rule)
+    sums = [name for name in contributions.column_names if name not in (*task.by, *COUNTED)]
+    admitted = admit(contributions, task.by, rule, add=sums)
     if task.column:
         histogram = relabel(_only(loaded.histogram(task), starts), admitted, task.by)
         metric = task.metrics[0]
@@ -78,27 +81,21 @@ def publish(
 
 
 def _only(table: pa.Table, starts: Sequence[date]) -> pa.Table:
-    return table.filter(pc.is_in(table[START], value_set=pa.array(starts, pa.date32())))
+    wanted = pa.array(starts, pa.date32())
+    if pc.all(pc.is_in(pc.unique(table[START]), value_set=wanted)).as_py():
+        return table
+    return table.filter(pc.is_in(table[START], value_set=wanted))
 
 
 def _numbers(
     contributions: pa.Table, admitted: Admitted, task: Pass, rule: Rule
 ) -> dict[str, pa.Table]:
-    """Add up what the cells published together hold, and make each metric's number of it."""
-    names = [name for name in contributions.column_names if name not in (*task.by, START)]
-    sums = [name for name in names if name not in ("subject", "events")]
+    """Make each metric's number of what the published cells hold."""
     cells = admitted.cells
-    if sums:
-        keys = [START, *task.by]
-        parts = contributions.select([*keys, *sums])
-        parts = parts.group_by(keys, use_threads=False).aggregate([(name, "sum") for name in sums])
-        parts = relabel(parts.rename_columns([*keys, *sums]), admitted, task.by)
-        totals = parts.group_by(keys, use_threads=False).aggregate([(name, "sum") for name in sums])
-        cells = cells.join(totals.rename_columns([*keys, *sums]), keys=keys, join_type="inner")
-    whole = contributions.group_by(START, use_threads=False).aggregate(
-        [("subject", "count_distinct")]
-    )
-    cells = cells.join(whole.rename_columns([START, "everybody"]), keys=START)
+    if any(metric.kind is Kind.SHARE for metric in task.metrics):
+        whole = contributions.group_by(START, use_threads=False)
+        everybody = whole.aggregate([("subject", "count_distinct")])
+        cells = cells.join(everybody.rename_columns([START, "everybody"]), keys=START)
     return {metric.name: _finish(cells, metric, rule) for metric in task.metrics}
 
 

@@ -76,7 +76,8 @@ class Admitted:
 
     `labels`: start, the cell's columns, and `to_<column>` for each: the cell under which it is
     published. Cells of windows that may not be published at all are absent.
-    `cells`: start, the published cell's columns, accounts, events, `parts` (cells merged in).
+    `cells`: start, the published cell's columns, accounts, events, `parts` (cells merged in), and
+    the columns that were to be added up.
     `hidden`: start, cells, hidden_cells, events, hidden_events for every window seen.
     """
 
@@ -100,9 +101,13 @@ class _Tally:
     cell: _Ints
     account: _Ints
     events: _Ints
+    row_cell: _Ints
+    """The cell of each row of the contributions, in their order."""
 
 
-def admit(contributions: pa.Table, dimensions: Sequence[str], rule: Rule) -> Admitted:
+def admit(
+    contributions: pa.Table, dimensions: Sequence[str], rule: Rule, add: Sequence[str] = ()
+) -> Admitted:
     """Decide which cells may be published, on what every account contributed to each.
 
     `contributions` has `start`, the `dimensions` (text, never null), `subject` (any type, null
@@ -112,6 +117,7 @@ def admit(contributions: pa.Table, dimensions: Sequence[str], rule: Rule) -> Adm
 
     A failing cell joins `(other)`; while `(other)` fails, the smallest passing cell (fewest
     accounts, then name) joins it as well; when none is left the window is not published.
+    The columns `add` (numbers, never null) are added up over each published cell.
     """
     tally = _tally(contributions, dimensions)
     starts = tally.keys[START].to_numpy(zero_copy_only=False)
@@ -126,9 +132,15 @@ def admit(contributions: pa.Table, dimensions: Sequence[str], rule: Rule) -> Adm
     kept = np.flatnonzero(target >= 0)
     merged = np.zeros(len(starts), bool)
     merged[kept] = np.isin(target[kept], target[kept][~passes[kept]])
+    published = _published(tally, dimensions, target, merged, (accounts, events))
+    for name in add:
+        rows = target[tally.row_cell]
+        amounts = contributions[name].to_numpy()
+        sums = np.bincount(rows[rows >= 0], weights=amounts[rows >= 0], minlength=len(target))
+        published = published.append_column(name, pa.array(sums[np.unique(target[kept])]))
     return Admitted(
         _labels(tally.keys, dimensions, kept, merged),
-        _published(tally, dimensions, target, merged),
+        published,
         _hidden(tally.keys, events, (target < 0) | merged),
     )
 
@@ -141,7 +153,7 @@ def _tally(contributions: pa.Table, dimensions: Sequence[str]) -> _Tally:
     seen = np.bincount(cell) > 0
     first = np.empty(len(seen), np.int64)
     first[cell] = np.arange(len(cell))
-    cell = (np.cumsum(seen) - 1)[cell]
+    row_cell = cell = (np.cumsum(seen) - 1)[cell]
     account = pc.fill_null(_encoded(contributions[SUBJECT]).indices, -1).to_numpy()
     account = account.astype(np.int64) + 1
     key = cell * (int(account.max(initial=0)) + 1) + account
@@ -149,11 +161,13 @@ def _tally(contributions: pa.Table, dimensions: Sequence[str]) -> _Tally:
     key = key[order]
     groups = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else order
     events = contributions["events"].to_numpy()[order]
+    keys = contributions.select([START, *dimensions]).take(pa.array(first[seen]))
     return _Tally(
-        contributions.select([START, *dimensions]).take(pa.array(first[seen])),
+        keys,
         cell[order][groups],
         account[order][groups],
         np.add.reduceat(events, groups) if len(key) else events,
+        row_cell,
     )
 
 
@@ -227,25 +241,31 @@ def _labels(
 
 
 def _published(
-    tally: _Tally, dimensions: Sequence[str], target: _Ints, merged: npt.NDArray[np.bool_]
+    tally: _Tally,
+    dimensions: Sequence[str],
+    target: _Ints,
+    merged: npt.NDArray[np.bool_],
+    alone: tuple[_Ints, _Ints],
 ) -> pa.Table:
-    """Weigh the cells anew as they are published: an account in two parts counts once."""
-    cell = target[tally.cell]
-    known = cell >= 0
-    cell, account, events = cell[known], tally.account[known], tally.events[known]
+    """Weigh the merged cells anew, as they are published: an account in two parts counts once."""
+    cells = len(target)
+    in_other = merged[tally.cell]
+    cell, account = target[tally.cell[in_other]], tally.account[in_other]
     width = int(account.max(initial=0)) + 1
     key = np.sort(cell * width + account)
     once = key[np.append(True, key[1:] != key[:-1])] if len(key) else key
-    accounts = np.bincount((once // width)[once % width > 0], minlength=len(target))
-    total = np.bincount(cell, weights=events, minlength=len(target)).astype(np.int64)
-    parts = np.bincount(target[target >= 0], minlength=len(target))
-    shown = np.unique(target[target >= 0])
-    cells = _labels(tally.keys, dimensions, shown, merged)
+    people = np.bincount((once // width)[once % width > 0], minlength=cells)
+    amounts = np.bincount(cell, weights=tally.events[in_other], minlength=cells)
+    accounts = np.where(merged, people, alone[0])
+    events = np.where(merged, amounts.astype(np.int64), alone[1])
+    parts = np.bincount(target[target >= 0], minlength=cells)
+    shown = np.flatnonzero(parts)
+    table = _labels(tally.keys, dimensions, shown, merged)
     names = [START, *(f"to_{name}" for name in dimensions)]
-    cells = cells.select(names).rename_columns([START, *dimensions])
-    for name, numbers in (("accounts", accounts), ("events", total), ("parts", parts)):
-        cells = cells.append_column(name, pa.array(numbers[shown], pa.int64()))
-    return cells
+    table = table.select(names).rename_columns([START, *dimensions])
+    for name, numbers in (("accounts", accounts), ("events", events), ("parts", parts)):
+        table = table.append_column(name, pa.array(numbers[shown], pa.int64()))
+    return table
 
 
 def _hidden(keys: pa.Table, events: _Ints, hidden: npt.NDArray[np.bool_]) -> pa.Table:
