@@ -13,6 +13,7 @@ import sys
 import threading
 
 from pipeline.errors import TelemetryError
+from pipeline.flow.beam_import import import_beam
 from pipeline.flow.wire import End, receive_job, send_end, send_tally
 
 LEAVE_SECONDS = 30.0
@@ -26,6 +27,7 @@ def main() -> int:
     job = receive_job(sys.stdin.buffer)
     threading.Thread(target=_leave_with_supervisor, daemon=True).start()
     job.prepare()
+    import_beam()
     from pipeline.flow.embedded import run_here
     from pipeline.flow.worker import worker_of
 

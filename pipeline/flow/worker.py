@@ -136,7 +136,8 @@ class Worker:
     def fail(self, error: TelemetryError) -> None:
         """End the run because of an error; the first one counts."""
         if self.ports.seat.index is None:
-            raise error
+            # Beam makes a new error of the first argument alone: let it be the whole story.
+            raise type(error)(str(error)) from None
         if self.failure is None:
             self.failure = error
         self.stop()
