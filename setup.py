@@ -72,6 +72,7 @@ DATA = {
         "**/*.txt",
         "**/*.tsv",
         "**/*.csv",
+        "**/*.md",
         "**/*.mmdb",
     ],
     "pipeline.dashboard": ["**/*.html", "**/*.css", "**/*.js", "**/*.json", "**/*.txt"],

@@ -1,4 +1,4 @@
-"""`telemetry sql`: DuckDB over the lake's snapshot, one view for each event."""
+"""`telemetry sql`: DuckDB over the lake's snapshot, views of the events and the rejections."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ FORMATS = ("table", "json", "csv")
 def command(call: Invocation, query: str, shape: str | None, limit: int) -> None:
     """Run QUERY, or the text on standard input for -, on the lake as it is now.
 
-    There is one view for each event: api_request, session, feature_use, error_log. Nothing can be
-    written, and no file but the lake's own can be read.
+    There is one view for each event (api_request, session, feature_use, error_log), and one of
+    rejections. Nothing can be written, and no file but the lake's own can be read.
 
     \b
         telemetry sql "SELECT route, count(*) FROM api_request GROUP BY ALL ORDER BY 2 DESC"
@@ -58,6 +58,7 @@ def command(call: Invocation, query: str, shape: str | None, limit: int) -> None
 
 def open_database(call: Invocation) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the views of the lake's snapshot."""
+    from pipeline.io.rejections import INGEST_DATE, STORED
     from pipeline.ops.views import View, open_views, visible
 
     lake, today = open_lake(call.settings), call.now().date()
@@ -69,6 +70,11 @@ def open_database(call: Invocation) -> duckdb.DuckDBPyConnection:
         paths = [file.path for file in files]
         dataset = None if lake.local else table.storage.dataset(paths, stored, "event_date")
         views.append(View(event, stored, "event_date", files, dataset))
+    refused = lake.rejections()
+    kept = refused.snapshot().files
+    paths = [file.path for file in kept]
+    dataset = None if lake.local else refused.storage.dataset(paths, STORED, INGEST_DATE)
+    views.append(View("rejections", STORED, INGEST_DATE, kept, dataset))
     return open_views(views)
 
 
