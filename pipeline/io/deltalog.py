@@ -33,11 +33,11 @@ CHECKPOINT_EVERY = 50
 PROPERTIES: Mapping[str, str | None] = {
     "delta.dataSkippingNumIndexedCols": "0",
     "delta.logRetentionDuration": "interval 1 days",
-    "delta.deletedFileRetentionDuration": "interval 7 days",
+    "delta.deletedFileRetentionDuration": "interval 1 days",
     "delta.checkpointInterval": str(CHECKPOINT_EVERY),
 }
-"""No column statistics in the log. A commit lists the log folder (2 us a file), so it stays short;
-tombstones last longer, so that a vacuum still finds what a crashed job removed."""
+"""No column statistics in the log. A commit lists the log folder (2 us a file), so it stays short.
+A vacuum tries every tombstone again, so they stay a day; what it misses then is an orphan."""
 
 METADATA_KEY = "telemetry"
 """Where in a commit's information the account of its messages is kept."""

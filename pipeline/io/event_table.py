@@ -80,17 +80,15 @@ class EventTable(StoredTable):
         batch is in the table.
         """
         span = batch.span
-        try:
+
+        def load() -> DeltaTable:
             table = self.log.ensure()
             if self._position(table, span.app_id) not in (span.start, None):
                 raise self._conflict(span)
-        except BaseException:
-            staging.discard()
-            raise
+            return table
+
         try:
-            committed = self.land(
-                table, staging, {span.app_id: span.stop}, account(batch, metadata)
-            )
+            committed = self.land(load, staging, {span.app_id: span.stop}, account(batch, metadata))
         except CommitRefused:
             raise self._conflict(span) from None
         self._seen.add(span.app_id)
@@ -102,12 +100,16 @@ class EventTable(StoredTable):
         For messages that the source has lost: the log then shows the gap for ever. Raises
         PositionConflict if the position is not `span.start`.
         """
-        table = self.log.ensure()
-        if self._position(table, span.app_id) != span.start:
-            raise self._conflict(span)
+
+        def load() -> DeltaTable:
+            table = self.log.ensure()
+            if self._position(table, span.app_id) != span.start:
+                raise self._conflict(span)
+            return table
+
         gap = {**metadata, "app_id": span.app_id, "start": span.start, "stop": span.stop}
         try:
-            self.land(table, self.staging(), {span.app_id: span.stop}, gap | {"gap": True})
+            self.land(load, self.staging(), {span.app_id: span.stop}, gap | {"gap": True})
         except CommitRefused:
             raise self._conflict(span) from None
 

@@ -12,7 +12,6 @@ Replay: rows below the table's head are compared with what it holds and written 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -82,8 +81,10 @@ class RejectionTable(StoredTable):
         if batch.rejected.num_rows == 0:
             return 0
         for _ in range(ATTEMPTS):
-            with suppress(CommitRefused):
+            try:
                 return self._commit_once(batch, now)
+            except CommitRefused:
+                continue
         raise _conflict(batch.span, self.log.uri)
 
     def expire(self, now: datetime) -> int:
@@ -108,9 +109,10 @@ class RejectionTable(StoredTable):
             return 0
         staging = self.staging()
         staging.write(now.date(), _rows(fresh, span, event, now.hour))
-        positions = {_app_id(span, event): max(span.stop, _head(table, span, event))}
         counts = {"app_id": span.app_id, "event": event, "rejections": fresh.num_rows}
-        return self.land(table, staging, positions, counts).rows
+        positions = {_app_id(span, event): max(span.stop, _head(table, span, event))}
+        # On the very version that was compared: whatever comes in between is compared anew.
+        return self.land(lambda: table, staging, positions, counts, attempts=1).rows
 
     def _check_events_head(self, span: Span, event: str) -> None:
         log = self.events_log(event)

@@ -57,6 +57,7 @@ class Staging:
     files: list[StagedFile] = field(default_factory=list)
     _wall: float = 0.0
     _monotonic: float = 0.0
+    _revealed: bool = False
 
     def __post_init__(self) -> None:
         self._wall, self._monotonic = self.clock.wall(), self.clock.monotonic()
@@ -90,7 +91,9 @@ class Staging:
 
     def reveal(self) -> None:
         """Give the files their final names, immediately before the commit that names them."""
-        self.storage.reveal([(file.hidden, file.path) for file in self.files])
+        if not self._revealed:
+            self.storage.reveal([(file.hidden, file.path) for file in self.files])
+            self._revealed = True
 
     def discard(self) -> None:
         """Remove the files, under whichever name they have; what cannot be removed is an orphan."""

@@ -8,7 +8,7 @@ the files for recovery, which asks the log as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deltalake import DeltaTable
@@ -22,6 +22,8 @@ from pipeline.io.snapshot import EMPTY, PartFile, Snapshot, take_snapshot
 from pipeline.io.staging import Staging
 from pipeline.io.storage import Found, Storage
 from pipeline.io.writer import Writer
+
+ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,6 @@ class StoredTable:
         stay on the disk until `vacuum`.
         """
         staging = staging or self.staging()
-        try:
-            table = self.log.ensure()
-            named = {file.path for file in take_snapshot(table, "", self.log.partition).files}
-            if not named.issuperset(file.path for file in removed):
-                raise self._rewritten_by_another()
-        except BaseException:
-            staging.discard()
-            raise
         now_ms = int(self.writer.clock.wall() * 1000)
         removals = [
             RemoveAction(
@@ -87,8 +81,16 @@ class StoredTable:
             )
             for file in removed
         ]
+
+        def load() -> DeltaTable:
+            table = self.log.ensure()
+            named = {file.path for file in take_snapshot(table, "", self.log.partition).files}
+            if not named.issuperset(file.path for file in removed):
+                raise self._rewritten_by_another()
+            return table
+
         try:
-            return self.land(table, staging, {}, metadata, removals)
+            return self.land(load, staging, {}, metadata, removals)
         except CommitRefused:
             raise self._rewritten_by_another() from None
 
@@ -100,11 +102,14 @@ class StoredTable:
         table = self.log.load()
         if table is None:
             return ()
+        there = {found.path for found in self._listed()}
         with lake_faults("Removed files could not be deleted", self.log.uri):
-            deleted = table.vacuum(
+            tried = table.vacuum(
                 retention_hours=0, dry_run=False, enforce_retention_duration=False, full=False
             )
-        return tuple(deleted)
+        # delta-rs also names tombstones whose files are gone, some of them by absolute paths.
+        deleted = {path.removeprefix(f"{self.log.uri}/") for path in tried}
+        return tuple(sorted(deleted & there))
 
     def leftovers(self) -> Leftovers:
         """Return the files that no commit names, told apart. Nothing is removed."""
@@ -125,33 +130,43 @@ class StoredTable:
 
     def land(
         self,
-        table: DeltaTable,
+        load: Callable[[], DeltaTable],
         staging: Staging,
         positions: Mapping[str, int],
         account: Mapping[str, object],
         removals: Sequence[RemoveAction] = (),
+        attempts: int = ATTEMPTS,
     ) -> Committed:
         """Reveal staged files and commit them; the shared last step of every kind of commit.
 
-        Raises CommitRefused if another commit made this one impossible, SliceExpired, LakeError
-        or EnvironmentProblem; the staged files are gone then.
+        `load` returns the table as it stands now, or raises if the commit may not be made on top
+        of it. delta-rs refuses an append also when a rewrite of other files came in between, so a
+        refused commit is tried again for as long as `load` agrees. Raises what `load` raises,
+        CommitRefused, SliceExpired, LakeError or EnvironmentProblem; the staged files are gone
+        then.
         """
-        try:
-            staging.check_age()
-            staging.reveal()
-        except BaseException:
-            staging.discard()
-            raise
-        certain, self.writer.leftovers = self.writer.leftovers, True
-        try:
-            self.log.commit(table, [*removals, *staging.actions()], positions, account)
-        except CommitRefused:
-            staging.discard()
-            raise
-        except TelemetryError:
-            if not self._was_committed(staging):
+        for attempt in range(attempts):
+            try:
+                table = load()
+                staging.check_age()
+                staging.reveal()
+            except BaseException:
+                staging.discard()
                 raise
-        self.writer.leftovers = certain
+            before, self.writer.leftovers = self.writer.leftovers, True
+            try:
+                self.log.commit(table, [*removals, *staging.actions()], positions, account)
+            except CommitRefused:
+                if attempt == attempts - 1:
+                    staging.discard()
+                    raise
+                continue
+            except TelemetryError:
+                if not self._was_committed(staging):
+                    raise
+            # Not reached by an interrupt: the files are then left for recovery to judge.
+            self.writer.leftovers = before
+            break
         return Committed(
             files=len(staging.files),
             rows=sum(file.rows for file in staging.files),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -15,6 +15,7 @@ from pipeline.events.model import NONE_REJECTED, REJECTED, CleanBatch, Span
 from pipeline.io.event_table import EventTable
 from pipeline.io.lake import Lake
 from pipeline.io.storage import Storage
+from pipeline.io.stored_table import StoredTable
 
 EVENT = "api_request"
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
@@ -101,7 +102,10 @@ class Meddling:
         return getattr(self._storage, name)
 
 
-def meddled(table: EventTable, meddle: Callable[[], object]) -> EventTable:
+T = TypeVar("T", bound=StoredTable)
+
+
+def meddled(table: T, meddle: Callable[[], object]) -> T:
     return replace(table, storage=cast(Storage, Meddling(table.storage, meddle)))
 
 

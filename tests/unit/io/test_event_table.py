@@ -260,7 +260,9 @@ def test_everybody_reads_the_same_rows_and_types(lake: Lake, root: Path) -> None
     table_of(lake).commit(batch(0, 10))
     pattern = f"{root}/events/{EVENT}/event_date=*/*.parquet"
     columns = "event_date, event_hour, subject"
-    by_duckdb = duckdb.sql(f"select {columns} from '{pattern}' order by subject").fetchall()
+    with duckdb.connect() as connection:
+        query = f"select {columns} from '{pattern}' order by subject"
+        by_duckdb = connection.execute(query).fetchall()
     folder = str(root / "events" / EVENT)
     hive = ds.partitioning(pa.schema([SCHEMA.field("event_date")]), flavor="hive")
     by_pyarrow = ds.dataset(folder, partitioning=hive, exclude_invalid_files=True).to_table()
