@@ -141,7 +141,7 @@ def contribution_sql(task: Pass) -> str:
         for name, sql in _sums(metric)
     ]
     columns = [*_keys(task), "subject", "count(*) AS events", *sums]
-    return f"SELECT {', '.join(columns)} FROM {task.population}{_where(task)} GROUP BY ALL"  # noqa: S608
+    return f"SELECT {', '.join(columns)} FROM {task.population}{_where(task)} GROUP BY ALL"
 
 
 def summary_sql(kin: Sequence[Pass]) -> str:
@@ -155,7 +155,7 @@ def summary_sql(kin: Sequence[Pass]) -> str:
         *(f'CAST({sql} AS DOUBLE) AS "{name}"' for name, sql in sums.items()),
     ]
     first = kin[0]
-    return f"SELECT {', '.join(columns)} FROM {first.population}{_where(first)} GROUP BY ALL"  # noqa: S608
+    return f"SELECT {', '.join(columns)} FROM {first.population}{_where(first)} GROUP BY ALL"
 
 
 def total_sql(task: Pass) -> str:
@@ -166,13 +166,13 @@ def total_sql(task: Pass) -> str:
         for name, _ in _sums(metric)
     ]
     columns = [*_keys(task), "subject", "CAST(sum(events) AS BIGINT) AS events", *sums]
-    return f"SELECT {', '.join(columns)} FROM {task.summary} GROUP BY ALL"  # noqa: S608
+    return f"SELECT {', '.join(columns)} FROM {task.summary} GROUP BY ALL"
 
 
 def histogram_sql(task: Pass) -> str:
     """The query of one percentile pass: how many events each bucket of each cell holds."""
     columns = [*_keys(task), f"CAST({task.column} AS DOUBLE) AS bucket", "count(*) AS events"]
-    return f"SELECT {', '.join(columns)} FROM {task.population}{_where(task)} GROUP BY ALL"  # noqa: S608
+    return f"SELECT {', '.join(columns)} FROM {task.population}{_where(task)} GROUP BY ALL"
 
 
 def _keys(task: Pass) -> list[str]:
@@ -218,7 +218,7 @@ def load(
                 _load_event(connection, view.event, wanted, schema, mine, epoch)
                 duplicates |= _deduplicate(connection, view.event)
                 counts = ", ".join(f"count({name})" for name in wanted)
-                row = connection.execute(f"SELECT {counts} FROM {view.event}").fetchone()  # noqa: S608
+                row = connection.execute(f"SELECT {counts} FROM {view.event}").fetchone()
                 held = zip(wanted, row or (), strict=True)
                 collected |= {f"{view.event}.{name}" for name, count in held if count}
             yield Loaded(connection, registry, frozenset(collected), duplicates)
@@ -251,7 +251,7 @@ def _load_event(
     )
     stored: set[str] = set()
     if uris:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {source}", {"files": uris})  # noqa: S608
+        described = connection.execute(f"DESCRIBE SELECT * FROM {source}", {"files": uris})
         stored = {row[0] for row in described.fetchall()}
     picked = []
     for name in [*columns, "event_token"]:
@@ -266,7 +266,7 @@ def _load_event(
     )
     rows = source if uris else "(SELECT CAST(NULL AS DATE) AS event_date LIMIT 0)"
     connection.execute(
-        f"CREATE TEMP TABLE {event} AS"  # noqa: S608
+        f"CREATE TEMP TABLE {event} AS"
         f" SELECT event_date, {week}, {period}, {', '.join(picked)} FROM {rows}",
         {"files": uris} if uris else None,
     )
@@ -279,13 +279,13 @@ def _hashed(sql: str) -> str:
 def _deduplicate(connection: duckdb.DuckDBPyConnection, event: str) -> dict[tuple[str, date], int]:
     """Leave one of the copies of an event; sealed days have no tokens and no copies."""
     copies = connection.execute(
-        "SELECT event_date, sum(n - 1)::BIGINT FROM (SELECT event_date, count(*) AS n"  # noqa: S608
+        "SELECT event_date, sum(n - 1)::BIGINT FROM (SELECT event_date, count(*) AS n"
         f" FROM {event} WHERE event_token IS NOT NULL GROUP BY event_date, event_token"
         " HAVING count(*) > 1) GROUP BY ALL"
     ).fetchall()
     if copies:
         connection.execute(
-            f"DELETE FROM {event} WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number()"  # noqa: S608
+            f"DELETE FROM {event} WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number()"
             f" OVER (PARTITION BY event_date, event_token ORDER BY rowid) AS n FROM {event}"
             " WHERE event_token IS NOT NULL) WHERE n > 1)"
         )
