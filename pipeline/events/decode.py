@@ -1,10 +1,11 @@
 """Decode: a slice of raw messages to a `RawBatch` of typed columns.
 
-Most messages take the columnar path (`fast`), all others the strict one (`strict`), and nobody
-can tell from the result which one it was: the strict decoder defines what a message means. When
-the columnar parser refuses a block, the message it stopped at (or a few, if it does not say)
-goes to the strict decoder, which also learns the undeclared names in it, and the rest is tried
-again. A hostile or careless producer makes decoding slower, never wrong.
+Three paths, from quick to sure: messages whose layout is known (`familiar`), messages that a
+columnar parser takes (`fast`), all others one by one (`strict`). Nobody can tell from the result
+which one it was: the strict decoder defines what a message means. When the parser refuses a
+block, the message it stopped at (or a few, if it does not say) goes to the strict decoder, which
+also learns the undeclared names in it, and the rest is tried again. A hostile or careless
+producer makes decoding slower, never wrong.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from pipeline.events.familiar import FamiliarLayouts
 from pipeline.events.fast import Refused, parse_lines
+from pipeline.events.finish import Parsed
 from pipeline.events.learned import LearnedNames
-from pipeline.events.lines import Lines, join, lines_of, screen
+from pipeline.events.lines import Lines, bare_nulls, join, lines_of, screen
 from pipeline.events.model import (
     NONE_REJECTED,
     REJECTED,
@@ -30,7 +33,7 @@ from pipeline.events.model import (
 from pipeline.events.schema import EventSchema
 from pipeline.events.strict import Record, StrictDecoder
 
-BLOCK_MESSAGES: Final = 24_576
+BLOCK_MESSAGES: Final = 16_384
 """Messages in one columnar parse: enough to forget its fixed cost, few enough for the caches."""
 STRICT_RUN: Final = 64
 """Messages that go to the strict decoder together when the columnar parser keeps stopping."""
@@ -46,19 +49,20 @@ class Decoder:
         self._newest = schemas[-1]
         self._strict = StrictDecoder(schemas)
         self._learned = LearnedNames(self._newest)
+        self._familiar = FamiliarLayouts(self._newest, self._strict)
 
     def decode(self, source: Slice) -> RawBatch:
         """Columns of every message that is understood, and a rejection for each other one.
 
         Rows and rejections are in the order of the slice. Never raises on account of the data.
         """
-        work = _Work(source, self._newest, self._strict, self._learned)
+        work = _Work(source, self._newest, self._strict, self._learned, self._familiar)
         for low in range(0, len(source), BLOCK_MESSAGES):
             high = min(low + BLOCK_MESSAGES, len(source))
             sure = screen(source, low, high)
             work.strictly(low + np.flatnonzero(~sure))
             if sure.any():
-                work.columnar(lines_of(source, low + np.flatnonzero(sure)))
+                work.by_columns(low + np.flatnonzero(sure))
         return work.batch()
 
 
@@ -66,12 +70,18 @@ class _Work:
     """What has become of one slice's messages so far."""
 
     def __init__(
-        self, source: Slice, newest: EventSchema, strict: StrictDecoder, learned: LearnedNames
+        self,
+        source: Slice,
+        newest: EventSchema,
+        strict: StrictDecoder,
+        learned: LearnedNames,
+        familiar: FamiliarLayouts,
     ) -> None:
         self._source = source
         self._newest = newest
         self._strict = strict
         self._learned = learned
+        self._familiar = familiar
         self._pieces: list[tuple[Offsets, list[pa.Array]]] = []
         self._records: list[tuple[int, Record]] = []
         self._refused: list[tuple[int, Reason]] = []
@@ -90,8 +100,24 @@ class _Work:
             if answer.undeclared:
                 self._learned.learn(answer.undeclared)
 
-    def columnar(self, lines: Lines) -> None:
-        """Decode screened messages by columns as far as the parser takes them."""
+    def by_columns(self, rows: Offsets) -> None:
+        """Decode screened messages (at least one) by columns, as far as that goes."""
+        done, rest = self._familiar.parse(lines_of(self._source, rows))
+        for parsed in done:
+            self._accept(parsed)
+        if not len(rest):
+            return
+        lines = lines_of(self._source, rows[rest])
+        nulls = bare_nulls(lines)
+        if nulls.any():
+            self.strictly(lines.rows[nulls])
+            if nulls.all():
+                return
+            lines = lines_of(self._source, lines.rows[~nulls])
+        self._by_parser(lines)
+
+    def _by_parser(self, lines: Lines) -> None:
+        """Decode by the columnar parser what it takes, and the rest strictly."""
         accepted: list[Lines] = []  # runs before a culprit, parsed together at the end
         while len(lines):
             culprit = self._parse(lines)
@@ -121,16 +147,19 @@ class _Work:
         parsed = parse_lines(self._newest, self._learned, lines)
         if isinstance(parsed, Refused):
             return len(lines) if parsed.culprit is None else parsed.culprit
+        self._accept(parsed)
+        return None
+
+    def _accept(self, parsed: Parsed) -> None:
         self._nulled.update(parsed.nulled)
         if len(parsed.rows):
             self._pieces.append((parsed.rows, parsed.columns))
         self.strictly(parsed.doubtful)
-        return None
 
     def _split(self, lines: Lines) -> None:
         step = max(STRICT_RUN, -(-len(lines) // SPLIT))
         for start in range(0, len(lines), step):
-            self.columnar(lines.part(start, min(start + step, len(lines))))
+            self._by_parser(lines.part(start, min(start + step, len(lines))))
 
     def batch(self) -> RawBatch:
         """The whole slice's rows, rejections and counts."""

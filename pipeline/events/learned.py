@@ -14,7 +14,7 @@ from typing import Final, Never
 
 import pyarrow as pa
 
-from pipeline.events.schema import EventSchema, FieldType
+from pipeline.events.schema import TEXT_TYPES, EventSchema
 from pipeline.events.strict import MAX_KEYS, Kind
 
 MAX_NAMES: Final = 64
@@ -28,15 +28,6 @@ _KIND_TYPES = {
     Kind.NUMBER: pa.float64(),
     Kind.FLAG: pa.bool_(),
 }
-_TEXT_TYPES = frozenset(
-    {
-        FieldType.STRING,
-        FieldType.IDENTIFIER,
-        FieldType.SIGNAL,
-        FieldType.TIMESTAMP,
-        FieldType.DATE,
-    }
-)
 
 
 class LearnedNames:
@@ -44,7 +35,7 @@ class LearnedNames:
 
     def __init__(self, schema: EventSchema) -> None:
         self._declared = [
-            pa.field(item.name, pa.string() if item.type in _TEXT_TYPES else kind.type)
+            pa.field(item.name, pa.string() if item.type in TEXT_TYPES else kind.type)
             for item, kind in zip(schema.fields, schema.raw, strict=False)
         ]
         self._capacity = min(MAX_NAMES, MAX_KEYS - len(self._declared))

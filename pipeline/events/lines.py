@@ -41,6 +41,8 @@ class Lines:
     """Message i is `buffer[bounds[i]:bounds[i + 1]]` with its line feed."""
     rows: Offsets
     """Index of each message in the slice, ascending."""
+    escapes: bool
+    """Whether there may be a backslash in any of them."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,6 +54,7 @@ class Lines:
             self.buffer.slice(low, high - low),
             self.bounds[start : stop + 1] - low,
             self.rows[start:stop],
+            self.escapes,
         )
 
 
@@ -65,24 +68,26 @@ def join(parts: list[Lines]) -> Lines:
     for part in parts:
         bounds.append(part.bounds[1:] + at)
         at += part.buffer.size
-    return Lines(joined, np.concatenate(bounds), np.concatenate([part.rows for part in parts]))
+    rows = np.concatenate([part.rows for part in parts])
+    return Lines(joined, np.concatenate(bounds), rows, any(part.escapes for part in parts))
 
 
 def lines_of(source: Slice, rows: Offsets) -> Lines:
     """The messages `rows` of a slice (ascending, at least one), copied only if there are gaps."""
     starts, ends = source.starts[rows], source.ends[rows]
+    escapes = source.data.find(b"\\", int(starts[0]), int(ends[-1])) >= 0
     gaps = np.flatnonzero(starts[1:] != ends[:-1] + 1)
     if not len(gaps):
         low, high = int(starts[0]), min(int(ends[-1]) + 1, len(source.data))
         bounds = np.append(starts - low, high - low)
-        return Lines(pa.py_buffer(source.data).slice(low, high - low), bounds, rows)
+        return Lines(pa.py_buffer(source.data).slice(low, high - low), bounds, rows, escapes)
     view = memoryview(source.data)
     firsts = np.concatenate([starts[:1], starts[gaps + 1]]).tolist()
     lasts = np.concatenate([ends[gaps], ends[-1:]]).tolist()
     runs = [view[low:high] for low, high in zip(firsts, lasts, strict=True)]
     bounds = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(ends - starts + 1, out=bounds[1:])
-    return Lines(pa.py_buffer(b"\n".join((*runs, b""))), bounds, rows)
+    return Lines(pa.py_buffer(b"\n".join((*runs, b""))), bounds, rows, escapes)
 
 
 def screen(source: Slice, low: int, high: int) -> Flags:
@@ -101,13 +106,19 @@ def screen(source: Slice, low: int, high: int) -> Flags:
         slashes = np.flatnonzero(data[begin:end] == _BACKSLASH) + begin
         escapes = slashes[data[np.minimum(slashes + 1, len(data) - 1)] == ord("u")]
         _exclude(sure, ends, escapes)
-    if source.data.count(b"}", begin, end) > high - low:
-        view = memoryview(source.data)[begin:end]
-        nulls = [match.start() + begin for match in _BARE_NULL.finditer(view)]
-        _exclude(sure, ends, np.array(nulls, np.int64))
     if data[begin:end].max() >= 0x80 and not _is_utf8(source.data, begin, end):
         _exclude_malformed(sure, source, low, np.flatnonzero(data[begin:end] >= 0x80) + begin)
     return sure
+
+
+def bare_nulls(lines: Lines) -> Flags:
+    """Which messages may hold a second record that is the bare word `null`."""
+    found = np.zeros(len(lines), np.bool_)
+    content = np.frombuffer(lines.buffer, np.uint8)
+    if np.count_nonzero(content == _CLOSE) > len(lines):
+        places = [match.start() for match in _BARE_NULL.finditer(memoryview(lines.buffer))]
+        found[np.searchsorted(lines.bounds, places, side="right") - 1] = True
+    return found
 
 
 def _exclude(sure: Flags, ends: Offsets, positions: Offsets) -> None:

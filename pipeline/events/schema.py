@@ -30,6 +30,8 @@ __all__ = [
     "COMMON_COLUMNS",
     "PURPOSES",
     "SHAPES",
+    "TEXT_LIMIT",
+    "TEXT_TYPES",
     "Column",
     "EventSchema",
     "Field",
@@ -88,6 +90,11 @@ _RAW_TYPES: dict[FieldType, pa.DataType] = {
     FieldType.DATE: pa.date32(),
     FieldType.LIST: pa.list_(pa.string()),
 }
+TEXT_TYPES = frozenset(kind for kind, raw in _RAW_TYPES.items() if raw == pa.string()) | {
+    FieldType.TIMESTAMP,
+    FieldType.DATE,
+}
+"""Types whose JSON value is a text."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _EXPECTED_COLUMNS = {
     "drop": 0,

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from pipeline.events import familiar
 from pipeline.events.decode import Decoder
 from pipeline.events.model import Reason
 from pipeline.events.strict import StrictDecoder
@@ -28,8 +29,12 @@ def test_a_message_means_what_its_line_says(case: Case) -> None:
     assert list(answer.nulled) == case.nulled
 
 
+@pytest.mark.parametrize("least", [1, 10**9], ids=["familiar", "parser"])
 @pytest.mark.parametrize("case", ALL, ids=[case.name for case in ALL])
-def test_the_columnar_path_says_the_same_alone_and_among_others(case: Case) -> None:
+def test_the_columnar_paths_say_the_same_alone_and_among_others(
+    case: Case, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(familiar, "MIN_MESSAGES", least)
     assert_same(slice_of(case.event, [case.message]))
     ordinary = json.dumps(VALID[case.event]).encode()
     fields = json.dumps({**VALID[case.event], "x": "y", "path": None}).encode()

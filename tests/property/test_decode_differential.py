@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.events import decode
+from pipeline.events import decode, familiar
 from pipeline.events.decode import Decoder
 from pipeline.events.fast import Parsed, parse_lines
 from pipeline.events.learned import LearnedNames
@@ -105,6 +105,21 @@ def test_any_slice_means_what_its_messages_mean(event: str, data: st.DataObject)
 
 @pytest.mark.parametrize("event", sorted(VALID))
 @given(data=st.data())
+def test_messages_that_resemble_a_familiar_one_mean_what_they_mean(
+    event: str, data: st.DataObject
+) -> None:
+    """Runs of one message with small changes: the nearest misses that a layout can have."""
+    pattern = data.draw(messages(event))
+    near = st.one_of(st.just(pattern), mutations(pattern), mutations(pattern), messages(event))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(familiar, "MIN_MESSAGES", 1)
+        decoder = Decoder(SCHEMAS[event])
+        for contents in data.draw(st.lists(st.lists(near, max_size=8), max_size=3)):
+            assert_same(slice_of(event, contents), decoder=decoder)
+
+
+@pytest.mark.parametrize("event", sorted(VALID))
+@given(data=st.data())
 def test_what_a_decoder_learned_does_not_show(event: str, data: st.DataObject) -> None:
     decoder = Decoder(SCHEMAS[event])
     for contents in data.draw(st.lists(slices(event, 6), max_size=4)):
@@ -119,6 +134,8 @@ def test_blocks_and_splits_of_any_size_give_the_same(event: str, data: st.DataOb
         patch.setattr(decode, "BLOCK_MESSAGES", data.draw(st.integers(1, 20)))
         patch.setattr(decode, "STRICT_RUN", data.draw(st.integers(1, 4)))
         patch.setattr(decode, "SPLIT", data.draw(st.integers(2, 4)))
+        patch.setattr(familiar, "MIN_MESSAGES", data.draw(st.integers(1, 4)))
+        patch.setattr(familiar, "MAX_LAYOUTS", data.draw(st.integers(1, 4)))
         assert_same(slice_of(event, contents))
 
 
