@@ -31,6 +31,7 @@ _MARK = "# Written by `telemetry demo`. The next demo replaces what lies beside 
 @click.option(
     "--days",
     type=click.IntRange(1, 80),
+    metavar="N",
     default=35,
     show_default=True,
     help="Days of traffic before now.",
@@ -38,6 +39,7 @@ _MARK = "# Written by `telemetry demo`. The next demo replaces what lies beside 
 @click.option(
     "--events",
     type=click.IntRange(1_000, 50_000_000),
+    metavar="N",
     default=200_000,
     show_default=True,
     help="How many events.",
@@ -45,6 +47,7 @@ _MARK = "# Written by `telemetry demo`. The next demo replaces what lies beside 
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
+    metavar="N",
     default=1,
     show_default=True,
     help="Another seed makes other traffic.",

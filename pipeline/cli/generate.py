@@ -22,7 +22,12 @@ EVENTS = ("api_request", "session", "feature_use", "error_log")
 @click.command()
 @click.option("--event", type=click.Choice(EVENTS), required=True, help="Which event to make.")
 @click.option(
-    "--events", type=click.IntRange(min=1), default=10_000, show_default=True, help="How many."
+    "--events",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=10_000,
+    show_default=True,
+    help="How many.",
 )
 @click.option(
     "--out",
@@ -32,6 +37,7 @@ EVENTS = ("api_request", "session", "feature_use", "error_log")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
+    metavar="N",
     default=1,
     show_default=True,
     help="Equal seeds and --now give equal bytes.",
@@ -39,6 +45,7 @@ EVENTS = ("api_request", "session", "feature_use", "error_log")
 @click.option(
     "--days",
     type=click.IntRange(1, 366),
+    metavar="N",
     default=1,
     show_default=True,
     help="Spread the events over this many days before now.",
@@ -46,6 +53,7 @@ EVENTS = ("api_request", "session", "feature_use", "error_log")
 @click.option(
     "--awkward",
     type=click.FloatRange(0, 0.5),
+    metavar="N",
     default=0.01,
     show_default=True,
     help="Share of malformed, hostile, early, repeated and signed lines.",

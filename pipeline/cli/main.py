@@ -26,6 +26,7 @@ class Entry:
     name: str
     module: str
     summary: str
+    hidden: bool = False
 
 
 COMMANDS: dict[str, tuple[Entry, ...]] = {
@@ -49,12 +50,11 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
     "Set up": (
         Entry("geoip", "geoip", "Import a country database, or show the one in use."),
         Entry("completion", "completion", "Print the completion script of a shell."),
-        Entry("reference", "reference", "Write the command and settings reference."),
+        Entry("reference", "reference", "Write docs/cli.md and docs/configuration.md.", True),
     ),
 }
 """Every command, by the group that help shows it in."""
 
-_HIDDEN = frozenset({"reference"})
 _BY_NAME = {entry.name: entry for group in COMMANDS.values() for entry in group}
 
 
@@ -64,7 +64,7 @@ class CommandTable(Subcommands):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every visible command, in the order of the table."""
         del ctx
-        return [name for name in _BY_NAME if name not in _HIDDEN]
+        return [name for name, entry in _BY_NAME.items() if not entry.hidden]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, imported now; None if there is none."""
@@ -79,7 +79,7 @@ class CommandTable(Subcommands):
         """List the commands by group, without importing any."""
         del ctx
         for title, entries in COMMANDS.items():
-            rows = [(entry.name, entry.summary) for entry in entries if entry.name not in _HIDDEN]
+            rows = [(entry.name, entry.summary) for entry in entries if not entry.hidden]
             with formatter.section(title):
                 formatter.write_dl(rows)
 

@@ -49,6 +49,7 @@ class RunCommand(click.Command):
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
+    metavar="N",
     default=1,
     show_default=True,
     help="Processes that share the input.",
@@ -58,7 +59,10 @@ class RunCommand(click.Command):
     "--flush-interval", metavar="SPAN", help="Commit at least this often.  [default: 15s]"
 )
 @click.option(
-    "--metrics-port", type=click.IntRange(1, 65_535), help="Serve Prometheus metrics on loopback."
+    "--metrics-port",
+    type=click.IntRange(1, 65_535),
+    metavar="N",
+    help="Serve Prometheus metrics on loopback.",
 )
 @click.option("--runner", default="FnApiRunner", show_default=True, help="Beam runner.")
 @configured

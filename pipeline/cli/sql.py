@@ -26,6 +26,7 @@ FORMATS = ("table", "json", "csv")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
+    metavar="N",
     default=1000,
     show_default=True,
     help="Most rows of a table; json and csv have all.",

@@ -33,6 +33,11 @@ def variable(section: str, key: str) -> str:
     return names.get(f"{section}.{key}", f"{PREFIX}{section}_{key}".upper())
 
 
+def has_variable(section: str, key: str) -> bool:
+    """Whether a setting can be given by the environment: sources and tables cannot."""
+    return section in _SECTIONS and (section, key) != ("lake", "storage")
+
+
 def load_settings(
     config: Path | None = None,
     flags: Mapping[str, object] | None = None,
@@ -143,6 +148,7 @@ def _from_environment(environ: Mapping[str, str], chosen: dict[str, dict[str, ob
         variable(section, key): (section, key)
         for section, kind in _SECTIONS.items()
         for key in _kinds(kind)
+        if has_variable(section, key)
     }
     for name, value in environ.items():
         if name in known:
