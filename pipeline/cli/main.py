@@ -75,6 +75,17 @@ class CommandTable(Subcommands):
         command: click.Command = import_module(f"pipeline.cli.{entry.module}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a reader of its output that has gone away (`| head`) ends it well."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered would fail once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by group, without importing any."""
         del ctx
@@ -105,15 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = words[: words.index("--")] if "--" in words else words
     try:
         code = telemetry.main(words, prog_name="telemetry", standalone_mode=False)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return failures.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output has gone (`| head`): nothing is left to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code

@@ -53,6 +53,10 @@ def shown(cell: Cell, decimals: int = 2) -> str:
     return str(plain(cell)) if isinstance(cell, date) else cell
 
 
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
+
+
 def decimals_of(column: Sequence[Cell]) -> int:
     """How many decimals the numbers of a column need: 0 to 2, the same for all."""
     numbers = [cell for cell in column if isinstance(cell, float)]
@@ -112,7 +116,7 @@ class Output:
     ) -> None:
         """Print a table: ruled on a terminal, aligned text otherwise; numbers to the right."""
         right = [
-            all(isinstance(row[i], int | float | None) for row in rows) and bool(rows)
+            bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows)
             for i in range(len(columns))
         ]
         decimals = [decimals_of([row[i] for row in rows]) for i in range(len(columns))]
@@ -167,8 +171,8 @@ class _Lines:
     total: int | None
     in_place: bool
     done: int = 0
-    began: float = field(default_factory=time.monotonic)
-    last: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
+    last: float = field(default_factory=lambda: time.monotonic())
 
     def __call__(self, step: int) -> None:
         self.done += step

@@ -1,0 +1,151 @@
+"""How failures are told: every error class, unexpected exceptions, logs; never a value."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+
+from pipeline.cli import failures
+from pipeline.cli.logs import WithoutMessages
+from pipeline.cli.main import main
+from pipeline.errors import (
+    EnvironmentProblem,
+    KeyUnavailable,
+    LakeError,
+    OptOutStale,
+    PositionConflict,
+    PositionGap,
+    PrivacyGateClosed,
+    SchemaError,
+    SettingsError,
+    SliceExpired,
+    SourceError,
+    TelemetryError,
+    UsageError,
+)
+
+SECRET = "somebody@example.com"
+
+CODES = {
+    TelemetryError: 1,
+    UsageError: 2,
+    SettingsError: 3,
+    SchemaError: 3,
+    EnvironmentProblem: 3,
+    PrivacyGateClosed: 4,
+    OptOutStale: 4,
+    KeyUnavailable: 4,
+    SourceError: 1,
+    PositionGap: 1,
+    LakeError: 1,
+    PositionConflict: 1,
+    SliceExpired: 1,
+}
+
+
+def every_error(kind: type[TelemetryError] = TelemetryError) -> set[type[TelemetryError]]:
+    return {kind}.union(*(every_error(child) for child in kind.__subclasses__()))
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Make `telemetry schema list` raise."""
+
+    def fail(_settings: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pipeline.cli.schema.open_schemas", fail)
+
+
+def test_the_table_of_exit_codes_is_complete() -> None:
+    ours = {kind for kind in every_error() if kind.__module__ == "pipeline.errors"}
+    assert set(CODES) <= ours
+    assert {kind.exit_code for kind in ours} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind.__name__)
+def test_every_error_is_told_with_its_code_and_page(
+    kind: type[TelemetryError],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    raising(monkeypatch, kind("it broke", where="file.py:3", why="of this", remedy="Mend it"))
+    assert main(["schema", "list"]) == CODES[kind]
+    assert capsys.readouterr().err == (
+        f"error[{kind.page}]: it broke\n"
+        "  where: file.py:3\n"
+        "  why:   of this\n"
+        "  next:  Mend it\n"
+        f"  docs:  docs/operations.md#{kind.page}\n"
+    )
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    assert failures.as_text(LakeError("it broke")) == (
+        "error[lake]: it broke\n  docs:  docs/operations.md#lake"
+    )
+
+
+def test_with_json_the_error_is_one_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, OptOutStale("it is old", remedy="Renew it"))
+    assert main(["schema", "list", "--json"]) == 4
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert json.loads(told.err) == {
+        "error": {
+            "code": "opt-out-stale",
+            "what": "it is old",
+            "next": "Renew it",
+            "docs": "docs/operations.md#opt-out-stale",
+        }
+    }
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--verbose"], ["-vv"]], ids=str)
+def test_an_unexpected_exception_is_told_by_its_class_alone(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, KeyError(SECRET))
+    assert main(["schema", "list", *words]) == 1
+    told = capsys.readouterr()
+    assert "KeyError" in told.err
+    assert SECRET not in told.out + told.err
+    shows_places = words in (["--verbose"], ["-vv"])
+    assert ("test_failures.py:" in told.err) is shows_places
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), EOFError()])
+def test_an_interruption_ends_with_130(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, error)
+    assert main(["schema", "list"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_logs_tell_exceptions_without_their_text() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(WithoutMessages("%(levelname)s %(message)s"))
+    logger = logging.Logger("test")
+    logger.addHandler(handler)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logger.exception("a library said")
+    logger.error("no exception", exc_info=sys.exc_info())
+    told = stream.getvalue()
+    assert "ValueError" in told
+    assert "test_failures.py:" in told
+    assert SECRET not in told
+
+
+def test_a_traceback_that_was_rendered_before_is_left_out() -> None:
+    record = logging.LogRecord("n", logging.ERROR, "f.py", 1, "said", None, None)
+    record.exc_text = f"Traceback ... {SECRET}"
+    assert SECRET not in WithoutMessages("%(message)s").format(record)
