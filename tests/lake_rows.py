@@ -24,7 +24,24 @@ from pipeline.privacy.epochs import EpochKind, epoch_of
 
 SCHEMAS = {event: versions[-1].stored for event, versions in load_schemas().items()}
 EPOCH = EpochKind.FOUR_WEEKS
-COUNTRIES = ["US", "DE", "GB", "FR", "IN", "JP", "BR", "CA", "KR", "NL", "ES", "AU", "MX", "SE", "PL", "ZZ"]
+COUNTRIES = [
+    "US",
+    "DE",
+    "GB",
+    "FR",
+    "IN",
+    "JP",
+    "BR",
+    "CA",
+    "KR",
+    "NL",
+    "ES",
+    "AU",
+    "MX",
+    "SE",
+    "PL",
+    "ZZ",
+]
 EDGES = np.array([0, 1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400])
 
 
@@ -51,7 +68,12 @@ def write_lake(root: Path, world: World) -> list[DayFiles]:
     for number, weight in enumerate(weights):
         day = world.first + timedelta(days=number)
         count = int(world.requests * weight)
-        sizes = {"api_request": count, "session": count // 10, "feature_use": count // 5, "error_log": count // 50}
+        sizes = {
+            "api_request": count,
+            "session": count // 10,
+            "feature_use": count // 5,
+            "error_log": count // 50,
+        }
         for event, rows in sizes.items():
             table = day_rows(event, day, rows, world, random)
             path = root / "events" / event / f"event_date={day}" / "part-0.parquet"
@@ -95,15 +117,20 @@ def day_rows(
 
     def habit(values: Sequence[str], salt: int, share: Sequence[float] | None = None) -> pa.Array:
         taste = np.random.default_rng(world.seed + salt)
-        return _text(values, taste.choice(len(values), world.accounts, p=_normal(share, len(values)))[who])
+        return _text(
+            values, taste.choice(len(values), world.accounts, p=_normal(share, len(values)))[who]
+        )
 
     def numbers(values: npt.NDArray[np.float64], missing: float = 0.0) -> pa.Array:
         return pa.array(values, mask=random.random(rows) < missing)
 
     slow = random.lognormal(4.6, 0.7, rows) * (3.5 if bad else 1.0)
     length = EDGES[np.searchsorted(EDGES, random.lognormal(5.3, 1.4, rows), side="right") - 1]
-    status = random.choice([200, 201, 204, 304, 400, 401, 404, 429, 500, 503], rows, p=_normal(
-        [70, 14, 6, 2, 2.2, 0.8, 1.6, 1.2, 9 if bad else 0.4, 12 if bad else 0.3], 10))
+    status = random.choice(
+        [200, 201, 204, 304, 400, 401, 404, 429, 500, 503],
+        rows,
+        p=_normal([70, 14, 6, 2, 2.2, 0.8, 1.6, 1.2, 9 if bad else 0.4, 12 if bad else 0.3], 10),
+    )
     routes = sorted({route.template for route in catalogue.routes})
     made: dict[str, pa.Array] = {
         "event_date": pa.array([day] * rows, pa.date32()),
@@ -149,7 +176,9 @@ def day_rows(
         "severity": pick(["warning", "error", "critical"], [5, 4, 1]),
     }  # fmt: skip
     if event == "feature_use":
-        made["session"] = subjects(rows // 6 + 1, day, world.seed + 77).take(pa.array(random.integers(0, rows // 6 + 1, rows)))
+        made["session"] = subjects(rows // 6 + 1, day, world.seed + 77).take(
+            pa.array(random.integers(0, rows // 6 + 1, rows))
+        )
     columns = [
         (made[item.name] if item.name in made else pa.nulls(rows, item.type)).cast(item.type)
         for item in schema
@@ -165,7 +194,10 @@ def subjects(accounts: int, day: date, seed: int) -> pa.Array:
 
 def tokens(random: np.random.Generator, count: int) -> pa.Array:
     """Random tokens of 32 hexadecimal digits."""
-    return pa.array([value.hex() for value in np.frombuffer(random.bytes(16 * count), "V16").tolist()], pa.string())
+    return pa.array(
+        [value.hex() for value in np.frombuffer(random.bytes(16 * count), "V16").tolist()],
+        pa.string(),
+    )
 
 
 def _text(values: Sequence[str], codes: npt.NDArray[np.int64]) -> pa.Array:

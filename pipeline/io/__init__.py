@@ -1,1 +1,1 @@
-"""Bytes in, bytes out: files, Kafka, the lake, keys, the opt-out list, geo. Only this room opens anything."""
+"""Bytes in, bytes out: files, Kafka, the lake, keys, opt-outs, geo. Only this room opens them."""

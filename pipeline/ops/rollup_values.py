@@ -141,8 +141,8 @@ def _percentiles(
     table = table.sort_by([(name, "ascending") for name in [*keys, "bucket"]])
     cells: dict[tuple[object, ...], tuple[list[float], list[int]]] = {}
     columns = [table[name].to_pylist() for name in [*keys, "bucket", "events_sum"]]
-    for *key, bucket, events in zip(*columns, strict=True):
-        values, counts = cells.setdefault(tuple(key), ([], []))
+    for *labels, bucket, events in zip(*columns, strict=True):
+        values, counts = cells.setdefault(tuple(labels), ([], []))
         values.append(bucket)
         counts.append(events)
     data: dict[str, list[object]] = {name: [] for name in keys}

@@ -121,7 +121,9 @@ def admit(
     """
     tally = _tally(contributions, dimensions)
     starts = tally.keys[START].to_numpy(zero_copy_only=False)
-    borders = np.flatnonzero(np.append(True, starts[1:] != starts[:-1])) if len(starts) else []
+    borders: list[int] = []
+    if len(starts):
+        borders = np.flatnonzero(np.append(True, starts[1:] != starts[:-1])).tolist()
     accounts, events, largest = _weigh(tally.cell, tally.account, tally.events, len(starts))
     passes = _passes(accounts, events, largest, rule)
     target = np.arange(len(starts))
@@ -219,8 +221,9 @@ def _settle(
         whose = account[chosen]
         people, inverse = np.unique(whose, return_inverse=True)
         amounts = np.bincount(inverse, weights=events[chosen]).astype(np.int64)
-        weight = (np.int64((people > 0).sum()), amounts.sum(), amounts.max(initial=0))
-        if _passes(*(np.array([number]) for number in weight), rule)[0]:
+        weight = [int((people > 0).sum()), int(amounts.sum()), int(amounts.max(initial=0))]
+        accounted, happened, most = (np.array([number]) for number in weight)
+        if _passes(accounted, happened, most, rule)[0]:
             target[parts] = min(parts)
             return
         if not alone:

@@ -24,10 +24,11 @@ STEP = 20
 def revise(published: pa.Table, fresh: pa.Table, rule: Rule, keys: Sequence[str]) -> pa.Table:
     """Give the rows of `fresh` that may be published now, with their `revision`.
 
-    Both tables have the `keys` of a cell (the first three name one window's table), `accounts` and `revision` (int16). `published` holds the newest revision
-    of each cell. A window never published before is published as it is, revision 0. In any
-    other window a cell needs `STEP` more accounts than before, and a new cell as many as if it
-    had been hidden with one account too few.
+    Both tables have the `keys` of a cell (the first three name one window's table), `accounts`
+    and `revision` (int16). `published` holds the newest revision of each cell. A window never
+    published before is published as it is, revision 0. In any other window a cell needs `STEP`
+    more accounts than before, and a new cell as many as if it had been hidden with one account
+    too few.
     """
     window = list(keys[:3])
     seen = published.group_by(window, use_threads=False).aggregate([])
