@@ -38,9 +38,9 @@ def provision(worker_id: str, endpoint: str) -> beam_provision_api_pb2.Provision
     )
     stub = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
     request = beam_provision_api_pb2.GetProvisionInfoRequest()
-    return stub.GetProvisionInfo(
-        request, timeout=PROVISION_TIMEOUT_S, wait_for_ready=True
-    ).info
+    answer = stub.GetProvisionInfo(request, timeout=PROVISION_TIMEOUT_S, wait_for_ready=True)
+    info: beam_provision_api_pb2.ProvisionInfo = answer.info
+    return info
 
 
 def worker_environment(
@@ -52,28 +52,20 @@ def worker_environment(
     """Return the variables that `sdk_worker_main` reads, taken from flags and provision info."""
 
     def descriptor(url: str) -> str:
-        return text_format.MessageToString(
-            endpoints_pb2.ApiServiceDescriptor(url=url), as_one_line=True
-        )
+        message = endpoints_pb2.ApiServiceDescriptor(url=url)
+        text: str = text_format.MessageToString(message, as_one_line=True)
+        return text
 
     variables = {
         "WORKER_ID": worker_id,
         "PIPELINE_OPTIONS": json_format.MessageToJson(info.pipeline_options),
-        "SEMI_PERSISTENT_DIRECTORY": os.environ.get(
-            "SEMI_PERSISTENT_DIRECTORY", "/tmp"
-        ),
+        "SEMI_PERSISTENT_DIRECTORY": os.environ.get("SEMI_PERSISTENT_DIRECTORY", "/tmp"),
         "RUNNER_CAPABILITIES": " ".join(info.runner_capabilities),
-        "LOGGING_API_SERVICE_DESCRIPTOR": descriptor(
-            info.logging_endpoint.url or logging_endpoint
-        ),
-        "CONTROL_API_SERVICE_DESCRIPTOR": descriptor(
-            info.control_endpoint.url or control_endpoint
-        ),
+        "LOGGING_API_SERVICE_DESCRIPTOR": descriptor(info.logging_endpoint.url or logging_endpoint),
+        "CONTROL_API_SERVICE_DESCRIPTOR": descriptor(info.control_endpoint.url or control_endpoint),
     }
     if info.status_endpoint.url:
-        variables["STATUS_API_SERVICE_DESCRIPTOR"] = descriptor(
-            info.status_endpoint.url
-        )
+        variables["STATUS_API_SERVICE_DESCRIPTOR"] = descriptor(info.status_endpoint.url)
     return variables
 
 
@@ -81,9 +73,7 @@ def main(arguments: list[str]) -> None:
     """Parse the container contract's flags, ask for provision info and become the worker."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for flag in ("id", "provision_endpoint", "logging_endpoint", "control_endpoint"):
-        parser.add_argument(
-            f"--{flag}", required=flag in ("id", "provision_endpoint"), default=""
-        )
+        parser.add_argument(f"--{flag}", required=flag in ("id", "provision_endpoint"), default="")
     options, _ = parser.parse_known_args(arguments)
     info = provision(options.id, options.provision_endpoint)
     variables = worker_environment(
