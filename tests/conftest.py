@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,3 +44,42 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter.write_line("")
         reporter.write_line(f"CI=true: {len(skipped)} skipped test(s) count as failures", red=True)
+
+
+@pytest.fixture
+def heeds_permissions() -> Iterator[None]:
+    """Make the system heed file modes, also where the tests run as root.
+
+    Root reads and writes everything by two capabilities. They are laid down for the test, by this
+    thread and the processes it starts meanwhile, and taken up again afterwards.
+    """
+    held = _capabilities()
+    try:
+        (effective, permitted, inherited), upper = held
+        _set_capabilities([(effective & ~_OVERRIDES, permitted, inherited), upper])
+        yield
+    finally:
+        _set_capabilities(held)
+
+
+_OVERRIDES = (1 << 1) | (1 << 2)
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, see capabilities(7)."""
+_VERSION_3 = 0x20080522
+Capabilities = list[tuple[int, int, int]]
+
+
+def _call(name: str, values: Capabilities) -> Capabilities:
+    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(*itertools.chain.from_iterable(values))
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(header, data) != 0:
+        raise OSError(ctypes.get_errno(), f"{name} failed")
+    flat = list(data)
+    return [(flat[0], flat[1], flat[2]), (flat[3], flat[4], flat[5])]
+
+
+def _capabilities() -> Capabilities:
+    return _call("capget", [(0, 0, 0), (0, 0, 0)])
+
+
+def _set_capabilities(values: Capabilities) -> None:
+    _call("capset", values)
