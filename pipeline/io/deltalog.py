@@ -24,7 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.errors import LakeError
-from pipeline.io.faults import lake_faults, lake_problem
+from pipeline.io.lake_faults import lake_faults, lake_problem
 from pipeline.io.locks import sync_file, sync_folder
 from pipeline.io.orphans import is_revealed
 from pipeline.io.storage import LOG_FOLDER, storage_at

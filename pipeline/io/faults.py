@@ -1,7 +1,7 @@
-"""Failures of disks, stores and libraries, told in our words.
+"""Failures of the machine, told in our words: what is wrong, and what to do about it.
 
 Libraries put paths, payloads and stack traces into their messages, so no message of theirs is
-passed on: a failure is told by its errno or its class name alone, with what to do about it.
+passed on: a failure is told by its errno alone.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyarrow as pa
-from deltalake.exceptions import DeltaError
-
-from pipeline.errors import EnvironmentProblem, LakeError, TelemetryError
+from pipeline.errors import EnvironmentProblem
 
 _OS_ERROR = re.compile(r"(?:os error |errno )(\d{1,3})", re.IGNORECASE)
 
@@ -30,9 +27,6 @@ _REMEDIES = {
     errno.EMFILE: "Raise the limit of open files (ulimit -n).",
     errno.EIO: "Check the disk: the machine could not read or write it.",
 }
-
-STORAGE_FAULTS = (OSError, DeltaError, pa.ArrowException)
-"""What the storage libraries raise when a disk, a network or a file is not as needed."""
 
 
 def errno_of(error: BaseException) -> int | None:
@@ -51,28 +45,6 @@ def environment_problem(error: BaseException, what: str, where: str) -> Environm
     return EnvironmentProblem(
         what, where=where, why=os.strerror(number).lower(), remedy=_REMEDIES[number]
     )
-
-
-def lake_problem(error: BaseException, what: str, where: str) -> TelemetryError:
-    """Return what to raise for a failure of the lake's storage: the machine's fault, or the lake's.
-
-    The text of `error` is not part of it.
-    """
-    return environment_problem(error, what, where) or LakeError(
-        what,
-        where=where,
-        why=f"the storage answered {type(error).__name__}",
-        remedy="Nothing half-written is visible. Check the storage and its log, then run again.",
-    )
-
-
-@contextmanager
-def lake_faults(what: str, where: str) -> Iterator[None]:
-    """Raise failures of the lake's storage as errors of ours."""
-    try:
-        yield
-    except STORAGE_FAULTS as error:
-        raise lake_problem(error, what, where) from None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,8 @@ from pipeline.io.resources import packaged
 
 UNKNOWN = "ZZ"
 MEMO_LIMIT = 65_536
+PROBED = 100
+"""How many records are read when a database is opened."""
 DEMO_TYPE = "Demo-Country"
 DATABASE, DESCRIPTION = "country.mmdb", "country.json"
 WARN_AGE_DAYS, FAIL_AGE_DAYS = 45, 180
@@ -136,18 +139,21 @@ class CountryDatabase:
 
     def _is_flat(self) -> bool:
         """Whether the records lack MaxMind's nesting, as those of some providers do."""
+        parts = ("country", "registered_country", "continent")
         with maxminddb.open_database(self._where) as database:
-            _, record = next(iter(database), (None, None))
-        return not (isinstance(record, Mapping) and isinstance(record.get("country"), Mapping))
+            return not any(
+                isinstance(record, Mapping) and isinstance(record.get(part), Mapping)
+                for _, record in islice(database, PROBED)
+                for part in parts
+            )
 
     def _probe(self) -> None:
         """Read some records: a file with a good header and a broken body must not get further."""
         with maxminddb.open_database(self._where) as database:
-            codes = []
-            for index, (network, _) in enumerate(database):
-                codes.append(self.country(str(network.network_address)))
-                if index == 100:
-                    break
+            codes = [
+                self.country(str(network.network_address))
+                for network, _ in islice(database, PROBED)
+            ]
         if not any(code != UNKNOWN for code in codes):
             raise EnvironmentProblem(
                 "The database does not say countries",

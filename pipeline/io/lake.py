@@ -18,7 +18,8 @@ from deltalake.fs import DeltaStorageHandler
 from pipeline.errors import LakeError
 from pipeline.io.deltalog import DeltaLog
 from pipeline.io.event_table import EVENT_DATE, EventTable
-from pipeline.io.faults import lake_faults, state_faults
+from pipeline.io.faults import state_faults
+from pipeline.io.lake_faults import lake_faults
 from pipeline.io.locks import dead_writers, locked, make_private_folder
 from pipeline.io.rejections import INGEST_DATE, STORED, RejectionTable
 from pipeline.io.staging import Clock

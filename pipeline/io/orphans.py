@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.io.faults import lake_faults
+from pipeline.io.lake_faults import lake_faults
 from pipeline.io.storage import Found, Storage
 
 SWEEP_AFTER_SECONDS = 3600.0

@@ -81,8 +81,12 @@ class Receipts:
 
     def all(self) -> Sequence[Receipt]:
         """Return the receipts up to the first line that cannot be read, oldest first."""
-        found = []
-        for line in self._lines():
+        found: list[Receipt] = []
+        try:
+            lines = self._lines()
+        except FileGone:
+            return found
+        for line in lines:
             receipt = _decode(line)
             if receipt is None:
                 break

@@ -23,7 +23,7 @@ from deltalake import DeltaTable
 from pipeline.errors import PositionConflict
 from pipeline.events.model import CleanBatch, Reason, Span, Stage
 from pipeline.io.deltalog import CommitRefused, DeltaLog
-from pipeline.io.faults import lake_faults
+from pipeline.io.lake_faults import lake_faults
 from pipeline.io.snapshot import take_snapshot
 from pipeline.io.stored_table import StoredTable
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from deltalake.transaction import AddAction
 
 from pipeline.errors import SliceExpired
-from pipeline.io.faults import STORAGE_FAULTS, lake_problem
+from pipeline.io.lake_faults import STORAGE_FAULTS, lake_problem
 from pipeline.io.parquet import ROWS_PER_GROUP, STREAM_LEVEL, part_writer
 from pipeline.io.storage import Storage
 

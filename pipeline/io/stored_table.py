@@ -16,7 +16,7 @@ from deltalake.transaction import RemoveAction
 
 from pipeline.errors import RewriteConflict, TelemetryError
 from pipeline.io.deltalog import CommitRecord, CommitRefused, DeltaLog
-from pipeline.io.faults import lake_faults
+from pipeline.io.lake_faults import lake_faults
 from pipeline.io.orphans import Leftovers, of_dead, remove, sort_leftovers
 from pipeline.io.snapshot import EMPTY, PartFile, Snapshot, take_snapshot
 from pipeline.io.staging import Staging
