@@ -281,7 +281,7 @@ def error_log(world: World, sessions: Sessions, rows: int, random: np.random.Gen
         ',"session_id":"',
         sessions.identifier,
         '"',
-        words(world.who, sessions.account),
+        words(world.names, sessions.account),
         fragments(shares["models"].words, "model", sessions.model),
         fragments(shares["regions"].words, "region", sessions.region),
     )

@@ -140,10 +140,12 @@ class World:
             for value in signal
         ]
         # The last entry is nobody: a session without an account.
+        self.names = [f',"account_id":"{self.account_id(i)}"{signals[i]}' for i in range(count)] + [
+            ""
+        ]
         self.who = [
-            f',"account_id":"{self.account_id(i)}","plan":"{plans[i]}"'
-            f',"account_created_on":"{dates[i]}"{signals[i]}'
-            for i in range(count)
+            f'{name},"plan":"{plan}","account_created_on":"{day}"'
+            for name, plan, day in zip(self.names, plans, dates, strict=False)
         ] + [""]
         client = shares["clients"].pick(random.random(count))
         kinds = [self.profile.clients[index] for index in client]
