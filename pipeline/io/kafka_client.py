@@ -91,7 +91,7 @@ class KafkaAccess:
             "client_id": CLIENT_ID,
             "security_protocol": self.protocol,
             "reconnect_backoff_max_ms": 2000,
-            "metadata_max_age_ms": 30_000,
+            "metadata_max_age_ms": 10_000,
         }
         if "SSL" in self.protocol:
             settings["ssl_context"] = self.tls()

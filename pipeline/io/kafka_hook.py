@@ -36,6 +36,8 @@ class Run:
     """Bytes of the messages as they were sent, without compression."""
     oldest_ms: int | None = None
     """The earliest time that a message or batch names, in milliseconds since 1970."""
+    streamed: bool = False
+    """Whether a batch was so large that its values may be cut."""
 
     def note_time(self, time_ms: int) -> None:
         """Take note of a message's time; -1 means that it has none."""
@@ -53,6 +55,7 @@ class _Piece(NamedTuple):
     size: int
     stop: int
     """The offset to go on from after this piece."""
+    streamed: bool = False
 
 
 def raw_records(public: Any, room: Callable[[], int]) -> Any:
@@ -79,7 +82,7 @@ def raw_records(public: Any, room: Callable[[], int]) -> Any:
             aborted = tuple(self.aborted_transactions)
             try:
                 for run in self._runs(records):
-                    if unverified > 0 and held:
+                    if unverified > 0 and held and not run.streamed:
                         other = public(
                             self.fetch_offset,
                             tp,
@@ -104,6 +107,7 @@ def raw_records(public: Any, room: Callable[[], int]) -> Any:
                         run.values += piece.values
                         run.offsets += piece.offsets
                         run.size += piece.size
+                        run.streamed |= piece.streamed
                         run.note_time(_earliest(batch) if piece.values else -1)
                         self.next_fetch_offset = piece.stop
                         if run.values and run.size >= room():
@@ -170,7 +174,7 @@ def _streamed(messages: Iterator[tuple[int, bytes]], floor: int, stop: int) -> I
         kept = [(offset, value) for offset, value in part if offset >= floor]
         values = [value for _, value in kept]
         size = sum(map(len, values))
-        yield _Piece(values, [offset for offset, _ in kept], size, part[-1][0] + 1)
+        yield _Piece(values, [offset for offset, _ in kept], size, part[-1][0] + 1, True)
     yield _Piece([], [], 0, stop)
 
 

@@ -157,6 +157,11 @@ class KafkaReader:
             self._fetch.close()
             self._fetch = None
 
+    @property
+    def raw(self) -> bool:
+        """Whether record batches are read by the fast path."""
+        return self._fetch is not None and self._fetch.raw
+
     # -- what is there ----------------------------------------------------------------------------
 
     def _next(self) -> Slice | None:

@@ -55,7 +55,7 @@ class PartitionFetch:
             fetch_max_wait_ms=50,
             max_poll_records=10_000,
         )
-        # Makes the client look this topic up, and again every 30 seconds.
+        # Makes the client look this topic up, and again every 10 seconds.
         self._consumer.assign([self._at(0)])
         self._public_records: Any = None
         if raw:
@@ -67,7 +67,7 @@ class PartitionFetch:
     # -- where things are ---------------------------------------------------------------------
 
     def partitions(self) -> frozenset[int]:
-        """The topic's partitions as known now; refreshed in the background every 30 seconds."""
+        """The topic's partitions as known now; refreshed in the background every 10 seconds."""
         return frozenset(self._consumer.partitions_for_topic(self.topic) or ())
 
     def begins(self, partitions: Iterable[int]) -> dict[int, int]:

@@ -353,6 +353,9 @@ class Broker:
             "log.retention.check.interval.ms": "1000",
             "log.segment.delete.delay.ms": "1000",
             "log.cleaner.backoff.ms": "500",
+            # A broker that was killed may come back soon.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
             "log.initial.task.delay.ms": "500",
         }
         if self.secure:

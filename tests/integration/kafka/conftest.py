@@ -1,0 +1,45 @@
+"""One broker for all tests of this folder; each test makes topics of its own."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.services import kafka
+
+_NUMBERS = itertools.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = kafka.missing()
+    for item in items:
+        if "tests/integration/kafka" in str(item.path):
+            item.add_marker(pytest.mark.service)
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+            if reason is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
+    with kafka.Broker(tmp_path_factory.mktemp("kafka")) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _collect_the_clients_sockets() -> Iterator[None]:
+    """kafka-python leaves the socket of a refused connection to the garbage collector."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def topic_name() -> Callable[[], str]:
+    """Names that no other test uses."""
+    return lambda: f"telemetry.test_{next(_NUMBERS)}"
