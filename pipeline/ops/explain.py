@@ -20,6 +20,7 @@ from pipeline.events.schema import EventSchema, Field
 from pipeline.events.treatments import Treatment
 from pipeline.privacy.anonymize import Anonymizer
 from pipeline.privacy.epochs import Epoch
+from pipeline.privacy.optout import OptOutGate, OptOutState
 from pipeline.privacy.policy import Policy
 
 FATES = {
@@ -144,6 +145,9 @@ def explain_event(
     raw = Decoder(schemas).decode(source)
     if raw.rows.num_rows == 0:
         return Explanation(schema.event, schema.version, (), _refusal(raw))
+    # Nobody is on this list: what drops an event here is its own signal.
+    gate = OptOutGate(secrets.token_bytes(32))
+    raw = gate.drop(raw, OptOutState(), round(now.timestamp() * 1_000_000))
     clean = Anonymizer(
         {schema.event: schemas}, catalogue, _ThrownAway(), country, policy
     ).anonymize(raw, now)
