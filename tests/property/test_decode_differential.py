@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.events import decode, familiar
 from pipeline.events.decode import Decoder
-from pipeline.events.fast import Parsed, parse_lines
+from pipeline.events.fast import parse_lines
+from pipeline.events.finish import Parsed
 from pipeline.events.learned import LearnedNames
 from pipeline.events.lines import lines_of, screen
 from pipeline.events.strict import StrictDecoder

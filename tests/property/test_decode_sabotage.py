@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 import pytest
 
-from pipeline.events import familiar, fast, finish, lines, matching, numerals
+from pipeline.events import familiar, finish, lines, matching, numerals
 from pipeline.events.decode import Decoder
 from tests.property.decoding import SCHEMAS, VALID, assert_same, read_cases, slice_of
 
@@ -53,7 +53,7 @@ SABOTAGE: list[tuple[int, Any, str, Callable[..., Any]]] = [
     (PARSER, finish, "_signals", lambda array: array),
     (PARSER, lines, "_exclude", nothing),
     (PARSER, lines, "_is_utf8", lambda *_: True),
-    (PARSER, fast.pj, "ParseOptions", lenient),
+    (PARSER, pj, "ParseOptions", lenient),
     (FAMILIAR, matching, "_equal", always),
     (FAMILIAR, matching, "_same_constants", lambda *found: always(None, found[2])),
     (FAMILIAR, numerals, "_all_plain", lambda *_: True),
