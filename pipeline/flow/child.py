@@ -14,6 +14,7 @@ import threading
 
 from pipeline.errors import TelemetryError
 from pipeline.flow.beam_import import import_beam
+from pipeline.flow.signals import stop_on_signals
 from pipeline.flow.wire import End, receive_job, send_end, send_tally
 
 LEAVE_SECONDS = 30.0
@@ -24,19 +25,23 @@ def main() -> int:
     """Run one worker; return its exit code."""
     up = os.dup(1)
     os.dup2(2, 1)
-    job = receive_job(sys.stdin.buffer)
-    threading.Thread(target=_leave_with_supervisor, daemon=True).start()
-    job.prepare()
-    import_beam()
-    from pipeline.flow.embedded import run_here
-    from pipeline.flow.worker import worker_of
+    with stop_on_signals() as stop:
+        job = receive_job(sys.stdin.buffer)
+        threading.Thread(target=_leave_with_supervisor, daemon=True).start()
+        job.prepare()
+        import_beam()
+        from pipeline.flow.embedded import run_here
 
-    worker_of(job.ports).on_commit = lambda tally: send_tally(up, tally)
-    try:
-        summary = run_here(job.ports, job.metrics_port)
-    except TelemetryError as error:
-        send_end(up, End(error=error))
-        return error.exit_code
+        try:
+            summary = run_here(
+                job.ports,
+                stop,
+                metrics_port=job.metrics_port,
+                on_commit=lambda tally: send_tally(up, tally),
+            )
+        except TelemetryError as error:
+            send_end(up, End(error=error))
+            return error.exit_code
     send_end(up, End(summary))
     return 0
 

@@ -16,11 +16,15 @@ from pipeline.flow.graph import build
 from pipeline.flow.options import RunOptions
 from pipeline.flow.ports import Ports, Seat
 from pipeline.flow.report import Summary
+from pipeline.flow.signals import Stop
 from pipeline.flow.worker import dismiss, worker_of
 
 
-def run_elsewhere(ports: Ports, options: RunOptions) -> Summary:
-    """Submit the graph and wait for its end."""
+def run_elsewhere(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
+    """Submit the graph and wait for its end; a signal cancels it there.
+
+    Cancelling needs no drain: what is committed stays, and the next run goes on from there.
+    """
     began = time.monotonic()
     ports = replace(ports, seat=Seat(None, options.workers))
     words = [f"--runner={options.runner}", "--streaming", *options.beam_options]
@@ -28,7 +32,14 @@ def run_elsewhere(ports: Ports, options: RunOptions) -> Summary:
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(words))
         build(pipeline, ports)
-        pipeline.run().wait_until_finish()
-        return Summary(worker.tally, time.monotonic() - began, conflicts=worker.conflicts)
+        result = pipeline.run()
+        stop.tell(result.cancel)
+        result.wait_until_finish()
+        return Summary(
+            worker.tally,
+            time.monotonic() - began,
+            conflicts=worker.conflicts,
+            stopped_by=stop.signal,
+        )
     finally:
         dismiss(worker)

@@ -95,6 +95,10 @@ class Lake(Protocol):
 
     def events(self, event: str, schema: pa.Schema) -> EventTable: ...
     def rejections(self) -> RejectionTable: ...
+
+    def recover(self) -> int:
+        """Remove what crashed writers left behind; called before anything is read."""
+
     def close(self) -> None: ...
 
 

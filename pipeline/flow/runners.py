@@ -6,6 +6,7 @@ from pipeline.flow.beam_import import import_beam
 from pipeline.flow.options import EMBEDDED, RunOptions
 from pipeline.flow.ports import Ports
 from pipeline.flow.report import Summary
+from pipeline.flow.signals import stop_on_signals
 from pipeline.flow.supervisor import supervise
 
 
@@ -16,15 +17,16 @@ def run(ports: Ports, options: RunOptions) -> Summary:
     which code to leave with. Call it in the main thread. Raises `TelemetryError`. Beam is
     imported only in the processes that run a graph.
     """
-    if options.runner == EMBEDDED and options.workers > 1:
-        return supervise(ports, options)
-    import_beam()
-    if options.runner != EMBEDDED:
+    with stop_on_signals() as stop:
+        if options.runner == EMBEDDED and options.workers > 1:
+            return supervise(ports, options, stop)
+        import_beam()
+        if options.runner == EMBEDDED:
+            from pipeline.flow.embedded import run_here
+
+            return run_here(
+                ports, stop, metrics_port=options.metrics_port, on_commit=options.on_commit
+            )
         from pipeline.flow.elsewhere import run_elsewhere
 
-        return run_elsewhere(ports, options)
-    from pipeline.flow.embedded import run_here
-    from pipeline.flow.worker import worker_of
-
-    worker_of(ports).on_commit = options.on_commit
-    return run_here(ports, options.metrics_port)
+        return run_elsewhere(ports, options, stop)

@@ -14,10 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import IO
 
 from pipeline import metrics as declared
@@ -26,6 +24,7 @@ from pipeline.flow.endpoint import serve
 from pipeline.flow.options import RunOptions
 from pipeline.flow.ports import Ports, Seat
 from pipeline.flow.report import Summary, Tally
+from pipeline.flow.signals import Stop
 from pipeline.flow.wire import End, Job, parse_line, send_job
 from pipeline.metrics import Metrics
 
@@ -65,24 +64,23 @@ class _Run:
     restarts: int = 0
     unread_bytes: int = 0
     failure: TelemetryError | None = None
-    received: list[int] = field(default_factory=list)
     stopping_since: float | None = None
 
 
-def supervise(ports: Ports, options: RunOptions) -> Summary:
+def supervise(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
     """Run `options.workers` processes; see `flow.runners.run`."""
     began = time.monotonic()
     metrics = Metrics()
     serve(metrics, options.metrics_port)
     seats = [_Seat(_job(ports, options, index)) for index in range(options.workers)]
     run = _Run(options.on_commit)
-    with _signals(run), selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector:
         try:
             while not all(seat.done for seat in seats):
                 _start_due(seats, run, selector)
                 for key, _ in selector.select(_TICK_SECONDS):
                     _listen(key.data, key.fd, run, selector, metrics)
-                _pass_on_stop(seats, run)
+                _pass_on_stop(seats, run, stop)
         finally:
             for seat in seats:
                 if seat.process is not None:
@@ -96,7 +94,7 @@ def supervise(ports: Ports, options: RunOptions) -> Summary:
         run.conflicts,
         run.restarts,
         run.unread_bytes,
-        run.received[0] if run.received else None,
+        stop.signal,
     )
 
 
@@ -183,10 +181,10 @@ def _ended(seat: _Seat, run: _Run, metrics: Metrics) -> None:
         LOG.warning("worker %s ended with %s, it is started again", index, code)
 
 
-def _pass_on_stop(seats: list[_Seat], run: _Run) -> None:
+def _pass_on_stop(seats: list[_Seat], run: _Run, stop: Stop) -> None:
     """Stop all workers after a signal or a failure that no restart would heal."""
     if run.stopping_since is None:
-        if not run.received and run.failure is None:
+        if stop.signal is None and run.failure is None:
             return
         run.stopping_since = time.monotonic()
         for seat in seats:
@@ -212,20 +210,3 @@ def _keeps_dying(seat: _Seat, code: int) -> TelemetryError:
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None
     return pipe
-
-
-@contextmanager
-def _signals(run: _Run) -> Iterator[None]:
-    """Take note of signals; a second SIGINT interrupts at once."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if run.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        run.received.append(number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -23,7 +23,7 @@ from pipeline.events.decode import Decoder
 from pipeline.events.model import CleanBatch, Slice, Span
 from pipeline.events.schema import EventSchema
 from pipeline.flow.guard import guarded
-from pipeline.flow.ports import Committed, EventTable, Ports, RejectionTable
+from pipeline.flow.ports import Committed, EventTable, Lake, Ports, RejectionTable
 from pipeline.flow.report import Tally, tally_of
 from pipeline.flow.sessions import Sessions
 from pipeline.io.source import Shard, Source
@@ -73,6 +73,7 @@ class Worker:
         self.passages: dict[Span, Passage] = {}
         self.on_commit: Callable[[Tally], None] = _nothing
         self._lines: dict[str, EventLine] = {}
+        self._lake: Lake | None = None
         self._opened = False
         self._lock = threading.Lock()
 
@@ -98,11 +99,12 @@ class Worker:
         self.anonymizer = Anonymizer(
             schemas, ports.catalogue(), keys, ports.country(), ports.policy
         )
-        self.lake = ports.lake()
-        self.rejections: RejectionTable = self.lake.rejections()
+        lake = self._lake = ports.lake()
+        lake.recover()
+        self.rejections: RejectionTable = lake.rejections()
         for event in {source.event for source in ports.sources}:
             versions = schemas[event]
-            table = self.lake.events(event, versions[-1].stored)
+            table = lake.events(event, versions[-1].stored)
             self._lines[event] = EventLine(versions[-1], Decoder(versions), table)
 
     def line(self, event: str) -> EventLine:
@@ -170,8 +172,8 @@ class Worker:
     def close(self) -> None:
         """Let go of everything."""
         self.sessions.close()
-        if self._opened:
-            self.lake.close()
+        if self._lake is not None:
+            self._lake.close()
 
     def _measure(self, batch: CleanBatch, committed: Committed, passage: Passage) -> None:
         count, event = self.metrics.count, batch.event

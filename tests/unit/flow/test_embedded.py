@@ -13,8 +13,10 @@ import pytest
 
 from pipeline.errors import EnvironmentProblem, KeyUnavailable, LakeError, OptOutStale
 from pipeline.events.model import CleanBatch, Reason, Stage
-from pipeline.flow.embedded import run_here
-from pipeline.flow.ports import Seat
+from pipeline.flow import embedded
+from pipeline.flow.ports import Ports, Seat
+from pipeline.flow.report import Summary
+from pipeline.flow.signals import stop_on_signals
 from pipeline.io.source import Pace
 from tests.unit.flow.world import (
     EVENT,
@@ -28,6 +30,11 @@ from tests.unit.flow.world import (
 
 LINES = tuple(event(number) for number in range(95))
 SOURCE = MemorySource("requests", EVENT, LINES)
+
+
+def run_here(ports: Ports) -> Summary:
+    with stop_on_signals() as stop:
+        return embedded.run_here(ports, stop)
 
 
 def stored(here: World, name: str = EVENT) -> list[int]:

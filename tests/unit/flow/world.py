@@ -107,6 +107,9 @@ class MemoryLake:
     def rejections(self) -> MemoryRejections:
         return self.refused
 
+    def recover(self) -> int:
+        return 0
+
     def close(self) -> None:
         self.closed += 1
 

@@ -1,0 +1,119 @@
+"""Lakes that die at a given moment, or that leave out the comparison of positions."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from pipeline.events.model import CleanBatch
+from pipeline.io.deltalog import DeltaLog
+from pipeline.io.event_table import EventTable
+from pipeline.io.lake import Lake
+from pipeline.io.rejections import RejectionTable
+from pipeline.io.staging import Staging
+from pipeline.io.stored_table import Committed
+
+MOMENTS = (
+    "before the rejections",
+    "after the rejections",
+    "after the files are written",
+    "after the files have their names",
+    "after the commit",
+)
+EARLIER_SLICES = 2
+"""The process lives through so many slices first."""
+
+
+class _Wrapped:
+    """Passes on whatever it does not change."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+
+class CrashingLake(Lake):
+    """A lake whose process is killed at a moment of its third slice."""
+
+    def __init__(self, root: str, moment: str, *, state: Path) -> None:
+        super().__init__(root, state=state)
+        self._moment = moment
+
+    def events(self, event: str, schema: pa.Schema) -> Any:
+        return _CrashingTable(super().events(event, schema), self._moment)
+
+    def rejections(self) -> Any:
+        return _CrashingRejections(super().rejections(), self._moment)
+
+
+class _CrashingTable(_Wrapped):
+    def __init__(self, table: EventTable, moment: str) -> None:
+        super().__init__(table)
+        self._moment, self._commits = moment, 0
+
+    def commit(
+        self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
+    ) -> Committed:
+        self._commits += 1
+        armed = self._commits > EARLIER_SLICES
+        staging = self._table.stage(batch)
+        if armed:
+            die_if(self._moment == "after the files are written")
+            if self._moment == "after the files have their names":
+                staging.reveal()
+                die_if(True)
+        committed = self._table.publish(staging, batch, metadata=metadata)
+        if armed:
+            die_if(self._moment == "after the commit")
+        return committed
+
+
+class _CrashingRejections(_Wrapped):
+    def __init__(self, table: RejectionTable, moment: str) -> None:
+        super().__init__(table)
+        self._moment, self._commits = moment, 0
+
+    def commit(self, batch: CleanBatch, now: datetime) -> int:
+        self._commits += 1
+        armed = self._commits > EARLIER_SLICES
+        if armed:
+            die_if(self._moment == "before the rejections")
+        count = self._table.commit(batch, now)
+        if armed:
+            die_if(self._moment == "after the rejections")
+        return count
+
+
+class UncheckedLake(Lake):
+    """A lake that commits without comparing the position with the slice's start."""
+
+    def events(self, event: str, schema: pa.Schema) -> Any:
+        return _UncheckedTable(super().events(event, schema))
+
+
+class _UncheckedTable(_Wrapped):
+    def commit(
+        self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
+    ) -> Committed:
+        staging: Staging = self._table.stage(batch)
+        log: DeltaLog = self._table.log
+
+        def load() -> DeltaTable:
+            return log.ensure()
+
+        return self._table.land(load, staging, {batch.span.app_id: batch.span.stop}, {})
+
+
+def die_if(now: bool) -> None:
+    """Kill this process: no cleaning up, no last words."""
+    if now:
+        os.kill(os.getpid(), signal.SIGKILL)
