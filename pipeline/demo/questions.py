@@ -46,7 +46,8 @@ GROUP BY feature HAVING finished_it >= 20 ORDER BY finished_it DESC LIMIT 5""",
         """\
 SELECT connection_type, count(*) AS sessions, round(median(rtt_ms)) AS rtt_ms,
        round(quantile_cont(time_to_first_frame_ms, 0.95)) AS first_frame_p95_ms
-FROM session GROUP BY ALL ORDER BY first_frame_p95_ms""",
+FROM session WHERE connection_type IS NOT NULL
+GROUP BY ALL ORDER BY first_frame_p95_ms""",
     ),
 )
 """What the demo asks, in this order."""

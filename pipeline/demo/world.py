@@ -132,6 +132,8 @@ class World:
         self._activity = np.cumsum(weight) / weight.sum()
         self._activity[-1] = 1.0
         self._opted_out = random.random(count) < 0.01
+        # However small the demo, one account that is really seen has opted out.
+        self._opted_out[np.searchsorted(self._activity, 0.5)] = True
         plans = [shares["plans"].words[i] for i in shares["plans"].pick(random.random(count))]
         dates = np.datetime_as_string((self._created_us // DAY_US).astype("datetime64[D]"))
         signal = random.random(count)
