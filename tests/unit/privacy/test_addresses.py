@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from pipeline.privacy.policy import Policy
 from tests.privacy_rows import NOW, anonymize, anonymizer, fixture, nowhere, raw_batch, stored
 
 
-def columns_of(rows: list[dict[str, Any]], policy: Policy | None = None) -> list[tuple[Any, ...]]:
+def columns_of(
+    rows: Sequence[Mapping[str, Any]], policy: Policy | None = None
+) -> list[tuple[Any, ...]]:
     """Country, prefix and class of raw rows, through the whole stage."""
     clean = anonymize("api_request", rows, policy).rows
     names = ("country", "ip_prefix", "ip_class")
@@ -121,7 +124,7 @@ def test_demo_ranges_are_public_only_where_the_policy_names_them() -> None:
 
 def test_a_batch_mixes_peers_and_forwarded_addresses() -> None:
     policy = Policy(trusted_proxies=("10.0.0.0/8",))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"client_ip": "10.0.0.1", "forwarded_for": "9.9.9.9"},
         {"client_ip": "9.9.9.9", "forwarded_for": "1.1.1.1"},
         {"client_ip": "10.0.0.1", "forwarded_for": None},
