@@ -18,7 +18,10 @@ def command() -> None:
 @configured
 def status(call: Invocation) -> None:
     """List every epoch that ever had a key: live or destroyed, and since when."""
-    keys = open_keystore(call.settings, call.now)
+    if (call.settings.need_state() / "keys").exists():
+        records = open_keystore(call.settings, call.now).epochs()
+    else:
+        records = ()  # looking makes nothing
     epochs = [
         {
             "epoch": record.name,
@@ -27,7 +30,7 @@ def status(call: Invocation) -> None:
             "created_at": record.created_at,
             "destroyed_at": record.destroyed_at,
         }
-        for record in keys.epochs()
+        for record in records
     ]
 
     def text() -> None:

@@ -26,9 +26,31 @@ class WithoutMessages(logging.Formatter):
         return "\n".join([type(error).__name__, *places])
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record; a traceback that somebody else already rendered is left out."""
+        """Format a record in which every exception stands as its class.
+
+        Beam logs an exception as the message itself, and others put its text into theirs; a
+        traceback that somebody else rendered before is left out.
+        """
         record.exc_text = None
+        record.msg, record.args = _told(record), None
         return super().format(record)
+
+
+def _told(record: logging.LogRecord) -> str:
+    """The record's message without the text of an exception."""
+    if isinstance(record.msg, BaseException):
+        return type(record.msg).__name__
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            type(arg).__name__ if isinstance(arg, BaseException) else arg for arg in record.args
+        )
+    message = record.getMessage()
+    error = record.exc_info[1] if record.exc_info else None
+    while error is not None:
+        if str(error):
+            message = message.replace(str(error), type(error).__name__)
+        error = error.__cause__ or error.__context__
+    return message
 
 
 def set_up_logging(verbose: int) -> None:

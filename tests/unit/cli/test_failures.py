@@ -145,6 +145,25 @@ def test_logs_tell_exceptions_without_their_text() -> None:
     assert SECRET not in told
 
 
+@pytest.mark.parametrize("message", ["%s", f"failed: {SECRET} [while running]", "plain"])
+def test_the_text_of_an_exception_is_in_no_message(message: str) -> None:
+    try:
+        try:
+            raise KeyError(SECRET)
+        except KeyError as inner:
+            raise ValueError(SECRET) from inner
+    except ValueError as error:
+        args = (error,) if "%s" in message else ()
+        records = [
+            logging.LogRecord("n", logging.ERROR, "f.py", 1, message, args, sys.exc_info()),
+            logging.LogRecord("n", logging.ERROR, "f.py", 1, error, None, sys.exc_info()),
+        ]
+    for record in records:
+        told = WithoutMessages("%(message)s").format(record)
+        assert SECRET not in told
+        assert "ValueError" in told
+
+
 def test_a_traceback_that_was_rendered_before_is_left_out() -> None:
     record = logging.LogRecord("n", logging.ERROR, "f.py", 1, "said", None, None)
     record.exc_text = f"Traceback ... {SECRET}"
