@@ -198,7 +198,7 @@ def slice_of(lines: Sequence[bytes], span: Span | None = None, event: str = EVEN
     data = b"".join(line + b"\n" for line in lines)
     ends = np.cumsum([len(line) + 1 for line in lines], dtype=np.int64) - 1
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1]) if len(lines) else ends
-    return Slice(span, event, data, starts, ends, np.arange(span.start, span.stop))
+    return Slice(span, event, data, starts, ends, span.start + np.arange(len(lines)))
 
 
 _LAKES: dict[int, MemoryLake] = {}
@@ -222,7 +222,7 @@ def world(*sources: MemorySource, **changes: object) -> World:
     _LAKES[number], _LISTS[number] = lake, optout
     ports = Ports(
         sources=sources,
-        schemas=_schemas,
+        schemas=schemas,
         catalogue=load_catalogue,
         keys=FixedKeys,
         optout=partial(_list, number),
@@ -254,7 +254,8 @@ def expiring_once() -> Callable[[CleanBatch], None]:
 
 
 @cache
-def _schemas() -> Mapping[str, tuple[EventSchema, ...]]:
+def schemas() -> Mapping[str, tuple[EventSchema, ...]]:
+    """The packaged schemas, read once."""
     return load_schemas()
 
 

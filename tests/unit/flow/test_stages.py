@@ -1,0 +1,116 @@
+"""Stages account for every message, whatever becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from unittest.mock import patch
+
+import pyarrow as pa
+import pytest
+
+from pipeline.events.decode import Decoder
+from pipeline.events.model import OFFSET, CleanBatch, RawBatch, Reason, Slice, Span, Stage
+from pipeline.flow.stages import anonymize, decode, drop, keep_refused
+from pipeline.io.resources import load_catalogue
+from pipeline.privacy.anonymize import Anonymizer
+from pipeline.privacy.optout import OptOutGate, OptOutState
+from pipeline.privacy.policy import Policy
+from tests.unit.flow.world import EVENT, NOW, FixedKeys, event, schemas, slice_of
+
+LINES = [event(number) for number in range(20)]
+LINES[7] = b"nonsense"
+SPAN = Span("memory", "lines", 0, 100, 120)
+
+
+@pytest.fixture
+def source() -> Slice:
+    return slice_of(LINES, SPAN)
+
+
+@pytest.fixture
+def decoder() -> Decoder:
+    return Decoder(schemas()[EVENT])
+
+
+@pytest.fixture
+def raw(decoder: Decoder, source: Slice) -> RawBatch:
+    return decode(decoder, source)
+
+
+@pytest.fixture(scope="module")
+def anonymizer() -> Anonymizer:
+    catalogue = load_catalogue()
+    return Anonymizer(schemas(), catalogue, FixedKeys(), lambda network: "ZZ", Policy())
+
+
+def refused(batch: RawBatch | CleanBatch) -> dict[int, str]:
+    return {row["offset"]: row["reason"] for row in batch.rejected.to_pylist()}
+
+
+def test_messages_that_decoding_breaks_on_are_rejected(decoder: Decoder, source: Slice) -> None:
+    real = decoder.decode
+
+    def break_on_five(part: Slice) -> RawBatch:
+        if 105 in part.offsets:
+            raise RuntimeError("acct_5")
+        return real(part)
+
+    with patch.object(decoder, "decode", break_on_five):
+        batch = decode(decoder, source)
+    assert refused(batch) == {105: "internal", 107: "not_json"}
+    assert batch.read == 20
+    assert batch.rows.num_rows == 18
+    assert batch.rejected.filter(pa.compute.equal(batch.rejected["offset"], 105)).to_pylist() == [
+        {"offset": 105, "size": len(LINES[5]), "stage": "decode", "reason": "internal"}
+    ]
+
+
+def test_rows_that_the_gate_breaks_on_are_rejected(raw: RawBatch) -> None:
+    gate = OptOutGate(bytes(32))
+    real = gate.drop
+
+    class Gate:
+        def drop(self, batch: RawBatch, *args: object, **kwargs: object) -> RawBatch:
+            if 103 in batch.rows.column(OFFSET).to_pylist():
+                raise RuntimeError("acct_3")
+            return real(batch, *args, **kwargs)  # type: ignore[arg-type]
+
+    batch = drop(Gate(), raw, OptOutState({}), NOW)  # type: ignore[arg-type]
+    assert refused(batch) == {103: "internal", 107: "not_json"}
+    assert batch.read == 20
+
+
+def test_rows_that_anonymizing_breaks_on_are_rejected(
+    anonymizer: Anonymizer, raw: RawBatch
+) -> None:
+    real = anonymizer.anonymize
+
+    def break_on_three(batch: RawBatch, now: object) -> CleanBatch:
+        if 103 in batch.rows.column(OFFSET).to_pylist():
+            raise RuntimeError("acct_3")
+        return real(batch, NOW)
+
+    with patch.object(anonymizer, "anonymize", break_on_three):
+        batch = anonymize(anonymizer, raw, NOW)
+    assert refused(batch) == {103: "internal", 107: "not_json"}
+    assert batch.rows.num_rows == 18
+
+
+def test_what_is_on_record_stays_refused(raw: RawBatch) -> None:
+    recorded = {103: (Stage.ANONYMIZE, Reason.TOO_OLD), 107: (Stage.DECODE, Reason.NOT_JSON)}
+    batch = keep_refused(raw, recorded)
+    assert refused(batch) == {103: "too_old", 107: "not_json"}
+    assert batch.rows.num_rows == 18
+    assert batch.read == 20
+
+
+def test_nothing_on_record_changes_nothing(raw: RawBatch) -> None:
+    assert keep_refused(raw, {}) is raw
+    assert keep_refused(raw, {5: (Stage.DECODE, Reason.NOT_JSON)}) is raw
+
+
+def test_an_empty_slice_passes_all_stages(decoder: Decoder, anonymizer: Anonymizer) -> None:
+    empty = slice_of([], replace(SPAN, stop=150))
+    batch = drop(OptOutGate(bytes(32)), decode(decoder, empty), OptOutState({}), NOW)
+    clean = anonymize(anonymizer, batch, NOW)
+    assert (clean.read, clean.rows.num_rows, clean.span.stop) == (0, 0, 150)
