@@ -1,0 +1,173 @@
+"""From rollups to the page's data block: everything the page shows, and nothing else.
+
+The input is what `telemetry rollup` published (Parquet files and a manifest); there is no way from
+here to a row of the lake. A table becomes, per measure, one list of numbers for each cell over
+the windows in which the table was published; null is a hidden cell, which the page never shows
+as zero. The shape is fixed by `page.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.dashboard.annotations import Annotation
+
+MEASURES = ("value", "numerator", "denominator", "p50", "p90", "p95", "p99")
+
+TOTAL_DAYS = 190
+"""How far back totals go: twice 90 days for the comparison, and a little."""
+
+CELL_DAYS = 97
+"""How far back tables with dimensions go; they are most of the page's size."""
+
+_EPOCH = date(1970, 1, 1)
+
+
+def page_data(
+    tables: Mapping[str, pa.Table],
+    manifest: Mapping[str, Any],
+    annotations: Sequence[Annotation],
+    now: datetime,
+) -> dict[str, Any]:
+    """Build the data block from the published tables (by metric) and the run's manifest.
+
+    `tables` may lack metrics; an empty manifest is a lake without any rollup.
+    """
+    last = max((_last(table) for table in tables.values() if table.num_rows), default=None)
+    metrics = cast("list[dict[str, str]]", manifest.get("metrics", []))
+    collected = set(cast("list[str]", manifest.get("collected", [])))
+    cubes: dict[str, Any] = {}
+    for metric in metrics:
+        table = tables.get(metric["name"])
+        if table is not None and table.num_rows and last and metric["name"] != "suppressed":
+            cubes |= _cubes(metric["name"], _recent(table, last))
+    runs = cast("list[dict[str, Any]]", manifest.get("runs", []))
+    return {
+        "version": 1,
+        "built_at": now.isoformat(timespec="seconds"),
+        "rolled_up_at": manifest.get("generated_at"),
+        "first_day": _first_day(tables),
+        "last_day": _closed_day(tables),
+        "epoch_days": cast("dict[str, Any]", manifest.get("epoch", {})).get("days", 28),
+        "rule": manifest.get("rule", {"accounts": 20, "share": 0.8, "rounding": 10}),
+        "metrics": [_words(metric, collected, bool(runs)) for metric in metrics],
+        "populations": manifest.get("populations", {}),
+        "annotations": [note.as_json() for note in annotations],
+        "status": manifest.get("status", {}),
+        "run": runs[-1] if runs else None,
+        "hidden": _hidden(tables.get("suppressed")),
+        "tables": cubes,
+    }
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01, as the page counts them."""
+    return (day - _EPOCH).days
+
+
+def _words(metric: Mapping[str, str], collected: set[str], ran: bool) -> dict[str, Any]:
+    requires = [name for name in metric["requires"].split(",") if name]
+    shown = {key: text for key, text in metric.items() if key != "requires"}
+    return {**shown, "collected": not ran or collected.issuperset(requires)}
+
+
+def _last(table: pa.Table) -> date:
+    return cast("date", pc.max(table["last_day"]).as_py())
+
+
+def _recent(table: pa.Table, last: date) -> pa.Table:
+    """Leave out what the page could not show: old windows, and older ones of large tables."""
+    total = pc.equal(table["cut"], "")
+    horizon = pc.if_else(
+        total,
+        pa.scalar(last - timedelta(days=TOTAL_DAYS), pa.date32()),
+        pa.scalar(last - timedelta(days=CELL_DAYS), pa.date32()),
+    )
+    return table.filter(pc.greater(table["last_day"], horizon))
+
+
+def _cubes(metric: str, table: pa.Table) -> dict[str, Any]:
+    """One entry `metric|grain|cut` for each table of the metric."""
+    parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        parts.setdefault((row["grain"], row["cut"]), []).append(row)
+    cubes: dict[str, Any] = {}
+    for (grain, cut), rows in parts.items():
+        at = sorted({row["first_day"] for row in rows})
+        keys = sorted({_key(row, cut) for row in rows})
+        place = {day: position for position, day in enumerate(at)}
+        line = {key: position for position, key in enumerate(keys)}
+        cube: dict[str, Any] = {"at": [day_number(day) for day in at], "keys": [list(k) for k in keys]}
+        for measure in MEASURES:
+            if any(row[measure] is not None for row in rows) and not _derived(measure, rows):
+                grid: list[list[float | int | None]] = [[None] * len(at) for _ in keys]
+                for row in rows:
+                    grid[line[_key(row, cut)]][place[row["first_day"]]] = _number(row[measure])
+                cube[measure] = grid
+        cubes[f"{metric}|{grain}|{cut}"] = cube
+    return cubes
+
+
+def _derived(measure: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """A ratio's value is its numerator over its denominator, so it is not written down twice."""
+    return measure == "value" and rows[0]["numerator"] is not None
+
+
+def _key(row: Mapping[str, Any], cut: str) -> tuple[str, ...]:
+    return tuple(row[name] for name, _ in zip(("key1", "key2"), cut.split(",") if cut else [], strict=False))
+
+
+def _number(value: float | None) -> float | int | None:
+    if value is None:
+        return None
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def _first_day(tables: Mapping[str, pa.Table]) -> str | None:
+    return _edge(tables, "min")
+
+
+def _closed_day(tables: Mapping[str, pa.Table]) -> str | None:
+    return _edge(tables, "max")
+
+
+def _edge(tables: Mapping[str, pa.Table], which: str) -> str | None:
+    """First or last day with any event, by the one table that has no gate in its way."""
+    days = [
+        getattr(pc, which)(rows["first_day"]).as_py()
+        for table in tables.values()
+        if (rows := table.filter(_daily(table))).num_rows
+    ]
+    return str(min(days) if which == "min" else max(days)) if days else None
+
+
+def _daily(table: pa.Table) -> pa.ChunkedArray:
+    about_accounts = pc.is_valid(table["accounts"])
+    return pc.and_(pc.equal(table["grain"], "day"), about_accounts)
+
+
+def _hidden(table: pa.Table | None) -> dict[str, Any]:
+    """Per metric: share of events not shown on their own in the last 28 windows, and cells."""
+    if table is None or not table.num_rows:
+        return {}
+    newest = cast("date", pc.max(table["first_day"]).as_py())
+    recent = table.filter(
+        pc.greater(table["first_day"], pa.scalar(newest - timedelta(days=28), pa.date32()))
+    )
+    sums = recent.group_by(["key1", "key2"], use_threads=False).aggregate(
+        [("value", "mean"), ("numerator", "sum"), ("denominator", "sum")]
+    )
+    rows = sums.sort_by([("key1", "ascending"), ("key2", "ascending")]).to_pylist()
+    return {
+        f"{row['key1']}|{row['key2']}": [
+            round(row["value_mean"], 4),
+            int(row["numerator_sum"]),
+            int(row["denominator_sum"]),
+        ]
+        for row in rows
+    }
