@@ -7,6 +7,7 @@
     ├── EnvironmentProblem    exit 3   the machine or a service is not as needed
     ├── PrivacyGateClosed     exit 4   going on could break a privacy promise
     │   ├── OptOutStale       exit 4
+    │   │   └── OptOutPaused  exit 4   retry: reading goes on when the list is known again
     │   └── KeyUnavailable    exit 4   a key is missing, destroyed or not protected
     ├── SourceError           exit 1   the input contradicts the stored position
     │   └── PositionGap       exit 1   messages between position and source are gone
@@ -95,6 +96,12 @@ class OptOutStale(PrivacyGateClosed):
     """The opt-out list is missing, unreadable or older than its limit."""
 
     page = "opt-out-stale"
+
+
+class OptOutPaused(OptOutStale):
+    """The opt-out list cannot be known right now: a run that stays waits, and resumes by itself."""
+
+    retry = True
 
 
 class KeyUnavailable(PrivacyGateClosed):

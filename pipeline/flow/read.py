@@ -21,7 +21,7 @@ from apache_beam.utils.timestamp import Duration
 from pipeline import metrics as declared
 from pipeline.events.model import Slice
 from pipeline.flow.ports import Ports
-from pipeline.flow.sessions import Session
+from pipeline.flow.sessions import IDLE_WAIT_SECONDS, Session
 from pipeline.flow.tracker import Claim, TurnsProvider
 from pipeline.flow.worker import Worker, worker_of
 from pipeline.io.source import Shard
@@ -54,6 +54,11 @@ class Read(beam.DoFn):
         worker = self._worker
         began = time.monotonic()
         for session in worker.attempt("Read", None, lambda: _session(worker, element)):
+            if session is None:
+                if _waits(worker) and tracker.try_claim(Claim.SLICE):
+                    tracker.defer_remainder(Duration(REST_SECONDS))
+                    return
+                break
             while tracker.try_claim(Claim.SLICE):
                 taken = _cut(worker, session)
                 if taken is not None:
@@ -72,8 +77,15 @@ class Read(beam.DoFn):
         tracker.try_claim(Claim.END)
 
 
-def _session(worker: Worker, shard: Shard) -> Session:
-    worker.open()
+def _waits(worker: Worker) -> bool:
+    """Wait a little for the opt-out list; False if the run is to stop instead."""
+    return not worker.stopping.wait(IDLE_WAIT_SECONDS)
+
+
+def _session(worker: Worker, shard: Shard) -> Session | None:
+    """Pick up the shard's session; None while the opt-out list is not known."""
+    if worker.standing() is None:
+        return None
     source = worker.source_of(shard)
     table = worker.line(source.event).table
     pace = worker.ports.pace
@@ -86,7 +98,9 @@ def _cut(worker: Worker, session: Session) -> Slice | None:
     """Cut the next slice and start its passage, if the opt-out list is known well enough."""
 
     def call() -> Slice | None:
-        worker.standing()
+        if worker.standing() is None:
+            _waits(worker)
+            return None
         wait = worker.sessions.wait_for(session)
         if worker.stopping.is_set():
             session.reader.flush()

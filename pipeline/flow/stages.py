@@ -75,9 +75,13 @@ class OptOut(beam.DoFn):
         """Drop from one batch."""
         worker = self._worker
         now = worker.now()
-        return worker.attempt(
-            "OptOut", element.span, lambda: drop(worker.gate, element, worker.standing(), now)
-        )
+
+        def call() -> tuple[RawBatch, ...]:
+            standing = worker.standing()
+            # While the list is not known the slice goes no further, and is read again later.
+            return () if standing is None else (drop(worker.gate, element, standing, now),)
+
+        return [batch for found in worker.attempt("OptOut", element.span, call) for batch in found]
 
 
 class Anonymize(beam.DoFn):

@@ -18,7 +18,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from pipeline import metrics as declared
-from pipeline.errors import TelemetryError
+from pipeline.errors import OptOutPaused, TelemetryError
 from pipeline.events.decode import Decoder
 from pipeline.events.model import CleanBatch, Slice, Span
 from pipeline.events.schema import EventSchema
@@ -75,6 +75,7 @@ class Worker:
         self._lines: dict[str, EventLine] = {}
         self._lake: Lake | None = None
         self._opened = False
+        self._paused = False
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -119,9 +120,24 @@ class Worker:
         """Return the time of the run's clock."""
         return self.ports.clock()
 
-    def standing(self) -> OptOutState:
-        """Return the opt-out list as of now; raises `OptOutStale` if that cannot be known."""
-        self._standing = self._optout.refresh(self.now())
+    def standing(self) -> OptOutState | None:
+        """Return the opt-out list as of now; None while that cannot be known and nothing is read.
+
+        Raises `OptOutStale` if it takes somebody to repair the list, or the run would not wait.
+        """
+        try:
+            self.open()
+            self._standing = self._optout.refresh(self.now())
+        except OptOutPaused as error:
+            if self.ports.pace.to_end:
+                raise
+            if not self._paused:
+                LOG.warning("%s", error)
+            self._paused = True
+            return None
+        if self._paused:
+            LOG.warning("The opt-out list is known again, and reading goes on")
+        self._paused = False
         return self._standing
 
     def attempt(self, step: str, span: Span | None, call: Callable[[], T]) -> tuple[T, ...]:

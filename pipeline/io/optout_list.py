@@ -40,6 +40,25 @@ class OptOutSource(Protocol):
         """Return the list brought up to date. Raises OptOutStale if that has become too old."""
 
 
+class OptOutList(Protocol):
+    """A list that can also be changed: what commands and services need of it."""
+
+    def tokens(self, account_ids: Sequence[str]) -> list[str]:
+        """Return the tokens of accounts. Raises UsageError for an id that cannot be one."""
+
+    def check(self, account_ids: Sequence[str]) -> list[Standing]:
+        """Return what each account asked for, as of now."""
+
+    def add(self, account_ids: Sequence[str], now: datetime) -> int:
+        """Opt accounts out from `now` on; return how many were not opted out before."""
+
+    def remove(self, account_ids: Sequence[str], now: datetime) -> int:
+        """Opt accounts in again from `now` on; return how many were opted out before."""
+
+    def change(self, tokens: Sequence[str], change: Change, now: datetime) -> int:
+        """Apply `change` to the standings of tokens; return how many became different."""
+
+
 class OptOutFile:
     """The list in a local file; opened by each process for itself.
 

@@ -25,7 +25,7 @@ from pipeline.errors import EnvironmentProblem
 from pipeline.io.appendfile import AppendFile, FileGone
 from pipeline.io.faults import state_faults
 from pipeline.io.keystore import Keystore
-from pipeline.io.optout_list import OptOutFile
+from pipeline.io.optout_list import OptOutList
 from pipeline.io.standings import to_micros, to_text
 from pipeline.privacy.epochs import Epoch, EpochKind, epoch_of
 from pipeline.privacy.optout import Standing
@@ -81,7 +81,7 @@ class OptedOut:
 def account_tokens(
     account_ids: Sequence[str],
     *,
-    optouts: OptOutFile,
+    optouts: OptOutList,
     keys: Keystore,
     epochs: EpochKind,
     now: datetime,
@@ -126,24 +126,31 @@ class RequestQueue:
         now: datetime,
         *,
         unless_since: Sequence[int | None] | None = None,
+        numbers: Sequence[str] | None = None,
     ) -> list[Request]:
         """Queue one request for each account and return them; durable when this returns.
+
+        `numbers` (16 hex digits) names the requests: one whose number is known, waiting or done,
+        is not queued again, so that a message may be handled twice.
 
         With `unless_since`, an account is passed over if the same kind of request has been
         waiting since that time (microseconds) or later; None queues in any case.
         """
         at = to_micros(now)
         limits = unless_since or [None] * len(people)
+        names = numbers or [secrets.token_hex(8) for _ in people]
         with self._faults(), self._file.exclusive():
+            there = self._read()
+            known = {request.number for request in there}
             latest = {
                 request.tokens.account: request.at
-                for request in self._read()
+                for request in there
                 if request.kind is kind and request.done_at is None
             }
             fresh = [
-                Request(secrets.token_hex(8), kind, at, person)
-                for person, limit in zip(people, limits, strict=True)
-                if limit is None or latest.get(person.account, -1) < limit
+                Request(number, kind, at, person)
+                for person, limit, number in zip(people, limits, names, strict=True)
+                if number not in known and (limit is None or latest.get(person.account, -1) < limit)
             ]
             if fresh:
                 self._file.append([_encode(request) for request in fresh])
@@ -204,7 +211,7 @@ def opt_out(
     account_ids: Sequence[str],
     now: datetime,
     *,
-    optouts: OptOutFile,
+    optouts: OptOutList,
     queue: RequestQueue,
     keys: Keystore,
     epochs: EpochKind,

@@ -1,0 +1,121 @@
+"""Change the opt-out list of a topic: whole standings, as one transaction.
+
+The last standing of a token wins, so a change is read, applied and written by one writer at a
+time: the transactional id fences an older process that is still running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+
+from kafka import KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from pipeline.io.kafka_client import KafkaAccess, connect_producer, kafka_faults
+from pipeline.io.kafka_optout import HEARTBEAT, OptOutTopic
+from pipeline.io.optout_list import Change
+from pipeline.io.standings import encode, opted_in, opted_out, to_micros
+from pipeline.privacy.optout import Standing
+from pipeline.privacy.tokens import Domain, TokenKey
+
+TRANSACTIONAL_ID = "telemetry-optout"
+
+
+class OptOutTopicWriter:
+    """The list of a topic with the account ids' key: the counterpart of `OptOutFile`.
+
+    Use it as a context manager. Raises TelemetryError; after an error make a new one.
+    """
+
+    def __init__(self, access: KafkaAccess, topic: OptOutTopic, key: bytes) -> None:
+        self._access = access
+        self._list = topic
+        self._keys = TokenKey(key)
+        self._producer: KafkaProducer | None = None
+
+    def __enter__(self) -> OptOutTopicWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def tokens(self, account_ids: Sequence[str]) -> list[str]:
+        """Return the tokens of accounts. Raises UsageError for an id that cannot be one."""
+        return [token.hex() for token in self._keys.tokens(Domain.OPTOUT, account_ids)]
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return the whole list as of now."""
+        return self._list.read_to_end()
+
+    def check(self, account_ids: Sequence[str]) -> list[Standing]:
+        """Return what each account asked for, as of now."""
+        standings = self._list.read_to_end()
+        none = Standing()
+        return [standings.get(token, none) for token in self.tokens(account_ids)]
+
+    def add(self, account_ids: Sequence[str], now: datetime) -> int:
+        """Opt accounts out from `now` on; return how many were not opted out before."""
+        return self.change(self.tokens(account_ids), opted_out, now)
+
+    def remove(self, account_ids: Sequence[str], now: datetime) -> int:
+        """Opt accounts in again from `now` on; return how many were opted out before."""
+        return self.change(self.tokens(account_ids), opted_in, now)
+
+    def change(self, tokens: Sequence[str], change: Change, now: datetime) -> int:
+        """Apply `change` to the standings of tokens; return how many became different."""
+        standings = self._list.read_to_end()
+        changed: dict[str, Standing] = {}
+        for token in tokens:
+            before = changed.get(token, standings.get(token, Standing()))
+            after = change(before, to_micros(now))
+            if after != before:
+                changed[token] = after
+        self.write(changed, now)
+        return len(changed)
+
+    def write(
+        self,
+        standings: Mapping[str, Standing],
+        now: datetime,
+        *,
+        offsets: Mapping[TopicPartition, int] | None = None,
+        group: str = "",
+        heartbeat: bool = False,
+    ) -> None:
+        """Write standings, a heartbeat and the positions of a consumer group, all or nothing."""
+        if not standings and not offsets and not heartbeat:
+            return
+        at = to_micros(now)
+        producer = self._connected()
+        with kafka_faults("writing the opt-out list", self._list.topic):
+            producer.begin_transaction()
+            for token, standing in standings.items():
+                value = encode(token, standing, at).encode()
+                producer.send(self._list.topic, key=token.encode(), value=value)
+            if heartbeat:
+                producer.send(self._list.topic, key=HEARTBEAT, value=b"{}")
+            if offsets:
+                found = {tp: OffsetAndMetadata(stop, "", None) for tp, stop in offsets.items()}
+                producer.send_offsets_to_transaction(found, group)
+            producer.commit_transaction()
+
+    def _connected(self) -> KafkaProducer:
+        if self._producer is None:
+            self._producer = connect_producer(self._access, transactional_id=TRANSACTIONAL_ID)
+            with kafka_faults("starting transactions", self._list.topic):
+                self._producer.init_transactions()
+        return self._producer
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._producer is not None:
+            self._producer.close(timeout_ms=5000)
+            self._producer = None
+        self._list.close()
