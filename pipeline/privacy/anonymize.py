@@ -28,7 +28,7 @@ from pipeline.events.model import (
     Reason,
     Stage,
 )
-from pipeline.events.schema import EventSchema, Field, FieldType
+from pipeline.events.schema import EventSchema, FieldType
 from pipeline.privacy.ages import DAY_US, days_and_hours
 from pipeline.privacy.columns import Ints, keep_rows, lengths, numbers, raw_column, validity
 from pipeline.privacy.epochs import ORIGIN
@@ -36,7 +36,7 @@ from pipeline.privacy.policy import BACKFILL_DAYS, Policy
 from pipeline.privacy.pseudonyms import Keys, Pseudonymizer, groups_of
 from pipeline.privacy.tokens import IDENTIFIER_LIMIT
 from pipeline.privacy.tools import Tools, Work
-from pipeline.privacy.treatments import Treat, treatment_of
+from pipeline.privacy.treatments import treatment_of
 
 __all__ = ["Anonymizer", "Keys", "Policy"]
 
@@ -72,10 +72,15 @@ class Anonymizer:
         policy: Policy,
     ) -> None:
         self._schemas = {event: versions[-1] for event, versions in schemas.items()}
-        self._treats = {event: _treats(schema) for event, schema in self._schemas.items()}
+        self._treats = {
+            event: [(field, treatment_of(field)) for field in schema.fields]
+            for event, schema in self._schemas.items()
+        }
         self._tools = Tools(catalogue, policy, country)
         self._pseudonyms = Pseudonymizer(keys, policy.epoch_kind)
         self._policy = policy
+        for schema in self._schemas.values():
+            self._try(schema)
 
     def anonymize(self, batch: RawBatch, now: datetime) -> CleanBatch:
         """What may be stored of the batch: exactly the columns of the event's newest schema.
@@ -102,22 +107,39 @@ class Anonymizer:
             event_us, days, hours = event_us[keep], days[keep], hours[keep]
         nulled = Counter(batch.nulled)
         work = Work(schema, rows, event_us, days, hours, groups_of(opened, indices), nulled)
-        columns: dict[str, pa.Array] = {}
-        for field, treat in self._treats[batch.event]:
-            made = treat(self._tools, work, field)
-            for column, array in zip(field.columns, made, strict=True):
-                columns[column.name] = array
         return CleanBatch(
             span=batch.span,
             event=batch.event,
             read=batch.read,
-            rows=pa.RecordBatch.from_arrays(
-                [columns[name] for name in schema.stored.names], schema=schema.stored
-            ),
+            rows=self._treat(work),
             rejected=rejected,
             dropped=batch.dropped,
             nulled=dict(nulled),
         )
+
+    def _treat(self, work: Work) -> pa.RecordBatch:
+        """The stored columns of the rows, all of them built anew."""
+        columns: dict[str, pa.Array] = {}
+        for field, treat in self._treats[work.schema.event]:
+            made = treat(self._tools, work, field)
+            for column, array in zip(field.columns, made, strict=True):
+                columns[column.name] = array
+        stored = work.schema.stored
+        return pa.RecordBatch.from_arrays([columns[name] for name in stored.names], schema=stored)
+
+    def _try(self, schema: EventSchema) -> None:
+        """Treat a batch without rows: what does not fit shows before anything was read."""
+        none = np.zeros(0, dtype=np.int64)
+        rows = pa.RecordBatch.from_pylist([], schema.raw)
+        work = Work(schema, rows, none, none, none, (), Counter())
+        for field, treat in self._treats[schema.event]:
+            made = [array.type for array in treat(self._tools, work, field)]
+            if made != [column.type for column in field.columns]:
+                raise SchemaError(
+                    "a column is not of the type that its treatment makes",
+                    where=f"{schema.event}/v{schema.version}.yaml: {field.name}",
+                    remedy=f"{field.treatment} makes {', '.join(map(str, made)) or 'nothing'}",
+                )
 
     def _check_times(
         self, schema: EventSchema, rows: pa.RecordBatch, now: datetime
@@ -141,20 +163,6 @@ class Anonymizer:
         if valid is not None:
             reasons[~valid] = _CODES[Reason.INVALID_TIME]
         return event_us, reasons
-
-
-def _treats(schema: EventSchema) -> tuple[tuple[Field, Treat], ...]:
-    found = []
-    for field in schema.fields:
-        try:
-            found.append((field, treatment_of(field.treatment)))
-        except KeyError:
-            raise SchemaError(
-                f"nothing carries out the treatment {field.treatment}",
-                where=f"{schema.event}/v{schema.version}.yaml: {field.name}",
-                remedy="Declare another treatment, or add its function",
-            ) from None
-    return tuple(found)
 
 
 def _check_identifiers(schema: EventSchema, rows: pa.RecordBatch, reasons: Ints) -> None:

@@ -203,7 +203,9 @@ def path_segments(path: str) -> list[str] | None:
         if _BROKEN.search(path):
             return None
         try:
-            segments = [unquote(part, errors="strict") for part in segments]
+            segments = [
+                unquote(part, errors="strict") if "%" in part else part for part in segments
+            ]
         except UnicodeDecodeError:
             return None
         if _CONTROL.search("".join(segments)):

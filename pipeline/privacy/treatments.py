@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.errors import SchemaError
 from pipeline.events.model import UNREADABLE
 from pipeline.events.schema import Field, Treatment
 from pipeline.privacy import buckets
@@ -172,7 +173,8 @@ def generalize_agent(tools: Tools, work: Work, field: Field) -> Sequence[pa.Arra
     """Client family and major version, system, device class; all null without an agent."""
     found = distinct(work.raw(field))
     texts = found.values.to_pylist()
-    known = iter(tools.agents.get([text for text in texts if text not in ("", UNREADABLE)]))
+    told = [text for text in texts if text not in ("", UNREADABLE)]
+    known = iter(tools.agents.get(told) if told else ())  # the parser is built when it is needed
     agents = [
         None if text == "" else UNREADABLE_AGENT if text == UNREADABLE else next(known)
         for text in texts
@@ -249,9 +251,39 @@ TREATMENTS: Mapping[str, Treat] = {
 }
 
 
-def treatment_of(treatment: Treatment) -> Treat:
-    """The function that carries the treatment out; KeyError if there is none."""
-    return TREATMENTS.get(str(treatment)) or TREATMENTS[treatment.name]
+def treatment_of(field: Field) -> Treat:
+    """The function that treats the field.
+
+    Raises `SchemaError` if nothing carries the treatment out, or if it makes numbers that the
+    field's column cannot hold.
+    """
+    treatment = field.treatment
+    treat = TREATMENTS.get(str(treatment)) or TREATMENTS.get(treatment.name)
+    if treat is None:
+        raise SchemaError(
+            f"nothing carries out the treatment {treatment}",
+            where=field.name,
+            remedy="Declare another treatment, or add its function",
+        )
+    if treat is bucket:
+        made, kind = _made(treatment), field.columns[0].type
+        lowest, highest = _range(kind)
+        whole = pa.types.is_integer(kind)
+        if any(not lowest <= edge <= highest or (whole and edge % 1) for edge in made):
+            raise SchemaError(
+                f"a column of type {kind} cannot hold what {treatment} makes",
+                where=field.name,
+                remedy="Declare a wider type, or a floating one",
+            )
+    return treat
+
+
+def _made(treatment: Treatment) -> list[float]:
+    """Some of the numbers that a bucket stores, among them the hardest ones to hold."""
+    shape, *args = treatment.args
+    if shape == "log4":
+        return [2.0**0.125, 2.0 ** int(args[0])]
+    return [2.0 ** int(args[0])] if shape == "pow2" else [float(arg) for arg in args]
 
 
 def _range(kind: pa.DataType) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from pipeline.errors import SchemaError
 from pipeline.events import treatments as declared
 from pipeline.events.catalogue import FIXED
-from pipeline.events.schema import EventSchema, Field, Treatment
+from pipeline.events.schema import EventSchema, Treatment
 from pipeline.events.treatments import REDUCTIONS
 from pipeline.privacy.anonymize import Anonymizer
 from pipeline.privacy.networks import IpClass
@@ -29,7 +30,7 @@ FIELDS = [
 
 def test_every_treatment_that_a_schema_uses_is_carried_out() -> None:
     for _, field in FIELDS:
-        assert treatment_of(field.treatment) in TREATMENTS.values()
+        assert treatment_of(field) in TREATMENTS.values()
 
 
 def test_the_table_carries_out_what_can_be_declared_and_nothing_else() -> None:
@@ -39,29 +40,48 @@ def test_the_table_carries_out_what_can_be_declared_and_nothing_else() -> None:
     assert {name for name in TREATMENTS if "[" in name} == reductions | {"floor[hour]"}
 
 
-def test_a_treatment_that_nothing_carries_out_does_not_start() -> None:
-    schema = SCHEMAS["error_log"][-1]
-    strange = _with(schema.field("model"), Treatment("blur", ("9",)))
-    fields = tuple(strange if field.name == "model" else field for field in schema.fields)
-    broken = EventSchema(schema.event, schema.version, "", schema.time_field, fields)
-    with pytest.raises(SchemaError, match=r"blur\[9\]"):
-        Anonymizer({"error_log": (broken,)}, CATALOGUE, MemoryKeys(), nowhere, Policy())
-
-
-def _with(field: Field, treatment: Treatment) -> Field:
-    return Field(
-        field.name,
-        field.type,
-        field.required,
-        field.sensitivity,
-        treatment,
-        field.purpose,
-        field.columns,
-        field.comment,
-        field.unit,
-        field.since,
-        field.limit,
+def start_with(event: str, name: str, **changes: Any) -> None:
+    """Start an anonymizer with one field of a schema changed."""
+    schema = SCHEMAS[event][-1]
+    fields = tuple(
+        replace(field, **changes) if field.name == name else field for field in schema.fields
     )
+    changed = EventSchema(schema.event, schema.version, "", schema.time_field, fields)
+    Anonymizer({event: (changed,)}, CATALOGUE, MemoryKeys(), nowhere, Policy())
+
+
+def test_a_treatment_that_nothing_carries_out_does_not_start() -> None:
+    with pytest.raises(SchemaError, match=r"blur\[9\]"):
+        start_with("error_log", "model", treatment=Treatment("blur", ("9",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "args"),
+    [
+        ("fps", pa.int16(), ("upto", "15", "29.97")),
+        ("fps", pa.int16(), ("upto", "15", "40000")),
+        ("fps", pa.int8(), ("edges", "0", "128")),
+        ("rtt_ms", pa.int32(), ("log4", "20")),
+        ("rtt_ms", pa.int32(), ("pow2", "31")),
+    ],
+)
+def test_a_bucket_that_its_column_cannot_hold_does_not_start(
+    name: str, kind: pa.DataType, args: tuple[str, ...]
+) -> None:
+    [column] = SCHEMAS["session"][-1].field(name).columns
+    with pytest.raises(SchemaError, match="cannot hold"):
+        start_with(
+            "session",
+            name,
+            treatment=Treatment("bucket", args),
+            columns=(replace(column, type=kind),),
+        )
+
+
+def test_a_column_of_another_type_than_its_treatment_makes_does_not_start() -> None:
+    [column] = SCHEMAS["session"][-1].field("plan").columns
+    with pytest.raises(SchemaError, match="not of the type"):
+        start_with("session", "plan", columns=(replace(column, type=pa.int16()),))
 
 
 def test_closed_lists_of_the_code_are_those_of_the_catalogue() -> None:
