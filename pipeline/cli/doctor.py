@@ -240,7 +240,7 @@ def _sources(call: Invocation) -> Iterator[Check]:
 
 
 def _kafka(call: Invocation, servers: tuple[str, ...], topics: list[str]) -> Iterator[Check]:
-    from pipeline.cli.ports import kafka_access
+    from pipeline.cli.kafka_lists import kafka_access
     from pipeline.io.kafka_doctor import check_access
 
     for found in check_access(kafka_access(servers, call.settings), read=topics):

@@ -37,14 +37,18 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
     "Move events": (
         Entry("run", "run", "Read events, anonymize them, write the lake, each exactly once."),
         Entry("generate", "generate", "Make believable events with every awkward case."),
+        Entry("kafka", "kafka", "Record messages of a topic that are lost."),
         Entry("status", "status", "Show positions, lag, rows, keys and opt-out freshness."),
     ),
     "Look at data": (
         Entry("sql", "sql", "Query the lake's snapshot with DuckDB."),
         Entry("schema", "schema", "List events, explain what is stored and why, print DDL."),
+        Entry("rollup", "rollup", "Publish closed days as tables that passed the privacy gate."),
+        Entry("dashboard", "dashboard", "Build or serve the page of the published figures."),
     ),
     "Privacy": (
         Entry("optout", "optout", "Add, remove or check opt-outs."),
+        Entry("requests", "requests", "Serve the topic of rights requests; list what waits."),
         Entry("keys", "keys", "Show the key of each epoch."),
     ),
     "Set up": (

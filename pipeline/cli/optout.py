@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.groups import Subcommands
+from pipeline.cli.kafka_lists import optout_list
 from pipeline.cli.opening import open_keystore
 from pipeline.cli.options import Invocation, configured
 from pipeline.errors import UsageError
@@ -37,14 +38,15 @@ def add(call: Invocation, ids: Sequence[str]) -> None:
     from pipeline.privacy.epochs import EpochKind
 
     accounts = _accounts(ids)
-    done = opt_out(
-        accounts,
-        call.now(),
-        optouts=open_optout(call),
-        queue=RequestQueue(call.settings.need_state() / "requests.ndjson"),
-        keys=open_keystore(call.settings, call.now),
-        epochs=EpochKind(call.settings.privacy.epoch),
-    )
+    with optout_list(call) as optouts:
+        done = opt_out(
+            accounts,
+            call.now(),
+            optouts=optouts,
+            queue=RequestQueue(call.settings.need_state() / "requests.ndjson"),
+            keys=open_keystore(call.settings, call.now),
+            epochs=EpochKind(call.settings.privacy.epoch),
+        )
     document = {"accounts": len(accounts), "changed": done.added, "queued": done.queued}
 
     def text() -> None:
@@ -60,7 +62,8 @@ def add(call: Invocation, ids: Sequence[str]) -> None:
 def remove(call: Invocation, ids: Sequence[str]) -> None:
     """Opt accounts in again; events from inside the opt-out stay dropped."""
     accounts = _accounts(ids)
-    changed = open_optout(call).remove(accounts, call.now())
+    with optout_list(call) as optouts:
+        changed = optouts.remove(accounts, call.now())
     document = {"accounts": len(accounts), "changed": changed}
     call.out.result(
         document,
@@ -74,6 +77,8 @@ def remove(call: Invocation, ids: Sequence[str]) -> None:
 def check(call: Invocation, ids: Sequence[str]) -> None:
     """Tell for each account, in the order given, whether it is opted out."""
     now_us = round(call.now().timestamp() * 1_000_000)
+    with optout_list(call) as optouts:
+        found = optouts.check(_accounts(ids))
     standings = [
         {
             "number": number,
@@ -81,7 +86,7 @@ def check(call: Invocation, ids: Sequence[str]) -> None:
             "erased": standing.erased_at is not None,
             "restricted": standing.restricted is not None,
         }
-        for number, standing in enumerate(open_optout(call).check(_accounts(ids)), 1)
+        for number, standing in enumerate(found, 1)
     ]
     call.out.result(
         {"accounts": standings},

@@ -10,22 +10,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.cli.kafka_lists import kafka_access, list_access
 from pipeline.cli.opening import country_path, lake_at, make_policy, open_schemas, open_state
 from pipeline.errors import SettingsError, UsageError
-from pipeline.flow.ports import FixedClock, Ports, WallClock, utc_now
+from pipeline.flow.ports import FixedClock, Opener, OptOutSource, Ports, WallClock, utc_now
 from pipeline.io.files import FileSource
 from pipeline.io.geo import CountryDatabase
 from pipeline.io.keystore import LocalKeystore
 from pipeline.io.optout_list import OptOutFile
 from pipeline.io.resources import load_catalogue, load_schemas
 from pipeline.io.source import Pace, Source
-from pipeline.settings import Secret, Settings, SourceSettings
-from pipeline.settings.secrets import reveal
-
-if TYPE_CHECKING:
-    from pipeline.io.kafka_client import KafkaAccess
+from pipeline.settings import Settings, SourceSettings
 
 OPTOUT_FILE = "optout.ndjson"
 
@@ -47,7 +43,7 @@ def make_ports(
         schemas=partial(load_schemas, settings.schemas.directory),
         catalogue=partial(load_catalogue, settings.catalogue.directory),
         keys=keys,
-        optout=partial(open_optout_file, state, keys),
+        optout=_optout(settings, state, keys, clock),
         country=partial(CountryDatabase, country_path(settings)),
         lake=partial(lake_at, settings.need_lake(), dict(settings.lake.storage), state),
         policy=make_policy(settings, backfill=backfill),
@@ -116,6 +112,22 @@ def open_optout_file(state: Path, keys: partial[LocalKeystore]) -> OptOutFile:
     return OptOutFile(state / OPTOUT_FILE, keys().permanent_key("optout"))
 
 
+def _optout(
+    settings: Settings, state: Path, keys: partial[LocalKeystore], clock: WallClock
+) -> Opener[OptOutSource]:
+    if settings.kafka.optout_topic is None:
+        return partial(open_optout_file, state, keys)
+    from pipeline.io.kafka_optout import OptOutTopic
+
+    return partial(
+        OptOutTopic,
+        list_access(settings),
+        settings.kafka.optout_topic,
+        clock,
+        stale_after=settings.privacy.optout_stale_after,
+    )
+
+
 def _files_key(keys: partial[LocalKeystore]) -> bytes:
     return keys().permanent_key("files")
 
@@ -132,26 +144,4 @@ def _kafka_source(name: str, source: SourceSettings, settings: Settings) -> Sour
         committed_only=settings.kafka.read_committed,
         latest=source.start == "latest",
         group=source.group,
-    )
-
-
-def kafka_access(servers: Sequence[str], settings: Settings) -> KafkaAccess:
-    """How to connect to these servers; secrets stay references until a connection is opened."""
-    from pipeline.io.kafka_client import KafkaAccess
-
-    kafka = settings.kafka
-
-    def opener(name: str, secret: Secret | None) -> partial[str] | None:
-        return None if secret is None else partial(reveal, secret, f"kafka.{name}")
-
-    return KafkaAccess(
-        servers=tuple(servers),
-        protocol=kafka.protocol,
-        ca_file=kafka.ca_file,
-        certificate_file=kafka.certificate_file,
-        key_file=kafka.key_file,
-        key_password=opener("key_password", kafka.key_password),
-        mechanism=kafka.mechanism,
-        username=opener("username", kafka.username),
-        password=opener("password", kafka.password),
     )

@@ -183,8 +183,8 @@ class KafkaReader:
                 "Messages that the lake has were lost by Kafka",
                 where=f"topic {self._topic}",
                 why="a broker without them became leader",
-                remedy="Compare `telemetry status` with the topic; "
-                "then set the position with `telemetry kafka gap`.",
+                remedy="Keep unclean.leader.election.enable=false. Produce what is missing to a "
+                "topic of another name.",
             ) from None
         except kafka_errors.KafkaError as error:
             raise explain(error, "reading", self._topic) from None
@@ -267,7 +267,8 @@ class KafkaReader:
                 f"The lake stands at {stored}, past the partition's end {end}",
                 where=where,
                 why="the topic was made anew or lost messages",
-                remedy=f"Start again from what is there with `{command}`.",
+                remedy="Restore it, or give the new topic another name: its offsets mean other "
+                "messages now.",
             )
 
     # -- slices -----------------------------------------------------------------------------------

@@ -81,7 +81,15 @@ class Served:
     changed: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     where: list[tuple[int, int, str]] = field(default_factory=list)
-    """Partition, offset and reason of what was rejected."""
+    """Partition, offset and reason of what was rejected; not kept in sums."""
+
+    def __iadd__(self, other: Served) -> Served:
+        self.read += other.read
+        self.queued += other.queued
+        self.changed += other.changed
+        for reason, count in other.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+        return self
 
 
 def parse_request(value: bytes | None) -> Asked | Malformed:
@@ -167,6 +175,7 @@ class RequestService:
         assigned = [TopicPartition(self._topic, number) for number in sorted(numbers)]
         self._consumer.assign(assigned)
         begins = self._consumer.beginning_offsets(assigned)
+        self._ends: dict[TopicPartition, int] = self._consumer.end_offsets(assigned)
         for at in assigned:
             stored = self._consumer.committed(at)
             if stored is not None and stored < begins[at]:
@@ -237,7 +246,11 @@ class RequestService:
             standings[token] = after
             served.changed += 1
 
+    def at_end(self) -> bool:
+        """Tell whether everything that was there at the start has been handled."""
+        return all(self._consumer.position(at) >= end for at, end in self._ends.items())
+
     def close(self) -> None:
         """Close the connections."""
-        self._consumer.close()
+        self._consumer.close(autocommit=False)
         self._optouts.close()

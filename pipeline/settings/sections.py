@@ -150,8 +150,22 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """How to connect to Kafka, for every Kafka source."""
+    """How to connect to Kafka, for every Kafka source, and the topics of opt-outs and requests."""
 
+    servers: tuple[str, ...] = setting(
+        (),
+        text_list,
+        "Brokers of the opt-out and request topics. Default: those of the first Kafka source.",
+    )
+    optout_topic: str | None = setting(
+        None, text, "Compacted topic of the opt-out list. Default: the file in the state folder."
+    )
+    requests_topic: str = setting(
+        "telemetry.privacy_requests", text, "Topic that `telemetry requests serve` reads."
+    )
+    requests_group: str = setting(
+        "telemetry-requests", text, "Consumer group that holds its position."
+    )
     protocol: str = setting(
         "PLAINTEXT",
         choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
