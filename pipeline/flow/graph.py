@@ -37,7 +37,7 @@ def build(p: beam.Pipeline, ports: Ports) -> None:
         | "Decode" >> decode  # typed columns of declared fields; refused: what is not as declared
         | "OptOut" >> opt_out  # the same, without those who opted out
         | "Anonymize" >> anonymize  # stored columns; identifiers end here; refused: too old, ahead
-        | "WriteRejections" >> write_rejections  # the same; reasons and coordinates are recorded
+        | "WriteRejections" >> write_rejections  # the same; reasons and coordinates wait
         | "Write" >> beam.ParDo(Write(ports))  # nothing: rows and position are in the lake
     )
 

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from pipeline.events.catalogue import Catalogue
-from pipeline.events.model import CleanBatch, Reason, Span, Stage
+from pipeline.events.model import CleanBatch
 from pipeline.events.schema import EventSchema
 from pipeline.io.source import Pace, Source
 from pipeline.privacy.epochs import Epoch
@@ -80,14 +80,12 @@ class EventTable(Protocol):
 class RejectionTable(Protocol):
     """Coordinates and reasons of messages that were refused."""
 
-    def commit(self, batch: CleanBatch, now: datetime) -> int:
-        """Record the batch's rejections once each; return how many were new.
+    def prepare(self, batch: CleanBatch, now: datetime) -> int:
+        """Write the batch's rejections, and return how many there are.
 
-        Raises `PositionConflict` or another `LakeError`.
+        The commit of the batch's events decides: it records them, or drops them with the rest.
+        Raises `LakeError` or `EnvironmentProblem`.
         """
-
-    def recorded(self, span: Span, event: str) -> Mapping[int, tuple[Stage, Reason]]:
-        """Return what was refused inside `span` before, by offset: it has to stay refused."""
 
 
 class Lake(Protocol):

@@ -1,9 +1,9 @@
-"""WriteRejections and Write: the two commits of a slice, in this order.
+"""WriteRejections and Write: what a slice refused, and what is stored, decided by one commit.
 
-Unit of parallelism: the source's app id. Delivery: exactly-once for each table, judged by its
-own log. Replay: what was recorded or stored is not doubled. If the lake has moved past a slice,
-or the slice is too old to be committed, it goes no further: Read finds it not landed, and starts
-again from where the lake stands.
+Unit of parallelism: the source's app id. Delivery: exactly-once for both tables, judged by the
+log of the events. Replay: what was recorded or stored is not doubled. If the lake has moved past
+a slice, or the slice is too old to be committed, it goes no further: Read finds it not landed,
+and starts again from where the lake stands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.flow.worker import Worker, worker_of
 
 
 class WriteRejections(beam.DoFn):
-    """CleanBatch to the same CleanBatch, once the table of rejections has what it refused."""
+    """CleanBatch to the same CleanBatch, once what it refused waits for the commit of the rest."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
@@ -30,22 +30,18 @@ class WriteRejections(beam.DoFn):
         self._worker = worker_of(self._ports)
 
     def process(self, element: CleanBatch) -> Iterable[CleanBatch]:
-        """Record one batch's rejections."""
+        """Write one batch's rejections, hidden."""
         worker = self._worker
 
-        def call() -> bool:
-            try:
-                worker.rejections.commit(element, worker.now())
-            except (PositionConflict, SliceExpired) as error:
-                return _refuse(worker, element, error)
-            return True
+        def call() -> CleanBatch:
+            worker.rejections.prepare(element, worker.now())
+            return element
 
-        recorded = worker.attempt("WriteRejections", element.span, call)
-        return (element,) if recorded == (True,) else ()
+        return worker.attempt("WriteRejections", element.span, call)
 
 
 class Write(beam.DoFn):
-    """CleanBatch to the lake, with the source's next position in the same commit."""
+    """CleanBatch to the lake: rows, position and the decision for its rejections in one commit."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports

@@ -6,7 +6,7 @@ nobody foresaw are rejected as `internal` (`flow.guard`), never logged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -41,7 +41,7 @@ _MICROSECONDS = 1_000_000
 
 
 class Decode(beam.DoFn):
-    """Slice to RawBatch; what was refused before a crash stays refused."""
+    """Slice to RawBatch."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
@@ -55,8 +55,7 @@ class Decode(beam.DoFn):
         worker = self._worker
 
         def call() -> RawBatch:
-            batch = decode(worker.line(element.event).decoder, element)
-            return keep_refused(batch, worker.rejections.recorded(element.span, element.event))
+            return decode(worker.line(element.event).decoder, element)
 
         return worker.attempt("Decode", element.span, call)
 
@@ -142,36 +141,6 @@ def anonymize(anonymizer: Anonymizer, batch: RawBatch, now: datetime) -> CleanBa
 
     result, culprits = find_culprits(Stage.ANONYMIZE, batch.span, batch.rows.num_rows, call)
     return _account(result, batch.read, Stage.ANONYMIZE, *_coordinates(batch, culprits))
-
-
-def keep_refused(batch: RawBatch, recorded: Mapping[int, tuple[Stage, Reason]]) -> RawBatch:
-    """Reject the rows that are on record as rejected, for the reason that is on record.
-
-    A crash between the commit of rejections and that of the events is followed by a second
-    look at the same messages, maybe later than they may be old.
-    """
-    if not recorded:
-        return batch
-    offsets = batch.rows.column(OFFSET)
-    known = pc.is_in(offsets, pa.array(sorted(recorded), pa.int64()))
-    rows = batch.rows.filter(known)
-    if not rows.num_rows:
-        return batch
-    decisions = [recorded[offset] for offset in rows.column(OFFSET).to_pylist()]
-    refused = pa.RecordBatch.from_arrays(
-        [
-            rows.column(OFFSET),
-            rows.column(SIZE),
-            pa.array([stage.value for stage, _ in decisions]),
-            pa.array([reason.value for _, reason in decisions]),
-        ],
-        schema=REJECTED,
-    )
-    return replace(
-        batch,
-        rows=batch.rows.filter(pc.invert(known)),
-        rejected=_concat(batch.rejected, refused),
-    )
 
 
 def _account(batch: Batch, read: int, stage: Stage, offsets: Offsets, sizes: Offsets) -> Batch:

@@ -32,12 +32,13 @@ from pipeline.io.storage import LOG_FOLDER, storage_at
 CHECKPOINT_EVERY = 50
 PROPERTIES: Mapping[str, str | None] = {
     "delta.dataSkippingNumIndexedCols": "0",
-    "delta.logRetentionDuration": "interval 1 days",
+    "delta.logRetentionDuration": "interval 2 days",
     "delta.deletedFileRetentionDuration": "interval 1 days",
     "delta.checkpointInterval": str(CHECKPOINT_EVERY),
 }
-"""No column statistics in the log. A commit lists the log folder (2 us a file), so it stays short.
-A vacuum tries every tombstone again, so they stay a day; what it misses then is an orphan."""
+"""No column statistics in the log. A commit lists the log folder, 4 us a file, so the log stays
+short: two days, for a daily job to read the whole account of the day before. A vacuum tries every
+tombstone again, so they stay one day; what it misses then is an orphan."""
 
 METADATA_KEY = "telemetry"
 """Where in a commit's information the account of its messages is kept."""
@@ -164,7 +165,7 @@ class DeltaLog:
         return set(paths) <= set(named)
 
     def history(self) -> tuple[CommitRecord, ...]:
-        """Return the commits that the log still holds, oldest first; at least the last day's."""
+        """Return the commits that the log still holds, oldest first; at least the last two days'."""
         table = self.load()
         if table is None:
             return ()

@@ -12,15 +12,17 @@ Replay: nothing is doubled; a slice that was already committed is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from pipeline.errors import LakeError, PositionConflict
+from pipeline.errors import EnvironmentProblem, LakeError, PositionConflict
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.deltalog import CommitRefused
 from pipeline.io.parquet import split_by_date
+from pipeline.io.rejections import Prepared, RejectionTable, decision_of
 from pipeline.io.staging import Staging
 from pipeline.io.stored_table import Committed, StoredTable
 
@@ -31,6 +33,8 @@ EVENT_DATE = "event_date"
 class EventTable(StoredTable):
     """The table of one event, by `event_date`."""
 
+    rejections: RejectionTable = field(repr=False)
+    """Where refused messages of the same slices go."""
     _seen: set[str] = field(default_factory=set, repr=False)
     """Application ids that had a position at some time in this process's life."""
 
@@ -45,7 +49,10 @@ class EventTable(StoredTable):
     def commit(
         self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
     ) -> Committed:
-        """Store `batch` exactly once: stage, compare the position, commit. See `publish`."""
+        """Store `batch` exactly once: stage, compare the position, commit. See `publish`.
+
+        Rejections that were prepared for the batch are recorded with it, or dropped with it.
+        """
         return self.publish(self.stage(batch), batch, metadata=metadata)
 
     def stage(self, batch: CleanBatch) -> Staging:
@@ -80,19 +87,38 @@ class EventTable(StoredTable):
         batch is in the table.
         """
         span = batch.span
+        refused = self.rejections.take(batch)
+        positions = {span.app_id: span.stop}
+        if refused is not None:
+            positions[decision_of(span.app_id)] = refused.number
 
         def load() -> DeltaTable:
             table = self.log.ensure()
             if self._position(table, span.app_id) not in (span.start, None):
                 raise self._conflict(span)
+            if refused is not None:
+                # The number of this slice replaces the last one: nothing of that may be open.
+                decided = table.transaction_version(decision_of(span.app_id))
+                self.rejections.catch_up(batch.event, span.app_id, decided)
             return table
 
+        counts = account(batch, metadata)
+        companion = None if refused is None else refused.staging
         try:
-            committed = self.land(load, staging, {span.app_id: span.stop}, account(batch, metadata))
+            committed = self.land(load, staging, positions, counts, companion=companion)
         except CommitRefused:
             raise self._conflict(span) from None
         self._seen.add(span.app_id)
+        if refused is not None:
+            self._record(refused)
         return committed
+
+    def _record(self, refused: Prepared) -> None:
+        """Record rejections that were just decided for; the next slice or start makes it good."""
+        certain, self.writer.leftovers = self.writer.leftovers, True
+        with suppress(LakeError, EnvironmentProblem):
+            self.rejections.record(refused)
+            self.writer.leftovers = certain
 
     def record_gap(self, span: Span, *, metadata: Mapping[str, object]) -> None:
         """Move a position from `span.start` to `span.stop` without rows.

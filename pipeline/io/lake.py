@@ -21,7 +21,8 @@ from pipeline.io.event_table import EVENT_DATE, EventTable
 from pipeline.io.faults import state_faults
 from pipeline.io.lake_faults import lake_faults
 from pipeline.io.locks import dead_writers, locked, make_private_folder
-from pipeline.io.rejections import INGEST_DATE, STORED, RejectionTable
+from pipeline.io.rejections import INGEST_DATE, STORED, Prepared, RejectionTable
+from pipeline.io.rollups import RollupStore
 from pipeline.io.staging import Clock
 from pipeline.io.storage import Storage, storage_at
 from pipeline.io.stored_table import StoredTable
@@ -49,13 +50,19 @@ class Lake:
         self._options = dict(storage_options or {})
         self._writers = state / "writers" if state is not None and self.local else None
         self.writer = Writer(self.root, self._writers, clock or Clock())
+        self._prepared: dict[tuple[str, str], Prepared] = {}
+
+    def rollups(self) -> RollupStore:
+        """Return the publications beside the event tables."""
+        return RollupStore(self.root, self._options)
 
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"
 
     def events(self, event: str, schema: pa.Schema) -> EventTable:
         """Return the table of one event; `schema` holds the stored columns, event_date first."""
-        return EventTable(*self._parts(f"events/{event}", schema, EVENT_DATE, event))
+        log, storage, writer = self._parts(f"events/{event}", schema, EVENT_DATE, event)
+        return EventTable(log, storage, writer, self.rejections())
 
     def stored_events(self) -> tuple[str, ...]:
         """Name the events that have a table, in alphabetical order."""
@@ -91,7 +98,7 @@ class Lake:
     def rejections(self) -> RejectionTable:
         """Return the table of messages that were refused."""
         log, storage, writer = self._parts("rejections", STORED, INGEST_DATE, "rejections")
-        return RejectionTable(log, storage, writer, self._events_log)
+        return RejectionTable(log, storage, writer, self._events_log, self._prepared)
 
     def recover(self) -> int:
         """Remove what crashed writers left behind; return how many files.
@@ -115,6 +122,9 @@ class Lake:
 
     def close(self) -> None:
         """Tell others that this process does not write any more."""
+        for prepared in self._prepared.values():
+            prepared.staging.discard()
+        self._prepared.clear()
         self.writer.close()
 
     def _events_log(self, event: str) -> DeltaLog:

@@ -21,8 +21,8 @@ from pipeline.io.storage import Found, Storage
 SWEEP_AFTER_SECONDS = 3600.0
 
 _OURS = re.compile(
-    r"[a-z_]+=\d{4}-\d\d-\d\d/(?:part-(?P<part>[0-9a-f]{12})-[0-9a-f]{32}\.parquet"
-    r"|\.part-(?P<hidden>[0-9a-f]{12})-[0-9a-f]{32}\.parquet\.tmp)"
+    r"[a-z_]+=\d{4}-\d\d-\d\d/(?:part-(?P<part>[0-9a-f]{12})-(?P<a>[0-9a-f]{32})\.parquet"
+    r"|\.part-(?P<hidden>[0-9a-f]{12})-(?P<b>[0-9a-f]{32})\.parquet\.tmp)"
 )
 
 
@@ -46,6 +46,16 @@ def writer_of(path: str) -> str | None:
     """
     match = _OURS.fullmatch(path)
     return match and (match["part"] or match["hidden"])
+
+
+def number_of(path: str) -> int | None:
+    """Return the number of one of our files: 60 bits of the random part of its name.
+
+    >>> number_of("event_date=2026-11-01/part-0123456789ab-" + 31 * "0" + "1.parquet")
+    0
+    """
+    match = _OURS.fullmatch(path)
+    return match and int((match["a"] or match["b"])[:15], 16)
 
 
 def is_revealed(path: str) -> bool:

@@ -1,35 +1,41 @@
 """The table of refused messages: where they were and why, never what they said.
 
-Rejections are committed before the events of the same slice, each with its own position, so the
-two tables may be cut differently on replay and each still holds every message once. Some reasons
-depend on the time (`too_old`): after a crash between the two commits a message could be refused
-the first time and accepted the second. So the caller asks `recorded` and keeps what was decided.
+A message is either stored or rejected, also when two processes read it at once and judge it
+differently, because its age crossed a limit in between. So the commit of the events decides for
+both tables, in three steps:
 
-Unit of parallelism: one application id. Delivery: exactly-once, judged by this table's own log.
-Replay: rows below the table's head are compared with what it holds and written only once.
+    prepare   the rejections of a slice are written to a hidden, durable file with a number
+    decide    the commit of the slice's events carries that number beside the position
+    record    the file is committed to this table, under the same number
+
+Whoever loses the decision drops its file. After a crash between decision and record the file is
+recorded by the next start, or by the next slice of the same source that has rejections.
+
+Unit of parallelism: one application id. Delivery: exactly-once, decided by the events' log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from pipeline.errors import PositionConflict
-from pipeline.events.model import CleanBatch, Reason, Span, Stage
+from pipeline.errors import LakeError
+from pipeline.events.model import CleanBatch, Span
 from pipeline.io.deltalog import CommitRefused, DeltaLog
-from pipeline.io.lake_faults import lake_faults
-from pipeline.io.snapshot import take_snapshot
-from pipeline.io.stored_table import StoredTable
+from pipeline.io.lake_faults import STORAGE_FAULTS, lake_faults
+from pipeline.io.orphans import number_of
+from pipeline.io.staging import StagedFile, Staging, add_action
+from pipeline.io.storage import Found
+from pipeline.io.stored_table import ATTEMPTS, StoredTable
 
 INGEST_DATE = "ingest_date"
 KEPT_DAYS = 7
-ATTEMPTS = 5
+COORDINATES = ["event", "source", "topic", "partition"]
 
 
 def _column(name: str, kind: pa.DataType, comment: str, unit: str = "") -> pa.Field:
@@ -54,38 +60,70 @@ STORED = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rejections of one slice that wait for the commit of its events."""
+
+    event: str
+    span: Span
+    staging: Staging
+
+    @property
+    def number(self) -> int:
+        """What the events' commit carries to say that these rejections are the right ones."""
+        number = number_of(self.staging.files[0].path)
+        assert number is not None
+        return number
+
+
+@dataclass(frozen=True, slots=True)
 class RejectionTable(StoredTable):
     """Rejections of all events, by `ingest_date`, kept seven days."""
 
     events_log: Callable[[str], DeltaLog] = field(repr=False)
     """The log of an event's table."""
+    waiting: dict[tuple[str, str], Prepared] = field(repr=False)
+    """What this process has prepared, by event and application id."""
 
-    def position(self, span: Span, event: str) -> int:
-        """Return up to where this table knows the decisions about a source's messages."""
-        return _head(self.log.load(), span, event)
+    def prepare(self, batch: CleanBatch, now: datetime) -> int:
+        """Write the batch's rejections, to be recorded by the commit of its events.
 
-    def recorded(self, span: Span, event: str) -> Mapping[int, tuple[Stage, Reason]]:
-        """Return what was refused before inside `span`, by offset: it has to stay refused.
-
-        Empty, without reading any file, unless a crash or another writer cut between the
-        rejections and the events of these messages.
+        Returns how many there are; without any, nothing is written. Raises LakeError or
+        EnvironmentProblem, leaving nothing behind.
         """
-        return self._recorded(self.log.load(), span, event)
+        self._forget(batch.event, batch.span)
+        count = int(batch.rejected.num_rows)
+        if count:
+            staging = self.staging()
+            staging.write(now.date(), _rows(batch, now.hour))
+            prepared = Prepared(batch.event, batch.span, staging)
+            self.waiting[batch.event, batch.span.app_id] = prepared
+        return count
 
-    def commit(self, batch: CleanBatch, now: datetime) -> int:
-        """Store the batch's rejections once each; return how many were new.
+    def take(self, batch: CleanBatch) -> Prepared | None:
+        """Hand over what was prepared for exactly this batch; for the table of its events."""
+        prepared = self.waiting.get((batch.event, batch.span.app_id))
+        if prepared is None or prepared.span != batch.span:
+            return None
+        return self.waiting.pop((batch.event, batch.span.app_id))
 
-        Does nothing for a batch without rejections. Raises PositionConflict if the events table
-        does not stand at the slice's start: then somebody else decides about these messages.
+    def catch_up(self, event: str, app_id: str, decided: int | None) -> None:
+        """Record the rejections that the events' log has decided for and a crash left out.
+
+        `decided` is the number in the events' log. If the file is gone, the log of this table
+        says so and work goes on: rejections are a help for operators, not the record of events.
         """
-        if batch.rejected.num_rows == 0:
-            return 0
-        for _ in range(ATTEMPTS):
-            try:
-                return self._commit_once(batch, now)
-            except CommitRefused:
-                continue
-        raise _conflict(batch.span, self.log.uri)
+        if decided is None or self._recorded(self.log.load(), event, app_id) == decided:
+            return
+        for found in self._listed():
+            if number_of(found.path) == decided:
+                self._record(event, app_id, decided, self._as_staged(found))
+                return
+        self._record(event, app_id, decided, None)
+
+    def record(self, prepared: Prepared) -> None:
+        """Commit prepared rejections after the events' log has decided for them."""
+        (file,) = prepared.staging.files
+        self._record(prepared.event, prepared.span.app_id, prepared.number, file)
 
     def expire(self, now: datetime) -> int:
         """Remove rejections that are older than seven days, for good; return how many files."""
@@ -96,73 +134,86 @@ class RejectionTable(StoredTable):
             self.vacuum()
         return len(old)
 
-    def _commit_once(self, batch: CleanBatch, now: datetime) -> int:
-        span, event = batch.span, batch.event
-        self._check_events_head(span, event)
-        table = self.log.ensure()
-        known = self._recorded(table, span, event)
-        fresh = batch.rejected
-        if known:
-            offsets = pa.array(list(known), pa.int64())
-            fresh = fresh.filter(pc.invert(pc.is_in(fresh.column("offset"), offsets)))
-        if fresh.num_rows == 0:
-            return 0
-        staging = self.staging()
-        staging.write(now.date(), _rows(fresh, span, event, now.hour))
-        counts = {"app_id": span.app_id, "event": event, "rejections": fresh.num_rows}
-        positions = {_app_id(span, event): max(span.stop, _head(table, span, event))}
-        # On the very version that was compared: whatever comes in between is compared anew.
-        return self.land(lambda: table, staging, positions, counts, attempts=1).rows
-
-    def _check_events_head(self, span: Span, event: str) -> None:
-        log = self.events_log(event)
-        table = log.load()
-        head = None if table is None else table.transaction_version(span.app_id)
-        if head not in (span.start, None):
-            raise _conflict(span, log.uri)
-
-    def _recorded(
-        self, table: DeltaTable | None, span: Span, event: str
-    ) -> Mapping[int, tuple[Stage, Reason]]:
-        if table is None or _head(table, span, event) <= span.start:
-            return {}
-        mine = (
-            (pc.field("source") == span.source)
-            & (pc.field("topic") == span.topic)
-            & (pc.field("partition") == span.partition)
-            & (pc.field("event") == event)
-            & (pc.field("offset") >= span.start)
-            & (pc.field("offset") < span.stop)
+    def _clear(self, files: Iterable[Found]) -> int:
+        """Remove leftovers, but record those that the events' log has decided for."""
+        return super(RejectionTable, self)._clear(
+            found for found in files if not self._was_decided(found)
         )
-        found: dict[int, tuple[Stage, Reason]] = {}
-        for file in take_snapshot(table, self.log.uri, INGEST_DATE).files:
-            with lake_faults("A file of rejections could not be read", file.uri):
-                rows = self.storage.read(file.path, ["offset", "stage", "reason"], mine)
-            for offset, stage, reason in zip(
-                *(rows.column(name).to_pylist() for name in ("offset", "stage", "reason")),
-                strict=True,
-            ):
-                found[offset] = (Stage(stage), Reason(reason))
-        return found
+
+    def _was_decided(self, found: Found) -> bool:
+        number = number_of(found.path)
+        try:
+            rows = self.storage.read(found.path, COORDINATES).slice(0, 1).to_pylist()
+        except STORAGE_FAULTS:
+            # Not written to its end, so nothing was decided.
+            return False
+        if number is None or not rows:
+            return False
+        event, app_id = rows[0]["event"], "{source}/{topic}/{partition}".format(**rows[0])
+        events = self.events_log(event).load()
+        if events is None or events.transaction_version(decision_of(app_id)) != number:
+            return False
+        if self._recorded(self.log.load(), event, app_id) == number:
+            return False
+        self._record(event, app_id, number, self._as_staged(found))
+        return True
+
+    def _record(self, event: str, app_id: str, number: int, file: StagedFile | None) -> None:
+        """Commit a decided file once, whoever else tries the same; it is never removed here."""
+        counts = {"app_id": app_id, "event": event, "rejections": file.rows if file else 0}
+        for _ in range(ATTEMPTS):
+            table = self.log.ensure()
+            if self._recorded(table, event, app_id) == number:
+                return
+            actions = []
+            if file is not None:
+                self._reveal(file)
+                actions = [add_action(file, INGEST_DATE, self.writer.clock.wall())]
+            try:
+                self.log.commit(table, actions, {f"{event}/{app_id}": number}, counts)
+            except CommitRefused:
+                continue
+            self.log.settle(table)
+            return
+        raise LakeError(
+            "Rejections could not be recorded",
+            where=self.log.uri,
+            why="other writers were faster every time",
+            remedy="They are recorded at the next start; nothing is lost.",
+        )
+
+    def _reveal(self, file: StagedFile) -> None:
+        """Give a decided file its final name, unless somebody has just done so."""
+        with lake_faults("Decided rejections could not be revealed", self.log.uri):
+            try:
+                self.storage.reveal([(file.hidden, file.path)])
+            except FileNotFoundError:
+                self.storage.size(file.path)
+
+    def _as_staged(self, found: Found) -> StagedFile:
+        day, _, name = found.path.rpartition("/")
+        path = f"{day}/{name.removeprefix('.').removesuffix('.tmp')}"
+        with lake_faults("Decided rejections could not be read", self.log.uri):
+            rows = self.storage.read(found.path, COORDINATES).num_rows
+        when = date.fromisoformat(day.removeprefix(f"{INGEST_DATE}="))
+        return StagedFile(path, self.storage.hidden(path), when, rows, found.size)
+
+    def _recorded(self, table: DeltaTable | None, event: str, app_id: str) -> int | None:
+        return None if table is None else table.transaction_version(f"{event}/{app_id}")
+
+    def _forget(self, event: str, span: Span) -> None:
+        old = self.waiting.pop((event, span.app_id), None)
+        if old is not None:
+            old.staging.discard()
 
 
-def _conflict(span: Span, where: str) -> PositionConflict:
-    return PositionConflict(
-        "The lake does not stand where this slice starts: another writer moved the position",
-        where=f"{where}, {span.app_id}, position {span.start}",
-        remedy="The slice was thrown away and is read again from where the lake stands.",
-    )
+def decision_of(app_id: str) -> str:
+    """Return the application id under which the events' log decides for rejections."""
+    return f"{app_id}/rejections"
 
 
-def _app_id(span: Span, event: str) -> str:
-    return f"{event}/{span.app_id}"
-
-
-def _head(table: DeltaTable | None, span: Span, event: str) -> int:
-    return 0 if table is None else table.transaction_version(_app_id(span, event)) or 0
-
-
-def _rows(rejected: pa.RecordBatch, span: Span, event: str, hour: int) -> pa.RecordBatch:
+def _rows(batch: CleanBatch, hour: int) -> pa.RecordBatch:
+    rejected, span, event = batch.rejected, batch.span, batch.event
     count = rejected.num_rows
     sizes = rejected.column("size").to_numpy().astype(np.float64)
     # frexp is exact: size = fraction * 2**exponent with a fraction in [0.5, 1).

@@ -105,19 +105,20 @@ class Staging:
                     continue
 
     def actions(self) -> list[AddAction]:
-        """Return what the commit says of the files: a row count, and no minimum or maximum."""
-        now_ms = int(self.clock.wall() * 1000)
-        return [
-            AddAction(
-                file.path,
-                file.size,
-                {self.partition: file.day.isoformat()},
-                now_ms,
-                True,
-                f'{{"numRecords":{file.rows}}}',
-            )
-            for file in self.files
-        ]
+        """Return what the commit says of the files."""
+        return [add_action(file, self.partition, self.clock.wall()) for file in self.files]
+
+
+def add_action(file: StagedFile, partition: str, now: float) -> AddAction:
+    """Return what a commit says of a file: a row count, and no minimum or maximum."""
+    return AddAction(
+        file.path,
+        file.size,
+        {partition: file.day.isoformat()},
+        int(now * 1000),
+        True,
+        f'{{"numRecords":{file.rows}}}',
+    )
 
 
 class StagedWriter:

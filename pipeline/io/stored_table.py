@@ -8,7 +8,7 @@ the files for recovery, which asks the log as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deltalake import DeltaTable
@@ -90,7 +90,7 @@ class StoredTable:
             return table
 
         try:
-            return self.land(load, staging, {}, metadata, removals)
+            return self.land(load, staging, {}, metadata, removals=removals)
         except CommitRefused:
             raise self._rewritten_by_another() from None
 
@@ -119,14 +119,14 @@ class StoredTable:
 
     def sweep(self) -> int:
         """Remove orphans that are older than an hour; return how many."""
-        return remove(self.storage, self.leftovers().orphans, self.log.uri)
+        return self._clear(self.leftovers().orphans)
 
     def remove_files_of(self, dead: frozenset[str]) -> int:
         """Remove what dead writers left uncommitted; return how many files."""
         if not dead:
             return 0
         listed = self._listed()
-        return remove(self.storage, of_dead(listed, self._named(), dead), self.log.uri)
+        return self._clear(of_dead(listed, self._named(), dead))
 
     def land(
         self,
@@ -134,57 +134,63 @@ class StoredTable:
         staging: Staging,
         positions: Mapping[str, int],
         account: Mapping[str, object],
+        *,
         removals: Sequence[RemoveAction] = (),
-        attempts: int = ATTEMPTS,
+        companion: Staging | None = None,
     ) -> Committed:
         """Reveal staged files and commit them; the shared last step of every kind of commit.
 
         `load` returns the table as it stands now, or raises if the commit may not be made on top
         of it. delta-rs refuses an append also when a rewrite of other files came in between, so a
-        refused commit is tried again for as long as `load` agrees. Raises what `load` raises,
-        CommitRefused, SliceExpired, LakeError or EnvironmentProblem; the staged files are gone
-        then.
+        refused commit is tried again for as long as `load` agrees. `companion` holds files that
+        share the fate of these: their age counts too, and they are removed with them.
+
+        Raises what `load` raises, CommitRefused, SliceExpired, LakeError or EnvironmentProblem;
+        the staged files are gone then.
         """
-        for attempt in range(attempts):
+        together = [staging, companion] if companion else [staging]
+        certain = self.writer.leftovers
+        for _ in range(ATTEMPTS):
             try:
                 table = load()
-                staging.check_age()
+                for part in together:
+                    part.check_age()
                 staging.reveal()
             except BaseException:
-                staging.discard()
+                _discard(together)
                 raise
-            before, self.writer.leftovers = self.writer.leftovers, True
+            # An interrupt in here leaves the files, for recovery to ask the log about.
+            self.writer.leftovers = True
             try:
                 self.log.commit(table, [*removals, *staging.actions()], positions, account)
             except CommitRefused:
-                if attempt == attempts - 1:
-                    staging.discard()
-                    raise
+                self.writer.leftovers = certain
                 continue
             except TelemetryError:
                 if not self._was_committed(staging):
+                    # A request to an object store that timed out may still arrive: the sweep,
+                    # not we, removes its files.
+                    if self.log.local:
+                        self.writer.leftovers = certain
+                        _discard(together)
                     raise
-            # Not reached by an interrupt: the files are then left for recovery to judge.
-            self.writer.leftovers = before
-            break
-        return Committed(
-            files=len(staging.files),
-            rows=sum(file.rows for file in staging.files),
-            bytes=sum(file.size for file in staging.files),
-            version=self.log.settle(table),
-        )
+            self.writer.leftovers = certain
+            return Committed(
+                files=len(staging.files),
+                rows=sum(file.rows for file in staging.files),
+                bytes=sum(file.size for file in staging.files),
+                version=self.log.settle(table),
+            )
+        _discard(together)
+        raise CommitRefused
 
     def _was_committed(self, staging: Staging) -> bool:
-        """After a failure in the middle of a commit: ask the log; clean up if it was not made.
-
-        On an object store a request that timed out may still arrive, so files stay for the sweep.
-        """
+        """Ask the log, after a failure in the middle of a commit, whether it was made."""
         paths = [file.path for file in staging.files]
-        if paths and self.log.holds(paths):
-            return True
-        if self.log.local:
-            staging.discard()
-        return False
+        return bool(paths) and self.log.holds(paths)
+
+    def _clear(self, files: Iterable[Found]) -> int:
+        return remove(self.storage, files, self.log.uri)
 
     def _named(self) -> frozenset[str]:
         return frozenset(file.path for file in self.snapshot().files)
@@ -199,3 +205,8 @@ class StoredTable:
             where=self.log.uri,
             remedy="Nothing was changed. Look at the table again and repeat.",
         )
+
+
+def _discard(parts: Iterable[Staging]) -> None:
+    for part in parts:
+        part.discard()

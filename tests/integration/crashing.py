@@ -82,12 +82,12 @@ class _CrashingRejections(_Wrapped):
         super().__init__(table)
         self._moment, self._commits = moment, 0
 
-    def commit(self, batch: CleanBatch, now: datetime) -> int:
+    def prepare(self, batch: CleanBatch, now: datetime) -> int:
         self._commits += 1
         armed = self._commits > EARLIER_SLICES
         if armed:
             die_if(self._moment == "before the rejections")
-        count = self._table.commit(batch, now)
+        count = int(self._table.prepare(batch, now))
         if armed:
             die_if(self._moment == "after the rejections")
         return count

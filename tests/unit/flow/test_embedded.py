@@ -110,20 +110,13 @@ def test_an_expired_slice_is_read_again() -> None:
     assert (summary.conflicts, summary.tally.read) == (1, 95)
 
 
-def test_a_conflict_of_rejections_keeps_the_events_back() -> None:
-    lines = (b"nonsense", *LINES)
-    here = world(MemorySource("requests", EVENT, lines))
-    here.lake.refused.before_commit = expiring_once()
+def test_rejections_of_a_slice_that_is_read_again_are_recorded_once() -> None:
+    here = world(MemorySource("requests", EVENT, (b"nonsense", *LINES)))
+    here.lake.events(EVENT, None).before_commit = expiring_once()
     summary = run_here(here.ports)
     assert (summary.conflicts, summary.tally.read) == (1, 96)
+    assert list(here.lake.refused.reasons) == [("memory/requests/0", 0)]
     assert here.lake.tables[EVENT].rows == 95
-
-
-def test_what_was_refused_before_a_crash_stays_refused() -> None:
-    here = world(SOURCE)
-    here.lake.refused.reasons["memory/requests/0", 5] = (Stage.ANONYMIZE, Reason.IN_FUTURE)
-    tally = run_here(here.ports).tally
-    assert (tally.read, tally.written, tally.rejected) == (95, 94, {"in_future": 1})
 
 
 def test_a_failure_of_the_lake_ends_the_run_and_is_raised() -> None:

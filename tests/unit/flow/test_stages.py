@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.events.decode import Decoder
-from pipeline.events.model import OFFSET, CleanBatch, RawBatch, Reason, Slice, Span, Stage
-from pipeline.flow.stages import anonymize, decode, drop, keep_refused
+from pipeline.events.model import OFFSET, CleanBatch, RawBatch, Slice, Span
+from pipeline.flow.stages import anonymize, decode, drop
 from pipeline.io.resources import load_catalogue
 from pipeline.privacy.anonymize import Anonymizer
 from pipeline.privacy.optout import OptOutGate, OptOutState
@@ -94,19 +94,6 @@ def test_rows_that_anonymizing_breaks_on_are_rejected(
         batch = anonymize(anonymizer, raw, NOW)
     assert refused(batch) == {103: "internal", 107: "not_json"}
     assert batch.rows.num_rows == 18
-
-
-def test_what_is_on_record_stays_refused(raw: RawBatch) -> None:
-    recorded = {103: (Stage.ANONYMIZE, Reason.TOO_OLD), 107: (Stage.DECODE, Reason.NOT_JSON)}
-    batch = keep_refused(raw, recorded)
-    assert refused(batch) == {103: "too_old", 107: "not_json"}
-    assert batch.rows.num_rows == 18
-    assert batch.read == 20
-
-
-def test_nothing_on_record_changes_nothing(raw: RawBatch) -> None:
-    assert keep_refused(raw, {}) is raw
-    assert keep_refused(raw, {5: (Stage.DECODE, Reason.NOT_JSON)}) is raw
 
 
 def test_an_empty_slice_passes_all_stages(decoder: Decoder, anonymizer: Anonymizer) -> None:

@@ -45,6 +45,7 @@ class MemoryTable:
     position_of: dict[str, int] = field(default_factory=dict)
     batches: list[CleanBatch] = field(default_factory=list)
     before_commit: Callable[[CleanBatch], None] = lambda batch: None
+    refused: MemoryRejections = field(default_factory=lambda: MemoryRejections())
 
     def position(self, app_id: str) -> int | None:
         return self.position_of.get(app_id)
@@ -58,6 +59,7 @@ class MemoryTable:
             raise PositionConflict("the lake does not stand where this slice starts")
         self.position_of[span.app_id] = span.stop
         self.batches.append(batch)
+        self.refused.record(batch)
         return MemoryCommitted(1, batch.rows.num_rows, 1)
 
     @property
@@ -77,22 +79,18 @@ class MemoryRejections:
     """What was refused, by offset."""
 
     reasons: dict[tuple[str, int], tuple[Stage, Reason]] = field(default_factory=dict)
-    before_commit: Callable[[CleanBatch], None] = lambda batch: None
+    prepared: dict[str, CleanBatch] = field(default_factory=dict)
 
-    def commit(self, batch: CleanBatch, now: datetime) -> int:
-        self.before_commit(batch)
-        known = len(self.reasons)
-        for row in batch.rejected.to_pylist():
-            reason = (Stage(row["stage"]), Reason(row["reason"]))
-            self.reasons.setdefault((batch.span.app_id, row["offset"]), reason)
-        return len(self.reasons) - known
+    def prepare(self, batch: CleanBatch, now: datetime) -> int:
+        self.prepared[batch.span.app_id] = batch
+        return int(batch.rejected.num_rows)
 
-    def recorded(self, span: Span, event: str) -> Mapping[int, tuple[Stage, Reason]]:
-        return {
-            offset: reason
-            for (app_id, offset), reason in self.reasons.items()
-            if app_id == span.app_id and span.start <= offset < span.stop
-        }
+    def record(self, batch: CleanBatch) -> None:
+        """What the commit of a batch's events does with what was prepared for it."""
+        for row in self.prepared.pop(batch.span.app_id).rejected.to_pylist():
+            place = (batch.span.app_id, row["offset"])
+            assert place not in self.reasons
+            self.reasons[place] = (Stage(row["stage"]), Reason(row["reason"]))
 
 
 @dataclass
@@ -102,7 +100,7 @@ class MemoryLake:
     closed: int = 0
 
     def events(self, event: str, schema: pa.Schema) -> MemoryTable:
-        return self.tables.setdefault(event, MemoryTable())
+        return self.tables.setdefault(event, MemoryTable(refused=self.refused))
 
     def rejections(self) -> MemoryRejections:
         return self.refused
