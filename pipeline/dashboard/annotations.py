@@ -1,9 +1,9 @@
 """Releases, incidents and notes that the charts mark, from a TOML file.
 
-    [[annotation]]
-    day = 2026-11-09
-    kind = "incident"        # release, incident or note
-    text = "Queue full in eu-central-1"
+[[annotation]]
+day = 2026-11-09
+kind = "incident"        # release, incident or note
+text = "Queue full in eu-central-1"
 """
 
 from __future__ import annotations

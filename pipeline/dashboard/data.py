@@ -62,6 +62,7 @@ def page_data(
         "run": runs[-1] if runs else None,
         "hidden": _hidden(tables.get("suppressed")),
         "tables": cubes,
+        "notice": None,
     }
 
 
@@ -102,7 +103,10 @@ def _cubes(metric: str, table: pa.Table) -> dict[str, Any]:
         keys = sorted({_key(row, cut) for row in rows})
         place = {day: position for position, day in enumerate(at)}
         line = {key: position for position, key in enumerate(keys)}
-        cube: dict[str, Any] = {"at": [day_number(day) for day in at], "keys": [list(k) for k in keys]}
+        cube: dict[str, Any] = {
+            "at": [day_number(day) for day in at],
+            "keys": [list(key) for key in keys],
+        }
         for measure in MEASURES:
             if any(row[measure] is not None for row in rows) and not _derived(measure, rows):
                 grid: list[list[float | int | None]] = [[None] * len(at) for _ in keys]
@@ -119,7 +123,8 @@ def _derived(measure: str, rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _key(row: Mapping[str, Any], cut: str) -> tuple[str, ...]:
-    return tuple(row[name] for name, _ in zip(("key1", "key2"), cut.split(",") if cut else [], strict=False))
+    dimensions = cut.split(",") if cut else []
+    return tuple(row[name] for name in ("key1", "key2")[: len(dimensions)])
 
 
 def _number(value: float | None) -> float | int | None:

@@ -548,7 +548,7 @@ function toolbar() {
 }
 
 function banner() {
-  const lines = [];
+  const lines = D.notice ? [["stop", D.notice]] : [];
   if (!D.run) lines.push(["", "Nothing is published yet. Run the pipeline, then telemetry rollup, then telemetry dashboard build."]);
   else if (LAST) {
     const stale = (Date.now() - (LAST + 1) * DAY) / 36e5;

@@ -1,4 +1,4 @@
-"""The page: one HTML file with style, charts, script and data inside, that asks nobody for anything.
+"""The page: one HTML file with style, charts, script and data inside, that asks for nothing.
 
 Its content security policy allows exactly the inlined script and style, by hash, and no request
 at all. Text from the rollups reaches the document as text nodes only.
@@ -22,12 +22,8 @@ def render(data: Mapping[str, Any]) -> str:
     style = _asset("style.css")
     charts = _asset("vendor/echarts.js")
     script = _asset("page.js")
-    policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; "
-        f"script-src {_allow(charts)} {_allow(script)}; style-src {_allow(style)}"
-    )
     parts = {
-        "policy": policy,
+        "policy": policy(),
         "style": style,
         "charts": charts,
         "script": script,
@@ -38,6 +34,15 @@ def render(data: Mapping[str, Any]) -> str:
     for name, text in parts.items():
         page = page.replace("{{" + name + "}}", text, 1)
     return page
+
+
+def policy() -> str:
+    """The page's content security policy; a server adds `frame-ancestors`, which needs a header."""
+    script, charts, style = map(_asset, ("page.js", "vendor/echarts.js", "style.css"))
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; "
+        f"script-src {_allow(charts)} {_allow(script)}; style-src {_allow(style)}"
+    )
 
 
 def _inert(text: str) -> str:

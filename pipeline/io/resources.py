@@ -15,6 +15,7 @@ from pipeline.events.schema import EventSchema, check_evolution, parse_schema
 
 PACKAGE = "pipeline.schemas"
 CATALOGUE = "catalogue"
+METRICS = "metrics"
 _VERSION = re.compile(r"v([1-9][0-9]{0,2})\.yaml")
 
 
@@ -69,6 +70,16 @@ def load_catalogue(directory: Path | None = None) -> Catalogue:
     root: Traversable = packaged() / CATALOGUE if directory is None else directory
     entries = [entry for entry in _entries(root) if entry.name.endswith(".yaml")]
     return parse_catalogue({entry.name.removesuffix(".yaml"): _text(entry) for entry in entries})
+
+
+def load_metrics(directory: Path | None = None) -> Mapping[str, str]:
+    """The texts of the metric registry in `directory` (default: the packaged one), by name.
+
+    `directory` holds the `.toml` files themselves. Raises as `load_schemas` does.
+    """
+    root: Traversable = packaged() / METRICS if directory is None else directory
+    entries = [entry for entry in _entries(root) if entry.name.endswith(".toml")]
+    return {entry.name.removesuffix(".toml"): _text(entry) for entry in entries}
 
 
 def _schema(folder: Traversable, entry: Traversable) -> EventSchema:

@@ -8,17 +8,18 @@ is simply run again: the manifest, which remembers what was computed, is written
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.errors import SchemaError
 from pipeline.io.rollups import RollupStore
 from pipeline.ops.rollup_facts import Facts, fact_rows, hidden_rows, keep_rows
-from pipeline.ops.rollup_query import DayFiles, Loaded, Pass, load, passes
+from pipeline.ops.rollup_query import Datasets, DayFiles, Loaded, Pass, load, passes
 from pipeline.ops.rollup_registry import Metric, Registry, Window
 from pipeline.ops.rollup_values import KEYS, PUBLISHED, publish
 from pipeline.ops.rollup_windows import closed_spans
@@ -56,13 +57,6 @@ class Report:
     seconds: float
 
 
-@dataclass(slots=True)
-class _Work:
-    """The windows of one key period that a run computes."""
-
-    tasks: list[tuple[Pass, list[date]]] = field(default_factory=list)
-
-
 def roll_up(
     registry: Registry,
     files: Sequence[DayFiles],
@@ -71,14 +65,21 @@ def roll_up(
     facts: Facts,
     settings: RollupSettings,
     now: datetime,
-    clock: Any,
+    clock: Callable[[], float],
+    datasets: Datasets | None = None,
 ) -> Report:
     """Compute and publish every closed window that is due; returns what was done.
 
     `files` are all files of the lake's event tables; `schemas` their stored columns; `clock`
-    a monotonic clock in seconds. Raises LakeError.
+    a monotonic clock in seconds; `datasets` opens files that DuckDB cannot. Raises LakeError.
     """
     began = clock()
+    if lacking := sorted(set(registry.views) - set(schemas)):
+        raise SchemaError(
+            "metrics read an event that has no schema",
+            where=f"populations.toml events.{lacking[0]}",
+            remedy="Add the event's schema, or remove the event and what reads it from the metrics",
+        )
     manifest = store.manifest()
     work = plan(registry, files, manifest, settings, now)
     fresh: dict[str, list[pa.Table]] = {}
@@ -86,7 +87,9 @@ def roll_up(
     collected = set(cast("list[str]", manifest.get("collected", [])))
     duplicates: dict[tuple[str, date], int] = {}
     for wanted, tasks in _loads(work, files, settings.epoch):
-        with load(registry, wanted, schemas, settings.epoch, settings.memory_mb) as loaded:
+        with load(
+            registry, wanted, schemas, settings.epoch, settings.memory_mb, datasets
+        ) as loaded:
             collected |= loaded.collected
             duplicates |= dict.fromkeys(((f.event, f.day) for f in wanted), 0)
             duplicates |= loaded.duplicates
@@ -302,6 +305,7 @@ def _manifest(
             for name, population in registry.populations.items()
         },
         "status": facts.status(),
+        "heads": dict(facts.heads),
     }
 
 

@@ -13,22 +13,11 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.io.commits import Commit
 from pipeline.ops.rollup_values import KEYS, PUBLISHED
 
 OPT_OUT_DROPS = ("opt_out", "signal")
 """Drops that answer a wish of the person, as `opt_out_rate` counts them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One commit's account of its messages: read = written + rejected + dropped."""
-
-    event: str
-    at: datetime
-    read: int
-    written: int
-    rejected: Mapping[str, int]
-    dropped: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +29,20 @@ class Facts:
     """Events committed after their day was closed, by event and event day."""
     newest_commit: datetime | None = None
     oldest_day: date | None = None
-    last_expiry: datetime | None = None
+    last_expiry: str | None = None
     epochs_live: int | None = None
     epochs_destroyed: int | None = None
     geo: Mapping[str, str] = field(default_factory=dict)
     """Type, build date and credit line of the country database."""
+    heads: Mapping[str, int] = field(default_factory=dict)
+    """By event, the first version of the log that a later run must read again."""
 
     def status(self) -> dict[str, object]:
         """What the page says of now, as JSON."""
         return {
             "newest_commit": self.newest_commit.isoformat() if self.newest_commit else None,
             "oldest_day": str(self.oldest_day) if self.oldest_day else None,
-            "last_expiry": self.last_expiry.isoformat() if self.last_expiry else None,
+            "last_expiry": self.last_expiry,
             "epochs_live": self.epochs_live,
             "epochs_destroyed": self.epochs_destroyed,
             "geo": dict(self.geo),

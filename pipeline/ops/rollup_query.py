@@ -7,13 +7,14 @@ error can only hide). Tables of the same population, window and dimensions share
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as pads
 
 from pipeline.errors import LakeError
 from pipeline.ops.rollup_registry import Kind, Metric, Population, Registry, Window
@@ -47,6 +48,10 @@ class DayFiles:
     rows: int
     digest: str
     """Changes whenever the files change."""
+
+
+Datasets = Callable[[str, Sequence[str]], pads.Dataset]
+"""Opens an event's files where DuckDB cannot: in an object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,7 @@ def load(
     schemas: Mapping[str, pa.Schema],
     epoch: EpochKind,
     memory_mb: int = 640,
+    datasets: Datasets | None = None,
 ) -> Iterator[Loaded]:
     """Load the files of those days. An event of `schemas` without files is an empty view.
 
@@ -215,7 +221,8 @@ def load(
                 mine = [file for file in files if file.event == view.event]
                 schema = schemas[view.event]
                 wanted = [name for name in view.columns if name in schema.names]
-                _load_event(connection, view.event, wanted, schema, mine, epoch)
+                source = _source(connection, view.event, mine, datasets)
+                _load_event(connection, view.event, wanted, schema, source, epoch)
                 duplicates |= _deduplicate(connection, view.event)
                 counts = ", ".join(f"count({name})" for name in wanted)
                 row = connection.execute(f"SELECT {counts} FROM {view.event}").fetchone()
@@ -236,22 +243,37 @@ def _failed(error: duckdb.Error) -> LakeError:
     )
 
 
+def _source(
+    connection: duckdb.DuckDBPyConnection,
+    event: str,
+    files: Sequence[DayFiles],
+    datasets: Datasets | None,
+) -> str | None:
+    """What to select an event's rows from; None if there are no files."""
+    uris = [uri for file in files for uri in file.uris]
+    if not uris:
+        return None
+    if datasets is not None:
+        connection.register(f"{event}_files", datasets(event, uris))
+        return f"{event}_files"
+    names = ", ".join("'" + uri.replace("'", "''") + "'" for uri in uris)
+    return (
+        f"read_parquet([{names}], hive_partitioning=true, hive_types={{'event_date': DATE}},"
+        " union_by_name=true)"
+    )
+
+
 def _load_event(
     connection: duckdb.DuckDBPyConnection,
     event: str,
     columns: Sequence[str],
     schema: pa.Schema,
-    files: Sequence[DayFiles],
+    source: str | None,
     epoch: EpochKind,
 ) -> None:
-    uris = [uri for file in files for uri in file.uris]
-    source = (
-        "read_parquet($files, hive_partitioning=true, hive_types={'event_date': DATE},"
-        " union_by_name=true)"
-    )
     stored: set[str] = set()
-    if uris:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {source}", {"files": uris})
+    if source:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {source}")
         stored = {row[0] for row in described.fetchall()}
     picked = []
     for name in [*columns, "event_token"]:
@@ -264,11 +286,10 @@ def _load_event(
         f"DATE '{ORIGIN}' + CAST((event_date - DATE '{ORIGIN}') // {epoch.days} * {epoch.days}"
         " AS INTEGER) AS period"
     )
-    rows = source if uris else "(SELECT CAST(NULL AS DATE) AS event_date LIMIT 0)"
+    rows = source or "(SELECT CAST(NULL AS DATE) AS event_date LIMIT 0)"
     connection.execute(
         f"CREATE TEMP TABLE {event} AS"
-        f" SELECT event_date, {week}, {period}, {', '.join(picked)} FROM {rows}",
-        {"files": uris} if uris else None,
+        f" SELECT event_date, {week}, {period}, {', '.join(picked)} FROM {rows}"
     )
 
 

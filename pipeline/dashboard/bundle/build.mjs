@@ -58,10 +58,10 @@ function thin(ring) {
 }
 
 writeFileSync(new URL("world.json", vendor), JSON.stringify(countries));
-copyFileSync(new URL("echarts/LICENSE", modules), new URL("echarts.LICENSE", vendor));
-copyFileSync(new URL("echarts/NOTICE", modules), new URL("echarts.NOTICE", vendor));
-copyFileSync(new URL("zrender/LICENSE", modules), new URL("zrender.LICENSE", vendor));
-copyFileSync(new URL("tslib/LICENSE.txt", modules), new URL("tslib.LICENSE", vendor));
-copyFileSync(new URL("world-atlas/LICENSE", modules), new URL("world.LICENSE", vendor));
+copyFileSync(new URL("echarts/LICENSE", modules), new URL("echarts.LICENSE.txt", vendor));
+copyFileSync(new URL("echarts/NOTICE", modules), new URL("echarts.NOTICE.txt", vendor));
+copyFileSync(new URL("zrender/LICENSE", modules), new URL("zrender.LICENSE.txt", vendor));
+copyFileSync(new URL("tslib/LICENSE.txt", modules), new URL("tslib.LICENSE.txt", vendor));
+copyFileSync(new URL("world-atlas/LICENSE", modules), new URL("world.LICENSE.txt", vendor));
 copyFileSync(new URL("axe-core/axe.min.js", modules), new URL("axe.min.js", tests));
 copyFileSync(new URL("axe-core/LICENSE", modules), new URL("axe.LICENSE", tests));

@@ -1,0 +1,106 @@
+"""The built site: the page, and one JSON file of rows per metric for tools such as Grafana."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.dashboard.annotations import Annotation
+from pipeline.dashboard.data import page_data
+from pipeline.dashboard.page import render
+from pipeline.errors import TelemetryError
+
+PAGE = "index.html"
+MEASURES = ("value", "p50", "p90", "p95", "p99")
+FILE_DAYS = 400
+"""How many of the newest windows of each table a metric's file holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the rollups hold: tables by metric, and the manifest of the last run."""
+
+    tables: Mapping[str, pa.Table]
+    manifest: Mapping[str, Any]
+
+
+def build(
+    published: Published,
+    annotations: Sequence[Annotation],
+    now: datetime,
+    notice: str | None = None,
+) -> dict[str, str]:
+    """Give the site's files, by path. `notice` is shown above the figures."""
+    data = page_data(published.tables, published.manifest, annotations, now)
+    data["notice"] = notice
+    files = {PAGE: render(data)}
+    for metric in published.manifest.get("metrics", []):
+        table = published.tables.get(metric["name"])
+        files[f"metrics/{metric['name']}.json"] = metric_file(table)
+    return files
+
+
+def metric_file(table: pa.Table | None) -> str:
+    """One metric's newest windows as a list of flat records; empty if nothing is published."""
+    records: list[dict[str, Any]] = []
+    if table is not None:
+        starts = sorted(set(table["first_day"].to_pylist()))[-FILE_DAYS:]
+        for row in table.to_pylist():
+            if starts and row["first_day"] >= starts[0]:
+                names = ("grain", "cut", "key1", "key2")
+                measures = {name: row[name] for name in MEASURES if row[name] is not None}
+                records.append(
+                    {"time": f"{row['first_day']}T00:00:00Z"}
+                    | {name: row[name] for name in names}
+                    | measures
+                )
+    return json.dumps(records, separators=(",", ":"), ensure_ascii=False)
+
+
+class Site:
+    """A site that is built again when the rollups change, and survives a build that fails.
+
+    `read` gives the publications, `stamp` something that changes with them, `clock` the time.
+    After a failure the last good figures stay, under a notice; the next change is tried again.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Published],
+        stamp: Callable[[], object],
+        annotations: Callable[[], Sequence[Annotation]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._read = read
+        self._stamp = stamp
+        self._annotations = annotations
+        self._clock = clock
+        self._built: object = None
+        self._good: tuple[Published, Sequence[Annotation], datetime] | None = None
+        self._files: Mapping[str, str] = {}
+
+    def files(self) -> Mapping[str, str]:
+        """The files as of now. Raises TelemetryError only if there was never a good build."""
+        try:
+            stamp = self._stamp()
+            if self._good is None or stamp != self._built:
+                self._built = stamp
+                now = self._clock()
+                published, notes = self._read(), self._annotations()
+                self._files = build(published, notes, now)
+                self._good = (published, notes, now)
+        except TelemetryError as error:
+            if self._good is None:
+                raise
+            published, notes, then = self._good
+            notice = (
+                f"The last build failed ({error.what}). These are the figures built "
+                f"{then:%Y-%m-%d %H:%M} UTC."
+            )
+            self._files = build(published, notes, then, notice)
+        return self._files

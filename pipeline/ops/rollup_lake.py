@@ -1,0 +1,113 @@
+"""What a rollup needs of the lake: the files of each day, and what the log knows besides rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from pipeline.io.commits import Commit, commits_of
+from pipeline.io.lake import Lake
+from pipeline.io.snapshot import PartFile
+from pipeline.ops.rollup import digest
+from pipeline.ops.rollup_query import DayFiles
+from pipeline.ops.rollup_windows import CLOSES_AFTER
+from pipeline.ops.views import visible
+
+READ_AGAIN_DAYS = 2
+"""Counts of messages of the last days are read from the log anew: those days were still open."""
+
+
+@dataclass(frozen=True, slots=True)
+class LakeView:
+    """One look at the lake: files by event and day, commits, late events."""
+
+    files: Sequence[DayFiles]
+    commits: Sequence[Commit]
+    heads: Mapping[str, int]
+    late: Mapping[tuple[str, date], int]
+    newest_commit: datetime | None
+    oldest_day: date | None
+
+
+def look_at(
+    lake: Lake, schemas: Mapping[str, pa.Schema], heads: Mapping[str, int], now: datetime
+) -> LakeView:
+    """Take a snapshot of every event table. `heads`: from which version to read the log.
+
+    Days from their 89th on are left out, as in every view. Raises LakeError.
+    """
+    files: list[DayFiles] = []
+    commits: list[Commit] = []
+    late: dict[tuple[str, date], int] = {}
+    newest: list[datetime] = []
+    days: list[date] = []
+    next_heads: dict[str, int] = {}
+    for event, schema in schemas.items():
+        stored = lake.events(event, schema)
+        table = stored.log.load()
+        if table is None:
+            continue
+        parts = stored.snapshot().files
+        days += [part.day for part in parts]
+        for day, mine in _by_day(visible(parts, now.date())).items():
+            files.append(_day_files(event, day, mine, lake.local))
+            if count := _late(day, mine):
+                late[event, day] = count
+        found = commits_of(table, event, heads.get(event, 0))
+        commits += found
+        settled = now - timedelta(days=READ_AGAIN_DAYS)
+        open_versions = [commit.version for commit in found if commit.at >= _midnight(settled)]
+        next_heads[event] = min(open_versions, default=table.version() + 1)
+        newest += [commit.at for commit in found[-1:]]
+    return LakeView(
+        files, commits, next_heads, late, max(newest, default=None), min(days, default=None)
+    )
+
+
+class RemoteFiles:
+    """Opens an event's files in an object store, for DuckDB."""
+
+    def __init__(self, lake: Lake, schemas: Mapping[str, pa.Schema]) -> None:
+        self._lake = lake
+        self._schemas = schemas
+
+    def __call__(self, event: str, paths: Sequence[str]) -> pads.Dataset:
+        """The files at those paths, relative to the table, as one dataset with event_date."""
+        schema = self._schemas[event]
+        return self._lake.events(event, schema).storage.dataset(paths, schema, "event_date")
+
+
+def _by_day(parts: Sequence[PartFile]) -> dict[date, list[PartFile]]:
+    days: dict[date, list[PartFile]] = {}
+    for part in parts:
+        days.setdefault(part.day, []).append(part)
+    return days
+
+
+def _day_files(event: str, day: date, parts: Sequence[PartFile], local: bool) -> DayFiles:
+    return DayFiles(
+        event,
+        day,
+        tuple(part.uri if local else part.path for part in parts),
+        sum(part.rows for part in parts),
+        digest(f"{part.path} {part.size}" for part in parts),
+    )
+
+
+def _late(day: date, parts: Sequence[PartFile]) -> int:
+    """Rows written after the day was closed, unless all were: then it was loaded afterwards."""
+    closing = _midnight_of(day + timedelta(days=1)) + CLOSES_AFTER
+    after = [part for part in parts if part.added_ms / 1000 >= closing.timestamp()]
+    return sum(part.rows for part in after) if len(after) < len(parts) else 0
+
+
+def _midnight(moment: datetime) -> datetime:
+    return _midnight_of(moment.astimezone(UTC).date())
+
+
+def _midnight_of(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), UTC)
