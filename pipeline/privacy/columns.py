@@ -82,10 +82,6 @@ class Distinct(NamedTuple):
     codes: Codes
     """Index into `values` for each row; `len(values)` where the row is null."""
 
-    def rows(self, per_value: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Spread one entry per value (and a last one for null) over the rows."""
-        return per_value[self.codes]
-
 
 def distinct(column: pa.Array) -> Distinct:
     """Distinct values of a plain text column."""

@@ -26,7 +26,7 @@ from pipeline.privacy.fingerprints import FINGERPRINT_BYTES, skeleton
 from pipeline.privacy.memo import Memo
 from pipeline.privacy.tokens import TOKEN_BYTES, Domain, TokenKey
 
-REMEMBERED_EPOCHS = 3
+REMEMBERED_EPOCHS = 2
 """Epochs whose tokens are remembered from batch to batch."""
 
 Hex = npt.NDArray[np.bytes_]
@@ -51,11 +51,8 @@ class EpochTokens:
         self.key = key
         self._key = TokenKey(key)
         self._memos = {
-            domain: Memo(self._answers(domain)) for domain in (Domain.SUBJECT, Domain.SESSION)
+            domain: Memo(_Answers(self._key, domain)) for domain in (Domain.SUBJECT, Domain.SESSION)
         }
-
-    def _answers(self, domain: Domain) -> _Answers:
-        return _Answers(self._key, domain)
 
     def hex(self, domain: Domain, values: pa.StringArray) -> Hex:
         """The token of each value as 32 hex digits; meaningless for null."""

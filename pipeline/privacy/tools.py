@@ -20,8 +20,11 @@ from pipeline.privacy.pseudonyms import Group
 from pipeline.privacy.referrers import ReferrerClassifier
 from pipeline.privacy.routes import RouteMatcher
 
-MEMO_AGENTS = 16_384
-MEMO_REFERRERS = 16_384
+MEMO_PEERS = 32_768
+MEMO_FORWARDED = 4_096
+MEMO_REFERRERS = 4_096
+MEMO_AGENTS = 8_192
+"""Answers that are remembered; a text can be 2 KiB long, so these bound a worker's memory."""
 
 
 class Tools:
@@ -32,8 +35,8 @@ class Tools:
         self.policy = policy
         self.addresses = AddressReducer(policy, country)
         self.routes = RouteMatcher(catalogue.routes)
-        self.peers = Memo(self._peers)
-        self.forwarded = Memo(self._forwarded)
+        self.peers = Memo(self._peers, MEMO_PEERS)
+        self.forwarded = Memo(self._forwarded, MEMO_FORWARDED)
         classifier = ReferrerClassifier(catalogue.referrer_domains)
         self.referrers = Memo(classifier.classify_all, MEMO_REFERRERS)
         self._lists: dict[str, pa.StringArray] = {}
