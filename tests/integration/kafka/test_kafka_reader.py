@@ -11,7 +11,7 @@ import confluent_kafka
 import pytest
 
 from pipeline.errors import EnvironmentProblem, PositionGap, SourceError
-from pipeline.io import kafka_hook, kafka_reader
+from pipeline.io import kafka_batches, kafka_hook, kafka_reader
 from pipeline.io.source import Pace
 from tests.integration.kafka.reading import (
     Positions,
@@ -68,7 +68,10 @@ def test_headers_and_keys_are_passed_over(broker: Broker, topic_name: Names) -> 
     topic = broker.create_topic(topic_name())
     producer = broker.producer()
     for number in range(50):
-        headers = [("h" * number, b"v" * number), ("none", None)]
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("h" * number, b"v" * number),
+            ("none", None),
+        ]
         producer.produce(topic, b"value-%d" % number, key=b"k" * 200, headers=headers)
     producer.flush()
     assert read_all(broker, topic).values() == [b"value-%d" % n for n in range(50)]
@@ -85,7 +88,7 @@ def test_a_raw_path_that_reads_something_else_is_left(
         out.extend([b"wrong"] * count)
         offsets.extend(range(base, base + count))
 
-    monkeypatch.setattr(kafka_hook.kafka_batches, "unpack", wrong)
+    monkeypatch.setattr(kafka_batches, "unpack", wrong)
     positions = Positions()
     reader = open_reader(source(broker, topic), positions)
     read_to_end(reader, positions)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -246,15 +245,3 @@ def test_an_account_is_never_younger_than_its_sessions() -> None:
     for fields in sound("session"):
         if "account_created_on" in fields:
             assert fields["account_created_on"] <= fields["started_at"][:10]
-
-
-@pytest.mark.slow
-def test_it_makes_three_hundred_thousand_events_a_second() -> None:
-    one = world(22_000)
-    best = 0.0
-    for _ in range(3):
-        began = time.process_time()
-        for _ in generate(one, "api_request", 200_000):
-            pass
-        best = max(best, 200_000 / (time.process_time() - began))
-    assert best > 300_000
