@@ -4,9 +4,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.harness import Report
+from pipeline.cli.generate import load_profile
 from pipeline.demo.traffic import EVENTS, generate, sessions_of
 from pipeline.demo.world import World
-from pipeline.io.resources import load_profile
 
 
 def run(events: int, times: int) -> Report:
