@@ -18,13 +18,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.events.model import Drop, RawBatch
-from pipeline.privacy.columns import Bools, Ints, distinct, keep_rows, numbers, raw_column
+from pipeline.privacy.columns import (
+    Bools,
+    Ints,
+    distinct,
+    keep_rows,
+    numbers,
+    raw_column,
+    validity,
+)
 from pipeline.privacy.memo import Memo
 from pipeline.privacy.tokens import IDENTIFIER_LIMIT, TOKEN_BYTES, Domain, TokenKey
 
 ACCOUNT = "account_id"
 SIGNALS = ("gpc", "dnt")
 """Raw fields that hold what the client's own switch said (Sec-GPC and DNT headers)."""
+
+TIME_FIELDS = ("occurred_at", "started_at")
+"""Where the event time is looked for unless the caller names its field."""
 
 _ORDER = (Drop.ERASED, Drop.RESTRICTED, Drop.OPT_OUT, Drop.SIGNAL)
 """A row that several reasons hold for is counted under the first."""
@@ -93,8 +104,9 @@ class OptOutGate:
         """The batch without the rows that `state` or a signal forbids; they are only counted.
 
         `now_us` is the processing time in microseconds since 1970. `time_field` names the event
-        time; by default the first of `occurred_at`, `started_at` that the batch has. A row is
-        counted once: erased, restricted, opted out, signal, in this order. What remains lies in
+        time; by default the first of `TIME_FIELDS` that the batch has. An event without a time
+        of an account that was ever opted out is dropped: it may be from then. A row is counted
+        once: erased, restricted, opted out, signal, in this order. What remains lies in
         new buffers that no dropped row has been in.
         """
         rows = batch.rows
@@ -145,13 +157,14 @@ class OptOutGate:
                 former.append((code, standing))
         reasons = verdicts[accounts.codes]
         if former:
-            times = _event_times(rows, time_field)
+            times, unknown = _event_times(rows, time_field)
             order = np.argsort(accounts.codes, kind="stable")
             ordered = accounts.codes[order]
             for code, standing in former:
                 first, last = np.searchsorted(ordered, (code, code + 1))
                 mine = order[first:last]
-                reasons[mine[standing.covers(times[mine])]] = _ORDER.index(Drop.OPT_OUT)
+                covered = standing.covers(times[mine]) | unknown[mine]
+                reasons[mine[covered]] = _ORDER.index(Drop.OPT_OUT)
         return reasons
 
 
@@ -164,11 +177,14 @@ def _verdict(standing: Standing, now_us: int) -> Drop | None:
     return Drop.OPT_OUT if standing.opted_out_at(now_us) else None
 
 
-def _event_times(rows: pa.RecordBatch, time_field: str) -> Ints:
-    names = [time_field] if time_field else ["occurred_at", "started_at"]
+def _event_times(rows: pa.RecordBatch, time_field: str) -> tuple[Ints, Bools]:
+    """Event times, and the rows that have none: they may have been in any interval."""
+    names = [time_field] if time_field else TIME_FIELDS
     found = next((name for name in names if rows.schema.get_field_index(name) >= 0), names[0])
     column = raw_column(rows, found, pa.timestamp("us", tz="UTC"))
-    return np.asarray(numbers(column), dtype=np.int64)
+    valid = validity(column)
+    unknown = np.zeros(len(column), dtype=np.bool_) if valid is None else ~valid
+    return np.asarray(numbers(column), dtype=np.int64), unknown
 
 
 def _signalled(rows: pa.RecordBatch) -> Bools:

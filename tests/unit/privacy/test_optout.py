@@ -165,6 +165,26 @@ def test_the_time_of_a_session_is_its_start() -> None:
     assert left(result) == ["event-0"]
 
 
+def test_an_event_without_a_time_may_be_from_inside_an_opt_out() -> None:
+    former = state(a=Standing(((us(8), us(10)),)))
+    rows = [{"account_id": name, "occurred_at": None} for name in "ab"]
+    assert left(drop(rows, former)) == ["event-1"]
+    batch = raw_batch("api_request", [{"account_id": "a"}, {"account_id": "b"}])
+    timeless = batch.rows.drop_columns(["occurred_at"])
+    for renamed in (timeless, batch.rows):
+        again = RawBatch(batch.span, batch.event, 2, renamed)
+        result = OptOutGate(KEY).drop(again, former, us(12), time_field="happened_at")
+        assert left(result) == ["event-1"]
+
+
+def test_the_caller_can_name_the_time_field() -> None:
+    rows = [{"account_id": "a", "started_at": at(9), "ended_at": at(11)}]
+    batch = raw_batch("session", rows)
+    former = state(a=Standing(((us(8), us(10)),)))
+    for name, expected in (("started_at", []), ("ended_at", ["event-0"])):
+        assert left(OptOutGate(KEY).drop(batch, former, us(12), time_field=name)) == expected
+
+
 def test_nothing_of_a_dropped_row_stays_in_memory() -> None:
     rows = [
         {"account_id": "gone-account", "user_agent": "gone-agent", "client_ip": "9.9.9.9"},
