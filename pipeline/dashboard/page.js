@@ -90,7 +90,7 @@ const low = (name) => (/^[A-Z]{2}/.test(NAMES[name]) ? NAMES[name] : NAMES[name]
 function label(dimension, key) {
   if (dimension === "country" && /^[A-Z]{2}$/.test(key)) return key === "ZZ" ? "Unknown" : country.of(key);
   if (dimension === "hour") return `${key}:00`;
-  return key === "(other)" ? "Other, merged" : key;
+  return { "(other)": "Other, merged", "(not reported)": "Not reported", "(none)": "None" }[key] ?? key;
 }
 
 // ---- state: page, range and filters live in the address's hash --------------------------------
@@ -231,14 +231,24 @@ function timeAxis(starts) {
   return { interval: (at) => each(at) };
 }
 
-function wideRange(got, from, to) { // Weeks and periods are few: show at least the last eight.
+// Weeks and periods are few: show at least the last eight. Counts of the pipeline itself go on
+// into the day that is still open, which is drawn hatched.
+function range(metric, got, from = state.from, to = state.to) {
+  if (METRICS[metric].kind === "fact" && to === LAST) return [from, to + 3];
   return got.grain === "day" ? [from, to] : [Math.min(from, to - 8 * SPAN[got.grain] + 1), to];
+}
+function hatched(colour) {
+  const tile = Object.assign(document.createElement("canvas"), { width: 6, height: 6 }), pen = tile.getContext("2d");
+  pen.strokeStyle = colour; pen.lineWidth = 1.6;
+  for (const shift of [-6, 0, 6]) { pen.moveTo(shift, 6); pen.lineTo(shift + 6, 0); }
+  pen.stroke();
+  return { image: tile, repeat: "repeat" };
 }
 
 function trend(metric, { grain = "day" }) {
   const got = answer(metric, grain), { unit, title } = METRICS[metric];
   if (!got || !got.rows.length) return null;
-  const { row } = got.rows[0], found = got.cube, [from, to] = wideRange(got, state.from, state.to);
+  const { row } = got.rows[0], found = got.cube, [from, to] = range(metric, got);
   const cols = columns(found, got.grain, from, to), starts = cols.map((column) => found.at[column]);
   const measures = ["p50", "p90", "p95", "p99"].filter((name) => found[name]);
   const lines = (measures.length ? measures : ["value"]).map((name) => ({ name: name === "value" ? title : name, measure: name, data: cols.map((column) => number(found, name, row, column) ?? null) }));
@@ -273,7 +283,7 @@ function trend(metric, { grain = "day" }) {
 function stack(metric, { by, grain = "day" }) {
   const got = answer(metric, grain, by), { unit } = METRICS[metric];
   if (!got || !got.rows.length) return null;
-  const found = got.cube, [from, to] = wideRange(got, state.from, state.to), cols = columns(found, got.grain, from, to);
+  const found = got.cube, [from, to] = range(metric, got), cols = columns(found, got.grain, from, to);
   const starts = cols.map((column) => found.at[column]);
   const total = (row) => cols.reduce((sum, column) => sum + (number(found, "value", row, column) ?? 0), 0);
   const ordered = got.rows.map((item) => ({ ...item, total: total(item.row) })).filter((item) => item.total > 0).sort((a, b) => b.total - a.total);
@@ -287,7 +297,7 @@ function stack(metric, { by, grain = "day" }) {
   option.tooltip.axisPointer = { type: "shadow" };
   option.tooltip.formatter = (points) => windowText(starts[points[0].dataIndex], got.grain) + [...points].reverse().filter((p) => p.value).map((p) => `\n${p.seriesName}  ${show(p.value, unit)}`).join("") + notesOn(starts[points[0].dataIndex], got.grain);
   const tone = (at) => (rest.length && at === bands.length - 1 ? 8 : at);
-  option.series = bands.map((band, at) => ({ type: "bar", stack: "all", name: band.name, color: ink.series[tone(at)], barCategoryGap: "22%", data: cols.map((column) => value(band, column)), markLine: at ? undefined : marks(metric, starts, got.grain),
+  option.series = bands.map((band, at) => ({ type: "bar", stack: "all", name: band.name, color: ink.series[tone(at)], barCategoryGap: "22%", barMaxWidth: 64, data: cols.map((column, place) => (METRICS[metric].kind === "fact" && starts[place] > LAST ? { value: value(band, column), itemStyle: { color: hatched(ink.series[tone(at)]) } } : value(band, column))), markLine: at ? undefined : marks(metric, starts, got.grain),
     itemStyle: { borderColor: ink.card, borderWidth: starts.length < 40 ? 0.5 : 0 } }));
   return { option, unit, grain: got.grain, note: got.note, head: [got.grain, ...bands.map((band) => band.name)], rows: starts.map((day, at) => [iso(day), ...bands.map((band) => value(band, cols[at]))]),
     legend: bands.map((band, at) => [band.name, `s${tone(at)}`]), say: `largest: ${bands[0].name}` };
@@ -295,31 +305,40 @@ function stack(metric, { by, grain = "day" }) {
 
 const place = (key) => { const first = parseInt(key, 10); return Number.isNaN(first) ? 99 : first; };
 
-function rank(metric, { by, grain = "day", measure = "value", ordered, skip }) {
+function rank(metric, { by, grain = "day", measure = "value", ordered, skip, latest }) {
   const got = answer(metric, grain, by), { unit, kind } = METRICS[metric];
   if (!got) return null;
-  const [from, to] = wideRange(got, state.from, state.to);
+  const [from, to] = latest ? [state.to - SPAN[got.grain] + 1, state.to] : range(metric, got);
   let items = got.rows.map(({ row, key }) => ({ key: key[0], ...summary(metric, got, row, measure, from, to) })).filter((item) => !nothing(item.value) && item.key !== skip);
   if (!items.length) return null;
-  const how = items[0].how;
+  const most = items.reduce((best, item) => (item.windows > best.windows ? item : best)), uneven = items.some((item) => item.windows < most.windows);
+  const how = kind === "count" && !latest ? "" : most.how, gaps = uneven ? "a row counts only on the days on which it could be shown" : "";
   items.sort(ordered ? (a, b) => place(a.key) - place(b.key) : (a, b) => (a.key === "(other)") - (b.key === "(other)") || b.value - a.value);
   const more = items.length - 14;
   if (more > 0) items = items.slice(0, 14);
+  return bars(metric, by, items, [got.note, how, gaps, more > 0 ? `${more} smaller ${more > 1 ? "ones are" : "one is"} not drawn` : ""].filter(Boolean).join(" · "), got.grain, measure);
+}
+
+function bars(metric, by, items, note, grain, measure = "value") {
+  const { unit } = METRICS[metric];
   const option = frame(unit, null);
   option.grid.right = 62; option.grid.top = 6;
   option.yAxis = { type: "category", inverse: true, data: items.map((item) => label(by, item.key)), axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: ink.ink, width: 168, overflow: "truncate" } };
   option.xAxis = { type: "value", show: false, min: 0 };
   option.tooltip.trigger = "item";
-  option.tooltip.formatter = (p) => `${p.name}  ${show(p.value, unit)}\n${items[p.dataIndex].how}`;
+  option.tooltip.formatter = (p) => `${p.name}  ${show(p.value, unit)}${items[p.dataIndex].how && "\n" + items[p.dataIndex].how}`;
   option.series = [{ type: "bar", data: items.map((item) => ({ value: item.value, itemStyle: { color: item.key === "(other)" ? ink.series[8] : ink.series[0], opacity: state.filters.some(([n, v]) => n === by && v !== item.key) ? 0.35 : 1 } })), barMaxWidth: 18, itemStyle: { borderRadius: [0, 3, 3, 0] },
     label: { show: true, position: "right", color: ink.ink, fontSize: 12, formatter: (p) => show(p.value, unit, true) } }];
   option.yAxis.axisLabel.fontSize = 12;
-  return { option, unit, grain: got.grain, note: [got.note, kind === "count" ? "" : how, more > 0 ? `${more} smaller ${more > 1 ? "ones are" : "one is"} not drawn` : ""].filter(Boolean).join(" · "), head: [NAMES[by], measure === "value" ? METRICS[metric].title : measure], rows: items.map((item) => [label(by, item.key), item.value]), legend: [], say: `highest: ${label(by, items[0].key)}`, height: items.length * 27 + 12 };
+  return { option, unit, grain, note, head: [NAMES[by], measure === "value" ? METRICS[metric].title : measure], rows: items.map((item) => [label(by, item.key), item.value]), legend: [], say: `highest: ${label(by, items[0].key)}`, height: items.length * 27 + 12 };
 }
 
 function funnel(metric, spec) {
-  const drawn = rank(metric, { ...spec, ordered: 1 });
-  if (!drawn) return null;
+  const got = answer(metric, spec.grain, spec.by), last = got && columns(got.cube, got.grain, -1e6, state.to).at(-1);
+  if (last === undefined || last === null) return null;
+  const steps = got.rows.map(({ row, key }) => [key[0], number(got.cube, "value", row, last)]).filter(([key, value]) => !nothing(value) && key !== "(other)").sort();
+  if (!steps.length) return null;
+  const drawn = bars(metric, spec.by, steps.map(([key, value]) => ({ key, value, how: "" })), windowText(got.cube.at[last], got.grain) + (got.rows.some(({ row, key }) => key[0] === "(other)" && !nothing(number(got.cube, "value", row, last))) ? " · further steps are hidden: too few accounts" : ""), got.grain);
   const top = drawn.rows[0][1];
   drawn.rows.forEach((row) => row.push(row[1] / top));
   drawn.head.push("of the first step");
@@ -387,7 +406,7 @@ function map(metric, { by, grain }) {
     echarts.registerMap("world", { type: "FeatureCollection", features: shapes });
     worldKnown = true;
   }
-  const got = answer(metric, grain, by), [from, to] = wideRange(got, state.from, state.to);
+  const got = answer(metric, grain, by), [from, to] = range(metric, got);
   const data = got.rows.map(({ row, key }) => ({ name: key[0], ...summary(metric, got, row, "value", from, to) })).filter((item) => /^[A-Z]{2}$/.test(item.name) && item.name !== "ZZ" && item.value);
   if (!data.length) return null;
   const option = frame(drawn.unit, null);
@@ -477,8 +496,9 @@ function tile(text) {
   const grain = ["day", "week", "period"].find((size) => Object.keys(D.tables).some((name) => name.startsWith(`${metric}|${size}|`))) ?? (/^(week|period):/.exec(entry.tables)?.[1] ?? "day");
   const got = answer(metric, grain, entry.kind === "fact" && !cube(metric, grain, "") ? (metric === "rejected" ? "reason" : "event") : "");
   const box = h("div", { class: "tile", "data-metric": text }, h("h3", {}, entry.title + (measure === "value" ? "" : `, ${measure}`)));
-  const over = (from, to) => (got?.rows.length > 1 ? { value: got.rows.reduce((sum, { row }) => sum + (summary(metric, got, row, measure, from, to).value ?? 0), 0), how: `in ${to - from + 1} days`, windows: to - from + 1 } : got?.rows.length ? summary(metric, got, got.rows[0].row, measure, from, to) : { value: null });
-  const now = over(state.from, state.to);
+  const over = (from, to) => (got?.rows.length > 1 ? { value: got.rows.reduce((sum, { row }) => sum + (summary(metric, got, row, measure, from, to).value ?? 0), 0), how: `in ${columns(got.cube, got.grain, from, to).length} days`, windows: columns(got.cube, got.grain, from, to).length } : got?.rows.length ? summary(metric, got, got.rows[0].row, measure, from, to) : { value: null });
+  const [first, until] = entry.kind === "fact" && state.to === LAST ? [state.from, LAST + 3] : [state.from, state.to];
+  const now = over(first, until);
   if (nothing(now.value)) {
     const message = !D.run ? "No data yet" : !entry.collected ? "Not collected" : entry.kind === "fact" ? "Nothing counted" : grain !== "day" ? `No whole ${grain} yet` : `Hidden: under ${D.rule.accounts} accounts`;
     box.append(h("p", { class: "number none" }, message));
