@@ -21,8 +21,8 @@ from pipeline.io.storage import Found, Storage
 SWEEP_AFTER_SECONDS = 3600.0
 
 _OURS = re.compile(
-    r"[a-z_]+=\d{4}-\d\d-\d\d/(?:part-(?P<part>[0-9a-f]{12})-(?P<a>[0-9a-f]{32})\.parquet"
-    r"|\.part-(?P<hidden>[0-9a-f]{12})-(?P<b>[0-9a-f]{32})\.parquet\.tmp)"
+    r"[a-z_]+=\d{4}-\d\d-\d\d/(?:(?:part|sealed|final)-(?P<part>[0-9a-f]{12})-(?P<a>[0-9a-f]{32})\.parquet"
+    r"|\.(?:part|sealed|final)-(?P<hidden>[0-9a-f]{12})-(?P<b>[0-9a-f]{32})\.parquet\.tmp)"
 )
 
 

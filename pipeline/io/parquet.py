@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from enum import StrEnum
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,24 +17,56 @@ import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 131_072
 COMPRESSION = "zstd"
-STREAM_LEVEL = 1
-"""For files that live until their day is sealed: level 3 costs 20 % more and saves nothing."""
-SEALED_LEVEL = 3
+BLOOM_COLUMN = "subject"
+"""Sealed files say of a token that it is not in them without being read: for erasure."""
 TOKEN_COLUMNS = frozenset({"event_token", "subject", "session", "error_fingerprint"})
 UNIQUE_COLUMNS = frozenset({"event_token"})
 """Every value occurs once: a dictionary would only cost time."""
 
 
-def part_writer(sink: object, schema: pa.Schema, level: int = STREAM_LEVEL) -> pq.ParquetWriter:
-    """Open a Parquet writer with the lake's settings on `sink`; `level` is zstd's."""
+class PartKind(StrEnum):
+    """How a file came to be; the first word of its name."""
+
+    STREAM = "part"
+    """As the stream wrote it; it lives until its day is sealed."""
+    SEALED = "sealed"
+    """Sorted and deduplicated, while events of its day may still arrive."""
+    FINAL = "final"
+    """Sealed after the last regular arrival; event tokens are gone."""
+
+    @property
+    def level(self) -> int:
+        """The level of zstd: 3 costs 20 % more time, and saves nothing in small unsorted files."""
+        return 1 if self is PartKind.STREAM else 3
+
+
+_KINDS = {kind.value: kind for kind in PartKind}
+
+
+def kind_of(path: str) -> PartKind:
+    """Return how a file came to be, from its path; a name that is not ours counts as streamed.
+
+    >>> kind_of("event_date=2026-11-01/final-0123456789ab-0.parquet").name
+    'FINAL'
+    """
+    word = path.rpartition("/")[2].partition("-")[0]
+    return _KINDS.get(word, PartKind.STREAM)
+
+
+def part_writer(
+    sink: object, schema: pa.Schema, kind: PartKind = PartKind.STREAM
+) -> pq.ParquetWriter:
+    """Open a Parquet writer with the lake's settings on `sink`."""
     columns = leaf_paths(schema)
+    bloom = {BLOOM_COLUMN: True} if kind is not PartKind.STREAM else {}
     return pq.ParquetWriter(
         sink,
         schema,
         compression=COMPRESSION,
-        compression_level=level,
+        compression_level=kind.level,
         use_dictionary=[path for path, name in columns if name not in UNIQUE_COLUMNS],
         write_statistics=[path for path, name in columns if name not in TOKEN_COLUMNS],
+        bloom_filter_options={name: on for name, on in bloom.items() if name in schema.names},
         store_schema=True,
         version="2.6",
     )

@@ -9,6 +9,8 @@ from datetime import date
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from pipeline.io.parquet import PartKind, kind_of
+
 
 @dataclass(frozen=True, slots=True)
 class PartFile:
@@ -23,6 +25,11 @@ class PartFile:
     size: int
     added_ms: int
     """When the file was written, in milliseconds since 1970."""
+
+    @property
+    def kind(self) -> PartKind:
+        """Whether the stream wrote the file, or a seal."""
+        return kind_of(self.path)
 
 
 @dataclass(frozen=True, slots=True)

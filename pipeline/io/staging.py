@@ -19,7 +19,7 @@ from deltalake.transaction import AddAction
 
 from pipeline.errors import SliceExpired
 from pipeline.io.lake_faults import STORAGE_FAULTS, lake_problem
-from pipeline.io.parquet import ROWS_PER_GROUP, STREAM_LEVEL, part_writer
+from pipeline.io.parquet import ROWS_PER_GROUP, PartKind, part_writer
 from pipeline.io.storage import Storage
 
 ABANDON_AFTER_SECONDS = 30 * 60.0
@@ -70,9 +70,9 @@ class Staging:
         with self.open(day, rows.schema) as part:
             part.write(rows)
 
-    def open(self, day: date, schema: pa.Schema, level: int = STREAM_LEVEL) -> StagedWriter:
+    def open(self, day: date, schema: pa.Schema, kind: PartKind = PartKind.STREAM) -> StagedWriter:
         """Open a file that is written in several pieces, for rewrites of whole days."""
-        return StagedWriter(self, day, schema, level)
+        return StagedWriter(self, day, schema, kind)
 
     def check_age(self) -> None:
         """Raise SliceExpired if the files may have been swept since they were staged.
@@ -124,9 +124,9 @@ def add_action(file: StagedFile, partition: str, now: float) -> AddAction:
 class StagedWriter:
     """Writes one staged file; as a context manager it settles the file or removes everything."""
 
-    def __init__(self, staging: Staging, day: date, schema: pa.Schema, level: int) -> None:
-        self._staging, self._day, self._level = staging, day, level
-        name = f"part-{staging.writer}-{secrets.token_hex(16)}.parquet"
+    def __init__(self, staging: Staging, day: date, schema: pa.Schema, kind: PartKind) -> None:
+        self._staging, self._day, self._kind = staging, day, kind
+        name = f"{kind.value}-{staging.writer}-{secrets.token_hex(16)}.parquet"
         self._path = f"{staging.partition}={day.isoformat()}/{name}"
         self._hidden = staging.storage.hidden(self._path)
         self._schema = schema
@@ -135,11 +135,17 @@ class StagedWriter:
     def __enter__(self) -> StagedWriter:
         try:
             self._file = self._staging.storage.create(self._hidden)
-            self._parquet = part_writer(self._file, self._schema, self._level)
+            self._parquet = part_writer(self._file, self._schema, self._kind)
         except STORAGE_FAULTS as error:
             self._give_up()
             raise self._problem(error) from None
         return self
+
+    @property
+    def size(self) -> int:
+        """Bytes that have reached the file so far; what is buffered is not counted."""
+        size: int = self._file.tell()
+        return size
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Append rows of the file's schema."""

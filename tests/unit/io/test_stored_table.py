@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import RewriteConflict, SliceExpired
 from pipeline.io.lake import Lake
 from pipeline.io.orphans import SWEEP_AFTER_SECONDS
-from pipeline.io.parquet import SEALED_LEVEL
+from pipeline.io.parquet import PartKind
 from pipeline.io.staging import ABANDON_AFTER_SECONDS, Clock
 from tests.unit.io.lakes import (
     DAYS,
@@ -50,7 +50,7 @@ def without(lake: Lake, *gone: str) -> None:
     staging = table.staging()
     rows = pa.concat_tables([table.storage.read(file.path) for file in files])
     keep = [subject not in gone for subject in rows["subject"].to_pylist()]
-    with staging.open(DAYS[0], rows.schema, SEALED_LEVEL) as part:
+    with staging.open(DAYS[0], rows.schema, PartKind.SEALED) as part:
         part.write(rows.filter(pa.array(keep)))
     table.rewrite(files, staging, metadata={"job": "test"})
 
@@ -171,6 +171,15 @@ def test_committed_files_are_never_swept_however_old(lake: Lake, root: Path) -> 
         age(root / name, 90 * 86_400)
     assert lake.recover() == 0
     assert globbed(root) == expected(0, 10)
+
+
+def test_what_a_crash_left_before_the_first_commit_is_removed(lake: Lake, root: Path) -> None:
+    table_of(lake).stage(batch(0, 10))
+    assert len(files_of(root)) == 2
+    lake.writer.leftovers = True
+    lake.close()
+    assert Lake(str(root), state=root.parent / "state").recover() == 2
+    assert files_of(root) == []
 
 
 def test_one_state_folder_may_serve_two_lakes(tmp_path: Path) -> None:
