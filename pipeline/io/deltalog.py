@@ -165,7 +165,7 @@ class DeltaLog:
         return set(paths) <= set(named)
 
     def history(self) -> tuple[CommitRecord, ...]:
-        """Return the commits that the log still holds, oldest first; at least the last two days'."""
+        """Return the commits that the log still holds (at least two days), oldest first."""
         table = self.load()
         if table is None:
             return ()

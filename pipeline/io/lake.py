@@ -66,31 +66,19 @@ class Lake:
 
     def stored_events(self) -> tuple[str, ...]:
         """Name the events that have a table, in alphabetical order."""
-        with lake_faults("The lake could not be listed", self.root):
-            if self.local:
-                folder = Path(self.root) / "events"
-                names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-            else:
-                files = pafs.PyFileSystem(DeltaStorageHandler(f"{self.root}/events", self._options))
-                found = files.get_file_info(pafs.FileSelector("", allow_not_found=True))
-                names = [info.base_name for info in found if info.type == pafs.FileType.Directory]
-        return tuple(
-            name
-            for name in sorted(names)
-            if DeltaLog(f"{self.root}/events/{name}", self._options, STORED, "", "").load()
-        )
+        return tuple(name for name in self._event_folders() if self._events_log(name).load())
 
     def stored(self, event: str) -> EventTable:
         """Return an event's table with the columns that it has, whatever the schemas say today.
 
         Raises LakeError if the table was not created yet.
         """
-        uri = f"{self.root}/events/{event}"
-        table = DeltaLog(uri, self._options, STORED, "", "").load()
+        log = self._events_log(event)
+        table = log.load()
         if table is None:
             raise LakeError(
                 "There is no such table in the lake",
-                where=uri,
+                where=log.uri,
                 remedy="`telemetry status` lists the tables; a table appears with its first event.",
             )
         return self.events(event, pa.schema(table.schema().to_arrow()))
@@ -106,7 +94,7 @@ class Lake:
         Called by every process before it reads. Others wait for it, so that nobody adds rows
         while a plain glob could still see an uncommitted file with the same ones.
         """
-        tables: list[StoredTable] = [self.stored(event) for event in self.stored_events()]
+        tables: list[StoredTable] = [self.events(name, STORED) for name in self._event_folders()]
         tables.append(self.rejections())
         removed = 0
         if self._writers is not None:
@@ -126,6 +114,15 @@ class Lake:
             prepared.staging.discard()
         self._prepared.clear()
         self.writer.close()
+
+    def _event_folders(self) -> list[str]:
+        with lake_faults("The lake could not be listed", self.root):
+            if self.local:
+                folder = Path(self.root) / "events"
+                return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+            files = pafs.PyFileSystem(DeltaStorageHandler(f"{self.root}/events", self._options))
+            found = files.get_file_info(pafs.FileSelector("", allow_not_found=True))
+            return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
 
     def _events_log(self, event: str) -> DeltaLog:
         return DeltaLog(f"{self.root}/events/{event}", self._options, STORED, EVENT_DATE, event)

@@ -17,7 +17,7 @@ from deltalake.transaction import RemoveAction
 from pipeline.errors import RewriteConflict, TelemetryError
 from pipeline.io.deltalog import CommitRecord, CommitRefused, DeltaLog
 from pipeline.io.lake_faults import lake_faults
-from pipeline.io.orphans import Leftovers, of_dead, remove, sort_leftovers
+from pipeline.io.orphans import Leftovers, is_revealed, of_dead, remove, sort_leftovers
 from pipeline.io.snapshot import EMPTY, PartFile, Snapshot, take_snapshot
 from pipeline.io.staging import Staging
 from pipeline.io.storage import Found, Storage
@@ -113,9 +113,9 @@ class StoredTable:
 
     def leftovers(self) -> Leftovers:
         """Return the files that no commit names, told apart. Nothing is removed."""
-        listed = self._listed()
+        listed, named = self._listed_and_named()
         alive, now = self.writer.others_alive(), self.writer.clock.wall()
-        return sort_leftovers(listed, self._named(), alive, now)
+        return sort_leftovers(listed, named, alive, now)
 
     def sweep(self) -> int:
         """Remove orphans that are older than an hour; return how many."""
@@ -125,8 +125,7 @@ class StoredTable:
         """Remove what dead writers left uncommitted; return how many files."""
         if not dead:
             return 0
-        listed = self._listed()
-        return self._clear(of_dead(listed, self._named(), dead))
+        return self._clear(of_dead(*self._listed_and_named(), dead))
 
     def land(
         self,
@@ -192,8 +191,17 @@ class StoredTable:
     def _clear(self, files: Iterable[Found]) -> int:
         return remove(self.storage, files, self.log.uri)
 
-    def _named(self) -> frozenset[str]:
-        return frozenset(file.path for file in self.snapshot().files)
+    def _listed_and_named(self) -> tuple[tuple[Found, ...], frozenset[str]]:
+        """Return all files, and those that commits name: listed first, see `orphans`.
+
+        Without a log only hidden files are returned: others mean that the log was lost.
+        """
+        listed = self._listed()
+        table = self.log.load()
+        if table is None:
+            return tuple(found for found in listed if not is_revealed(found.path)), frozenset()
+        snapshot = take_snapshot(table, self.log.uri, self.log.partition)
+        return listed, frozenset(file.path for file in snapshot.files)
 
     def _listed(self) -> tuple[Found, ...]:
         with lake_faults("The lake's files could not be listed", self.log.uri):
