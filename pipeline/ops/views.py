@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -52,10 +53,18 @@ def visible(files: Iterable[PartFile], today: date) -> tuple[PartFile, ...]:
 
 
 def open_views(
-    views: Sequence[View], *, memory_mib: int = 2048, threads: int | None = None
+    views: Sequence[View],
+    *,
+    memory_mib: int = 2048,
+    threads: int | None = None,
+    spill: Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB in memory with the views, then lock it: no other file, network or setting."""
+    """Open DuckDB in memory with the views, then lock it: no other file, network or setting.
+
+    What does not fit into memory goes to the folder `spill`; without one the query fails.
+    """
     connection = duckdb.connect(":memory:")
+    connection.execute(f"SET temp_directory = {_text(str(spill or ''))}")
     connection.execute(f"SET memory_limit = '{memory_mib}MiB'")
     connection.execute("SET TimeZone = 'UTC'")
     if threads is not None:

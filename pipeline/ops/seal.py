@@ -1,0 +1,161 @@
+"""Make few, sorted, deduplicated files of a closed day.
+
+    open          until 2 h after the day ended       left alone
+    closed        while events of it may still arrive provisional seal: `sealed-*`, tokens kept
+    settled       nothing regular can arrive any more final seal: `final-*`, event tokens gone
+
+A duplicate is a row whose event token another row of the day has. Rows without a token (those of
+a final seal) are never duplicates, so what a backfill brings after the final seal is deduplicated
+only within itself. Sealing is idempotent; a day that got more files since is sealed again. The
+column `event_token` stays in every file, so that all files of a table have one schema.
+
+Unit of parallelism: a day of an event. A crash leaves the day as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.io.event_table import EVENT_DATE, EventTable
+from pipeline.io.parquet import ROWS_PER_GROUP, PartKind
+from pipeline.io.snapshot import PartFile
+from pipeline.io.staging import Staging
+from pipeline.ops.rewrite import Rewritten, retried
+from pipeline.ops.views import View, open_views, visible
+
+CLOSES_AFTER = timedelta(hours=2)
+TARGET_BYTES = 256 * 1024 * 1024
+"""A file is closed at this size; sealed files are meant to have 128 to 512 MiB."""
+TOKEN = "event_token"  # noqa: S105 - the name of a column
+SORTED_BY = ("route", "event_hour")
+"""Columns that queries filter on most, as far as the event has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The outcome for one day."""
+
+    event: str
+    day: date
+    kind: PartKind
+    files_before: int
+    files_after: int
+    rows: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """How days are sealed. `lateness` is how old an event may be when it arrives."""
+
+    lateness: timedelta = timedelta(days=7)
+    target_bytes: int = TARGET_BYTES
+    memory_mib: int = 2048
+    spill: Path | None = None
+    """Folder for what does not fit into memory; it is emptied again."""
+
+    def kind(self, day: date, now: datetime) -> PartKind:
+        """Return what a seal of `day` may be now; STREAM for a day that is still open."""
+        ended = datetime.combine(day + timedelta(days=1), time(), UTC) + CLOSES_AFTER
+        if now < ended:
+            return PartKind.STREAM
+        return PartKind.SEALED if now < ended + self.lateness else PartKind.FINAL
+
+    def due(self, files: Sequence[PartFile], now: datetime) -> PartKind | None:
+        """Return the seal that the files of one day need, or None if they need none."""
+        kind = self.kind(files[0].day, now)
+        if kind is PartKind.STREAM or all(file.kind in (kind, PartKind.FINAL) for file in files):
+            return None
+        return kind
+
+    def seal(
+        self,
+        event: str,
+        table: EventTable,
+        now: datetime,
+        days: Sequence[date] | None = None,
+        progress: Callable[[date], None] = lambda _: None,
+    ) -> Iterator[Sealed]:
+        """Seal every day of `event` that needs it, oldest first, or those of `days` alone.
+
+        Raises RewriteConflict, LakeError or EnvironmentProblem; days before are sealed then.
+        """
+        for day in {file.day: None for file in visible(table.snapshot().files, now.date())}:
+            if days is not None and day not in days:
+                continue
+            kinds: list[PartKind] = []
+
+            def attempt(day: date = day, kinds: list[PartKind] = kinds) -> Rewritten:
+                files = table.snapshot().by_day().get(day, ())
+                kind = self.due(files, now) if files else None
+                kinds[:] = [kind] if kind else []
+                return self._rewrite(event, table, files, kind) if kind else Rewritten()
+
+            progress(day)
+            done = retried(attempt, table)
+            if kinds:
+                yield Sealed(
+                    event,
+                    day,
+                    kinds[0],
+                    done.files_before,
+                    done.files_after,
+                    done.rows_after,
+                    done.rows_removed,
+                )
+
+    def _rewrite(
+        self, event: str, table: EventTable, files: Sequence[PartFile], kind: PartKind
+    ) -> Rewritten:
+        staging = table.staging()
+        self._write(staging, files[0].day, kind, self._sorted(event, table, files, kind))
+        before = sum(file.rows for file in files)
+        after = sum(file.rows for file in staging.files)
+        table.rewrite(
+            files,
+            staging,
+            metadata={"job": "seal", "kind": kind.value, "duplicates": before - after},
+        )
+        return Rewritten(len(files), len(staging.files), before, after)
+
+    def _write(
+        self, staging: Staging, day: date, kind: PartKind, batches: Iterator[pa.RecordBatch]
+    ) -> None:
+        batch = next(batches, None)
+        while batch is not None:
+            with staging.open(day, batch.schema, kind) as part:
+                while batch is not None and part.size < self.target_bytes:
+                    part.write(batch)
+                    batch = next(batches, None)
+
+    def _sorted(
+        self, event: str, table: EventTable, files: Sequence[PartFile], kind: PartKind
+    ) -> Iterator[pa.RecordBatch]:
+        stored = table.log.schema
+        local = "://" not in table.log.uri
+        paths = [file.path for file in files]
+        dataset = None if local else table.storage.dataset(paths, stored, EVENT_DATE)
+        written = pa.schema([field for field in stored if field.name != EVENT_DATE])
+        view = View(event, stored, EVENT_DATE, tuple(files), dataset)
+        with open_views([view], memory_mib=self.memory_mib, spill=self.spill) as database:
+            rows = database.sql(_query(event, written.names, kind))
+            assert rows is not None  # a SELECT has a result
+            for batch in rows.to_arrow_reader(ROWS_PER_GROUP):
+                yield batch.cast(written)
+
+
+def _query(event: str, columns: Sequence[str], kind: PartKind) -> str:
+    """Return one row for each event token, sorted; the rows without a token come all."""
+    token = f"NULL AS {TOKEN}" if kind is PartKind.FINAL else TOKEN
+    chosen = ", ".join(token if name == TOKEN else f'"{name}"' for name in columns)
+    order = ", ".join(f'"{name}"' for name in SORTED_BY if name in columns)
+    return (
+        f"SELECT {chosen} FROM ("
+        f"SELECT DISTINCT ON ({TOKEN}) * FROM {event} WHERE {TOKEN} IS NOT NULL "
+        f"UNION ALL SELECT * FROM {event} WHERE {TOKEN} IS NULL) ORDER BY {order}"
+    )
