@@ -63,7 +63,7 @@ check: install ## Everything that CI runs, from format to browser; stops at the 
 
 .PHONY: test
 test: install ## The fast tests, in under two minutes
-	$(call pytest,tests/unit tests/property tests/golden tests/rules,-n 2 -m 'not slow and not service')
+	$(call pytest,tests/unit tests/property tests/golden tests/schemas tests/rules,-n 2 -m 'not slow and not service')
 
 .PHONY: format
 format: install ## Is the code formatted?
@@ -95,8 +95,8 @@ property: install ## Laws: determinism, row counts, no leak
 	$(call pytest,tests/property,-n 2)
 
 .PHONY: golden
-golden: install ## Whole runs as data
-	$(call pytest,tests/golden)
+golden: install ## Examples as data: whole runs, schemas
+	$(call pytest,tests/golden tests/schemas)
 
 .PHONY: rules
 rules: install ## Layers, sizes, docs, public columns, erasure coverage
