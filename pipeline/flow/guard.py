@@ -9,6 +9,7 @@ as `internal`, and the others go on. Where it fails on whatever it is given, the
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -102,7 +103,15 @@ def _attempt(call: Callable[[], T]) -> tuple[tuple[T, ...], str | None]:
     except MemoryError:
         pass
     except Exception as error:
-        return (), type(error).__name__
+        kind = type(error).__name__
+        LOG.debug("%s, passing %s", kind, _places(error))
+        return (), kind
     raise TelemetryError(
         "the machine has no memory left for a slice", remedy="Lower flush.bytes, or add memory."
     )
+
+
+def _places(error: BaseException) -> str:
+    """Where an exception came from: places in code hold no values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)

@@ -1,27 +1,50 @@
-"""Processes to be killed: everything is imported once here, and each run is a fork of it.
+"""Processes to be killed: everything is imported once, and each run is a fork.
 
-`python tests/integration/nursery.py`; each line of standard input names a pickled `Ports`, each
-line of standard output is the id of the process that runs it. Nothing is opened before the fork,
-so a fork starts as a new process would, without the second that imports take.
+`python -m tests.integration.nursery` reads commands from standard input: a path of a pickled
+`Run` starts it and answers its process id, `wait PID` answers its exit code. Nothing is opened
+before the fork, so a fork starts as a new process would, without the second that imports take.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import TelemetryError
 from pipeline.flow.beam_import import import_beam
 from pipeline.flow.ports import Ports
 from pipeline.flow.signals import stop_on_signals
 from tests.integration.runs import schemas
+
+
+def nothing() -> None:
+    """Change nothing in a fork."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a fork does, and what it does to itself before."""
+
+    ports: Ports
+    before: Callable[[], None] = nothing
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a fork ended."""
+
+    code: int
+    summary: dict[str, Any]
+    error: TelemetryError | None
 
 
 @dataclass
@@ -32,22 +55,27 @@ class Nursery:
     folder: Path
     count: int = 0
 
-    def start(self, ports: Ports) -> int:
+    def start(self, ports: Ports, before: Callable[[], None] = nothing) -> int:
         """Start a run and return its process id."""
         self.count += 1
-        path = self.folder / f"ports-{self.count}"
-        path.write_bytes(pickle.dumps(ports))
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{path}\n".encode())
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        path = self.folder / f"run-{self.count}"
+        path.write_bytes(pickle.dumps(Run(ports, before)))
+        return self._ask(str(path))
 
     def wait(self, pid: int) -> int:
         """Wait for a run's end; its exit code, or minus the signal that ended it."""
+        return self._ask(f"wait {pid}")
+
+    def run(self, ports: Ports, before: Callable[[], None] = nothing) -> Done:
+        """Run to the end."""
+        code = self.wait(self.start(ports, before))
+        path = self.folder / f"run-{self.count}.done"
+        return Done(code, *pickle.loads(path.read_bytes()))
+
+    def _ask(self, words: str) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"wait {pid}\n".encode())
+        self.process.stdin.write(f"{words}\n".encode())
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
@@ -56,10 +84,9 @@ class Nursery:
 def nursery(folder: Path) -> Iterator[Nursery]:
     """A nursery that keeps its files in `folder`."""
     folder.mkdir(exist_ok=True)
-    root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.integration.nursery"],
-        cwd=root,
+        cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -69,17 +96,23 @@ def nursery(folder: Path) -> Iterator[Nursery]:
         process.communicate()
 
 
-def _run(path: str) -> int:
+def _run(path: Path) -> int:
     from pipeline.flow.embedded import run_here
 
-    ports = pickle.loads(Path(path).read_bytes())
+    run: Run = pickle.loads(path.read_bytes())
+    run.before()
+    told: tuple[dict[str, Any], TelemetryError | None]
     try:
         with stop_on_signals() as stop:
-            run_here(ports, stop)
+            summary = run_here(run.ports, stop)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        more = {"unread_bytes": summary.unread_bytes, "peak_mib": peak}
+        told = {**summary.as_dict(), **more}, None
+        code = summary.exit_code
     except TelemetryError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+        told, code = ({}, error), error.exit_code
+    path.with_suffix(".done").write_bytes(pickle.dumps(told))
+    return code
 
 
 def main() -> None:
@@ -99,7 +132,7 @@ def main() -> None:
             code = 1
             try:
                 os.dup2(2, 1)
-                code = _run(word)
+                code = _run(Path(word))
             except BaseException:  # a fork must not go on in the loop of its parent
                 traceback.print_exc()
             finally:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -138,3 +140,32 @@ def _key(keys: Opener[LocalKeystore], name: str) -> bytes:
 
 def _optout(keys: Opener[LocalKeystore], state: Path) -> OptOutFile:
     return OptOutFile(state / "optout.ndjson", keys().permanent_key("optout"))
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    """The words of a run from `<folder>/in` into `<folder>/lake`."""
+    return [
+        *(sys.executable, "-m", "pipeline.cli", "run", "--json"),
+        *("--input", str(folder / "in"), "--event", EVENT),
+        *("--lake", str(folder / "lake"), "--state", str(folder / "state")),
+        *("--now", NOW.isoformat(), *words),
+    ]
+
+
+def children_of(pid: int) -> list[int]:
+    """Ids of the processes that a process has started."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in listed]
+
+
+def commits_of(folder: Path) -> int:
+    """How many commits the event's table has; its creation is one."""
+    return len(list((folder / "lake" / "events" / EVENT / "_delta_log").glob("*.json")))
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for something that has to happen."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "nothing happens"
+        time.sleep(0.01)

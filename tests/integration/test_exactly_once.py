@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,16 @@ from pipeline.flow.embedded import run_here
 from pipeline.flow.signals import Stop
 from tests.integration.crashing import MOMENTS, CrashingLake, UncheckedLake
 from tests.integration.nursery import Nursery, nursery
-from tests.integration.runs import expected, globbed, good, make_ports, messages, stored
+from tests.integration.runs import (
+    commits_of,
+    expected,
+    globbed,
+    good,
+    make_ports,
+    messages,
+    stored,
+    wait_until,
+)
 
 KILLS = 24
 LIVES = 0.8
@@ -45,17 +54,6 @@ def fill(folder: Path, *counts: int) -> list[range]:
 def finish(folder: Path) -> None:
     """Read what is left, in this process."""
     run_here(make_ports(folder, slice_bytes=64 << 20), Stop())
-
-
-def commits_of(folder: Path) -> int:
-    return len(list((folder / "lake/events/api_request/_delta_log").glob("*.json")))
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, "nothing happens"
-        time.sleep(0.01)
 
 
 @pytest.mark.slow
