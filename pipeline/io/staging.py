@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -131,11 +132,14 @@ class StagedWriter:
         self._hidden = staging.storage.hidden(self._path)
         self._schema = schema
         self._rows = 0
+        self._closing = ExitStack()
 
     def __enter__(self) -> StagedWriter:
         try:
             self._file = self._staging.storage.create(self._hidden)
+            self._closing.callback(self._file.close)
             self._parquet = part_writer(self._file, self._schema, self._kind)
+            self._closing.callback(self._parquet.close)
         except STORAGE_FAULTS as error:
             self._give_up()
             raise self._problem(error) from None
@@ -172,6 +176,9 @@ class StagedWriter:
         self._staging.files.append(staged)
 
     def _give_up(self) -> None:
+        # Closing writes what is left, which may fail as the writing did.
+        with suppress(*STORAGE_FAULTS):
+            self._closing.close()
         self._staging.files.append(StagedFile(self._path, self._hidden, self._day, 0, 0))
         self._staging.discard()
         self._staging.files.clear()

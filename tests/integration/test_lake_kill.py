@@ -79,7 +79,7 @@ def test_a_kill_at_any_moment_of_a_commit_loses_and_doubles_nothing(tmp_path: Pa
 
 @pytest.mark.slow
 def test_kills_at_random_times_with_two_writers_lose_and_double_nothing(tmp_path: Path) -> None:
-    total, kills = 3000, 0
+    total, kills = 600, 0
     rng = random.Random(7)
     running: list[subprocess.Popen[str]] = []
     while kills < 24:
@@ -91,7 +91,7 @@ def test_kills_at_random_times_with_two_writers_lose_and_double_nothing(tmp_path
         victim.kill()
         victim.communicate()
         kills += victim.returncode == KILLED
-        total += 150
+        total += 60
     for process in running:
         process.communicate(timeout=120)
     finish(worker(tmp_path, total))
