@@ -40,9 +40,7 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
         Entry("kafka", "kafka", "Record messages of a topic that are lost."),
         Entry("status", "status", "Show positions, lag, rows, keys and opt-out freshness."),
     ),
-    "Keep the lake": (
-        Entry("seal", "seal", "Sort, deduplicate and compact closed days."),
-    ),
+    "Keep the lake": (Entry("seal", "seal", "Sort, deduplicate and compact closed days."),),
     "Look at data": (
         Entry("sql", "sql", "Query the lake's snapshot with DuckDB."),
         Entry("schema", "schema", "List events, explain what is stored and why, print DDL."),
