@@ -103,7 +103,7 @@ def test_an_unknown_name_is_refused_with_a_suggestion(
         'public_ranges = ["8.8.8.0/24"]',
         'public_ranges = ["10.0.0.0/8"]',
         'trusted_proxies = ["10.0.0.1/8"]',
-        'trusted_proxies = [10]',
+        "trusted_proxies = [10]",
     ],
 )
 def test_floors_and_ceilings_cannot_be_crossed(tmp_path: Path, line: str) -> None:
