@@ -18,10 +18,10 @@ from pipeline.events.model import Offsets
 from pipeline.events.schema import EventSchema
 from pipeline.events.strict import Record, StrictDecoder
 
-MIN_MESSAGES: Final = 256
+MIN_MESSAGES: Final = 32
 """Fewer messages of one layout are not worth the fixed cost of matching them."""
-MAX_LAYOUTS: Final = 48
-MAX_TRIALS: Final = 8
+MAX_LAYOUTS: Final = 128
+MAX_TRIALS: Final = 32
 """New layouts looked for in one block."""
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.events.model import UNREADABLE, Reason
-from pipeline.events.schema import TEXT_LIMIT, EventSchema, Field, FieldType
+from pipeline.events.schema import TEXT_LIMIT, EventSchema, FieldType
 from pipeline.events.times import parse_date, parse_time
 
 MAX_SIZE: Final = 64 * 1024
@@ -30,6 +30,9 @@ Value = str | int | float | list[str] | None
 """What a field of a `Record` holds: times as microseconds, dates as days since 1970."""
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
+
+_Read = tuple[Value, Reason | None]
+"""A field's value, and why it could not be read."""
 
 _BLANK = b" \t\r\n"
 _INTEGER_DIGITS = 19
@@ -55,7 +58,7 @@ class Record:
     """One value for each field of the newest schema, in its order."""
     nulled: tuple[tuple[str, str], ...]
     """(field, why) for each value that could not be read."""
-    undeclared: Mapping[str, Kind] = field(default_factory=dict)
+    undeclared: Mapping[str, Kind]
     """Names outside the newest schema; they serve the columnar path and go no further."""
 
 
@@ -124,8 +127,8 @@ class StrictDecoder:
     def __init__(self, schemas: tuple[EventSchema, ...]) -> None:
         """`schemas` are the versions of one event, ascending."""
         self._newest = schemas[-1]
-        self._schemas = {schema.version: schema for schema in schemas}
         self._names = {field.name: at for at, field in enumerate(self._newest.fields)}
+        self._plans = {schema.version: _plan(schema, self._names) for schema in schemas}
         self._parser = _Parser()
 
     def decode(self, message: bytes) -> Record | Reason:
@@ -157,24 +160,31 @@ class StrictDecoder:
         return value
 
     def _record(self, raw: dict[str, Json]) -> Record:
-        schema = self._schema(raw)
-        values: list[Value] = [None] * len(self._names)
+        plan = self._plans[self._version(raw)]
+        values: list[Value] = [None] * len(self._newest.fields)
         nulled: list[tuple[str, str]] = []
-        for declared in schema.fields:
-            value = raw.get(declared.name)
-            if value is None or value == "":
-                if declared.required:
-                    raise _Refused(Reason.MISSING_FIELD)
-                continue
-            read, problem = _READERS[declared.type](value)
-            if problem is not None:
-                _refuse_if_needed(declared, problem)
-                nulled.append((declared.name, problem.value))
-            values[self._names[declared.name]] = read
-        undeclared = {name: _kind(value) for name, value in raw.items() if name not in self._names}
+        undeclared: dict[str, Kind] = {}
+        for name, value in raw.items():
+            declared = plan.fields.get(name)
+            if declared is None:
+                if name not in self._names:
+                    undeclared[name] = _kind(value)
+            elif value is None or value == "":
+                continue  # not reported
+            elif declared.text and type(value) is str:
+                values[declared.at] = value
+            else:
+                values[declared.at], problem = declared.read(value)
+                if problem is not None:
+                    if declared.decisive:
+                        raise _Refused(problem)
+                    nulled.append((name, problem.value))
+        for at in plan.required:
+            if values[at] is None:
+                raise _Refused(Reason.MISSING_FIELD)
         return Record(tuple(values), tuple(nulled), undeclared)
 
-    def _schema(self, raw: dict[str, Json]) -> EventSchema:
+    def _version(self, raw: dict[str, Json]) -> int:
         event, version = raw.get("event"), raw.get("version")
         if event is None or event == "":
             raise _Refused(Reason.MISSING_FIELD)
@@ -186,19 +196,43 @@ class StrictDecoder:
             raise _Refused(Reason.MISSING_FIELD)
         if isinstance(version, bool) or not isinstance(version, int):
             raise _Refused(Reason.INVALID_TYPE)
-        schema = self._schemas.get(version)
-        if schema is None:
+        if version not in self._plans:
             raise _Refused(Reason.UNKNOWN_VERSION)
-        return schema
+        return version
 
 
-def _refuse_if_needed(declared: Field, problem: Reason) -> None:
-    """Refuse the message when the field may not be missing, or decides whose event it is.
+class _Declared(NamedTuple):
+    """How one field of one schema version is read."""
 
-    An account id that is a number must not become "no account": it would pass the opt-out.
-    """
-    if declared.required or declared.type is FieldType.IDENTIFIER:
-        raise _Refused(problem)
+    at: int
+    """Index in a `Record`."""
+    text: bool
+    """A text is the value as it stands."""
+    read: Callable[[Json], _Read]
+    decisive: bool
+    """Refuse the message when the value cannot be read: it may not be missing, or it decides
+    whose event it is. An account id that is a number must not become "no account", which would
+    pass the opt-out."""
+
+
+class _Plan(NamedTuple):
+    """How the messages of one schema version are read."""
+
+    fields: Mapping[str, _Declared]
+    required: tuple[int, ...]
+
+
+def _plan(schema: EventSchema, places: Mapping[str, int]) -> _Plan:
+    fields = {
+        field.name: _Declared(
+            places[field.name],
+            field.type in (FieldType.STRING, FieldType.IDENTIFIER),
+            _READERS[field.type],
+            field.required or field.type is FieldType.IDENTIFIER,
+        )
+        for field in schema.fields
+    }
+    return _Plan(fields, tuple(places[field.name] for field in schema.fields if field.required))
 
 
 def _check_depth(message: bytes) -> None:
@@ -240,10 +274,6 @@ def _kind(value: Json) -> Kind:
     if isinstance(value, int | float):
         return Kind.NUMBER
     return Kind.NESTED
-
-
-_Read = tuple[Value, Reason | None]
-"""A field's value, and why it could not be read."""
 
 
 def _read_text(value: Json) -> _Read:
