@@ -17,7 +17,7 @@ from pipeline.events.model import CleanBatch, Reason, Slice, Span, Stage
 from pipeline.events.schema import EventSchema
 from pipeline.flow.ports import FixedClock, Ports
 from pipeline.io.resources import load_catalogue, load_schemas
-from pipeline.io.source import Clock, Pace, Position, Shard
+from pipeline.io.source import Clock, Pace, Position, Shard, Source
 from pipeline.privacy.epochs import Epoch
 from pipeline.privacy.optout import OptOutState
 from pipeline.privacy.policy import Policy
@@ -116,6 +116,7 @@ class MemoryLake:
 class MemoryOptOut:
     fail_after: int | None = None
     asked: int = 0
+    state: OptOutState = field(default_factory=OptOutState)
 
     def load(self) -> OptOutState:
         return self.refresh(NOW)
@@ -124,7 +125,7 @@ class MemoryOptOut:
         self.asked += 1
         if self.fail_after is not None and self.asked > self.fail_after:
             raise OptOutStale("the opt-out list is too old", remedy="Look at its source.")
-        return OptOutState({})
+        return self.state
 
 
 class FixedKeys:
@@ -213,7 +214,7 @@ class World:
     optout: MemoryOptOut
 
 
-def world(*sources: MemorySource, **changes: object) -> World:
+def world(*sources: Source, **changes: object) -> World:
     """Ports around `sources` that read to the end, and what is behind them."""
     number = next(_NUMBERS)
     lake, optout = MemoryLake(), MemoryOptOut()
