@@ -22,7 +22,7 @@ from pipeline.ops.rollup_facts import Facts, fact_rows, hidden_rows, keep_rows
 from pipeline.ops.rollup_query import Datasets, DayFiles, Loaded, Pass, load, passes
 from pipeline.ops.rollup_registry import Metric, Registry, Window
 from pipeline.ops.rollup_values import KEYS, PUBLISHED, publish
-from pipeline.ops.rollup_windows import closed_spans
+from pipeline.ops.rollup_windows import Span, closed_spans, is_closed
 from pipeline.privacy.epochs import EpochKind, epoch_of
 from pipeline.privacy.gate import Rule
 from pipeline.privacy.revisions import newest, revise
@@ -273,6 +273,8 @@ def _manifest(
 ) -> dict[str, object]:
     inputs: dict[str, dict[str, str]] = {}
     for file in files:
+        if not is_closed(Span(file.day, file.day), now):
+            continue  # it must be due once more when it closes, whether or not it changes
         inputs.setdefault(file.event, {})[str(file.day)] = file.digest
     tables = [name for task in passes(registry, tuple(Window)) for name in table_ids(task)]
     run = {

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -121,14 +122,13 @@ def admit(
     """
     tally = _tally(contributions, dimensions)
     starts = tally.keys[START].to_numpy(zero_copy_only=False)
-    borders: list[int] = []
-    if len(starts):
-        borders = np.flatnonzero(np.append(True, starts[1:] != starts[:-1])).tolist()
+    new = np.append(True, starts[1:] != starts[:-1]) if len(starts) else np.zeros(0, bool)
+    borders = [*np.flatnonzero(new).tolist(), len(starts)]
     accounts, events, largest = _weigh(tally.cell, tally.account, tally.events, len(starts))
     passes = _passes(accounts, events, largest, rule)
     target = np.arange(len(starts))
     """The cell that stands for each cell; -1: not published; the first part of `(other)`."""
-    for first, stop in zip(borders, [*borders[1:], len(starts)], strict=True):
+    for first, stop in pairwise(borders):
         if not passes[first:stop].all():
             _settle(tally, slice(first, stop), accounts, passes, target, rule, bool(dimensions))
     kept = np.flatnonzero(target >= 0)

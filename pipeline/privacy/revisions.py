@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.privacy.gate import Rule
+from pipeline.privacy.gate import OTHER, Rule
 
 STEP = 20
 """A cell is corrected only when it has grown by at least this many accounts."""
@@ -29,22 +29,52 @@ def revise(published: pa.Table, fresh: pa.Table, rule: Rule, keys: Sequence[str]
     published before is published as it is, revision 0. In any other window a cell needs `STEP`
     more accounts than before, and a new cell as many as if it had been hidden with one account
     too few.
+
+    A window in which any named cell shrank or vanished, or which did not grow by `STEP` as a
+    whole, stays as it is: an erasure can move a cell's remaining accounts into `(other)`, or let
+    a cell pass that one account had dominated, and either would look like growth.
     """
     window = list(keys[:3])
-    seen = published.group_by(window, use_threads=False).aggregate([])
-    seen = seen.append_column("seen", pa.array([True] * seen.num_rows, pa.bool_()))
-    last = published.select([*keys, "accounts", "revision"]).rename_columns(
+    before = published.select([*keys, "accounts", "revision"]).rename_columns(
         [*keys, "last_accounts", "last_revision"]
     )
-    joined = fresh.drop_columns(["revision"]).join(seen, keys=window, join_type="left outer")
-    joined = joined.join(last, keys=list(keys), join_type="left outer")
-    before = pc.fill_null(joined["last_accounts"], rule.accounts - 1)
-    slack = rule.rounding // 2
-    grown = pc.greater_equal(pc.subtract(joined["accounts"], before), STEP + slack)
-    allowed = pc.or_(pc.is_null(joined["seen"]), grown)
-    revision = pc.add(pc.fill_null(pc.cast(joined["last_revision"], pa.int64()), -1), 1)
-    joined = joined.append_column("revision", pc.cast(revision, pa.int16()))
-    return joined.filter(allowed).select(fresh.column_names).cast(fresh.schema)
+    both = fresh.drop_columns(["revision"]).join(before, keys=list(keys), join_type="full outer")
+    last = pc.fill_null(both["last_accounts"], rule.accounts - 1)
+    now = pc.fill_null(both["accounts"], 0)
+    grown = pc.greater_equal(pc.subtract(now, last), STEP + rule.rounding // 2)
+    shrank = pc.and_(
+        pc.and_(pc.is_valid(both["last_accounts"]), pc.less(now, last)),
+        pc.not_equal(both[keys[-2]], OTHER),
+    )
+    both = both.append_column("grown", grown)
+    verdict = _verdict(both.append_column("shrank", pc.cast(shrank, pa.int64())), window, rule)
+    judged = both.join(verdict, keys=window, join_type="left outer")
+    allowed = pc.or_(judged["first"], pc.and_(judged["grows"], judged["grown"]))
+    revision = pc.add(pc.fill_null(pc.cast(judged["last_revision"], pa.int64()), -1), 1)
+    judged = judged.append_column("revision", pc.cast(revision, pa.int16()))
+    judged = judged.filter(pc.and_(allowed, pc.is_valid(judged["accounts"])))
+    return judged.select(fresh.column_names).cast(fresh.schema)
+
+
+def _verdict(both: pa.Table, window: Sequence[str], rule: Rule) -> pa.Table:
+    """Per window: whether it is published for the first time, and whether it grows as a whole."""
+    sums = both.group_by(list(window), use_threads=False).aggregate(
+        [
+            ("accounts", "sum"),
+            ("last_accounts", "sum"),
+            ("last_accounts", "count"),
+            ("shrank", "sum"),
+        ]
+    )
+    gain = pc.subtract(
+        pc.fill_null(sums["accounts_sum"], 0), pc.fill_null(sums["last_accounts_sum"], 0)
+    )
+    grows = pc.and_(
+        pc.equal(sums["shrank_sum"], 0), pc.greater_equal(gain, STEP + rule.rounding // 2)
+    )
+    verdict = sums.select(list(window))
+    verdict = verdict.append_column("first", pc.equal(sums["last_accounts_count"], 0))
+    return verdict.append_column("grows", grows)
 
 
 def newest(table: pa.Table, keys: Sequence[str]) -> pa.Table:
