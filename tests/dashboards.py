@@ -1,0 +1,61 @@
+"""Sites for the dashboard's tests: rollups of invented lakes, built into pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from pipeline.dashboard.annotations import Annotation
+from pipeline.dashboard.site import Published, build
+from pipeline.io.resources import load_metrics
+from pipeline.io.rollups import RollupStore
+from pipeline.ops.rollup import RollupSettings, roll_up
+from pipeline.ops.rollup_facts import Commit, Facts
+from pipeline.ops.rollup_registry import parse_registry
+from pipeline.ops.rollup_values import PUBLISHED
+from tests.lake_rows import EPOCH, SCHEMAS, World, write_lake
+
+LAST = date(2026, 11, 22)
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOTES = [
+    Annotation(date(2026, 11, 9), "incident", "Queue full in eu-central-1"),
+    Annotation(date(2026, 11, 16), "release", "v2v-turbo 2.1"),
+]
+REGISTRY = parse_registry(load_metrics(), EPOCH)
+
+
+def rolled_up(root: Path, days: int, requests: int, accounts: int) -> RollupStore:
+    """Publish a lake of that size whose last day is `LAST`."""
+    world = World(
+        LAST - timedelta(days=days - 1), days, requests, accounts, incident=date(2026, 11, 9)
+    )
+    files = write_lake(root, world) if days else []
+    store = RollupStore(str(root))
+    facts = Facts(
+        commits=[
+            Commit(
+                "session", 1, NOW - timedelta(hours=3), 1000, 970, {"not_json": 10}, {"opt_out": 20}
+            )
+        ],
+        newest_commit=NOW - timedelta(hours=3),
+        oldest_day=world.first,
+        epochs_live=2,
+        epochs_destroyed=1,
+        geo={"type": "Demo-Country", "built": "2026-11-01", "credit": "Countries: demo data."},
+    )
+    roll_up(REGISTRY, files, SCHEMAS, store, facts, RollupSettings(), NOW, time.monotonic)
+    return store
+
+
+def published(store: RollupStore) -> Published:
+    """Read the publications back, as the command does."""
+    manifest = store.manifest()
+    names = [metric.name for metric in REGISTRY.metrics.values()] if manifest else []
+    return Published({name: store.read(name, PUBLISHED) for name in names}, manifest)
+
+
+def site(store: RollupStore) -> Mapping[str, str]:
+    """Build the site."""
+    return build(published(store), NOTES, NOW)

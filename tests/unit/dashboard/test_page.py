@@ -1,0 +1,168 @@
+"""The page's data, its file, and its content security policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pytest
+
+from pipeline.dashboard.annotations import parse_annotations
+from pipeline.dashboard.data import day_number, page_data
+from pipeline.dashboard.page import render
+from pipeline.dashboard.site import Published, build
+from pipeline.errors import SettingsError
+from tests.dashboards import NOTES, NOW, REGISTRY, published, rolled_up
+from tests.unit.dashboard.shapes import faults
+
+SCHEMA = json.loads(files("pipeline.dashboard").joinpath("page.schema.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    return published(rolled_up(tmp_path_factory.mktemp("full"), 14, 30_000, 500))
+
+
+@pytest.fixture(scope="module")
+def page(full: Published) -> str:
+    return build(full, NOTES, NOW)["index.html"]
+
+
+def block(page: str, name: str) -> Any:
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.S)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_data_block_is_as_its_schema_says(full: Published, page: str) -> None:
+    assert list(faults(block(page, "data"), SCHEMA, SCHEMA)) == []
+
+
+def test_the_data_of_an_empty_lake_is_as_its_schema_says(tmp_path: Path) -> None:
+    for store in (Published({}, {}), published(rolled_up(tmp_path, 0, 0, 1))):
+        data = page_data(store.tables, store.manifest, [], NOW)
+        assert list(faults(data, SCHEMA, SCHEMA)) == []
+        assert data["last_day"] is None
+
+
+def test_every_number_of_the_data_is_one_of_the_rollups(full: Published, page: str) -> None:
+    tables: Mapping[str, Any] = block(page, "data")["tables"]
+    compared = 0
+    for name, cube in tables.items():
+        metric, grain, cut = name.split("|")
+        table = full.tables[metric]
+        table = table.filter(pc.and_(pc.equal(table["grain"], grain), pc.equal(table["cut"], cut)))
+        for row in table.to_pylist():
+            key = [row["key1"], row["key2"]][: len(cut.split(",")) if cut else 0]
+            line = cube["keys"].index(key)
+            column = cube["at"].index(day_number(row["first_day"]))
+            for measure in ("value", "numerator", "denominator", "p50", "p90", "p95", "p99"):
+                if measure in cube:
+                    expected = row[measure]
+                    found = cube[measure][line][column]
+                    assert (found is None) == (expected is None)
+                    assert found is None or found == pytest.approx(expected, abs=1e-6)
+                    compared += 1
+    assert compared > 5_000
+
+
+def test_the_policy_allows_the_pages_own_script_and_style_and_no_request(page: str) -> None:
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    assert policy
+    assert policy[1].startswith("default-src 'none'")
+    assert "unsafe" not in policy[1]
+    assert "http" not in policy[1]
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.S)
+    styles = re.findall(r"<style>(.*?)</style>", page, re.S)
+    assert len(scripts) == 2
+    assert len(styles) == 1
+    for text in [*scripts, *styles]:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy[1]
+
+
+def test_the_page_names_no_other_place(page: str) -> None:
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", page)
+    assert "@import" not in page
+    assert "url(" not in page.split("<script")[0]
+
+
+def test_text_cannot_leave_the_data_block(full: Published) -> None:
+    hostile = "</script><script>alert(1)</script><!--"
+    data = page_data(full.tables, full.manifest, NOTES, NOW) | {"notice": hostile}
+    page = render(data)
+    assert hostile not in page
+    assert block(page, "data")["notice"] == hostile
+
+
+def test_equal_data_gives_equal_bytes(full: Published, page: str) -> None:
+    assert build(full, NOTES, NOW)["index.html"] == page
+
+
+def test_the_page_stays_below_one_and_a_half_megabytes(page: str) -> None:
+    assert len(page.encode()) < 1_500_000
+
+
+def test_every_metric_has_a_file_for_other_tools(full: Published) -> None:
+    built = build(full, NOTES, NOW)
+    assert {f"metrics/{name}.json" for name in REGISTRY.metrics} | {"index.html"} == set(built)
+    rows = json.loads(built["metrics/requests.json"])
+    totals = [row for row in rows if row["cut"] == ""]
+    assert len(totals) == 14
+    assert set(totals[0]) == {"time", "grain", "cut", "key1", "key2", "value"}
+
+
+def test_every_metric_of_the_page_is_in_the_registry() -> None:
+    script = files("pipeline.dashboard").joinpath("page.js").read_text("utf-8")
+    layout = script[script.index("const PAGES") : script.index("// ---- values")]
+    drawn = set(
+        re.findall(r'\["(?:trend|stack|rank|heat|hours|map|funnel|facts|hidden)", "(\w+)"', layout)
+    )
+    tiles = {
+        name.split()[0]
+        for line in re.findall(r'^    \[("[^\[]*)\], \[', layout, re.M)
+        for name in re.findall(r'"([^"]+)"', line)
+    }
+    assert drawn
+    assert drawn | tiles <= set(REGISTRY.metrics)
+    unseen = set(REGISTRY.metrics) - drawn - tiles
+    assert unseen <= {"freshness", "bytes_in"}
+
+
+def test_the_script_stays_small() -> None:
+    script = files("pipeline.dashboard").joinpath("page.js").read_text("utf-8")
+    assert len(script.splitlines()) < 660
+
+
+def test_annotations_load_in_order() -> None:
+    text = (
+        '[[annotation]]\nday = 2026-11-16\nkind = "release"\ntext = "b"\n'
+        '[[annotation]]\nday = 2026-11-09\nkind = "incident"\ntext = "a"\n'
+    )
+    assert [note.day for note in parse_annotations(text, "f")] == [
+        date(2026, 11, 9),
+        date(2026, 11, 16),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "day =", "other = 1", '[[annotation]]\nday = "2026-11-09"\nkind = "note"\ntext = "a"',
+        '[[annotation]]\nday = 2026-11-09\nkind = "party"\ntext = "a"',
+        '[[annotation]]\nday = 2026-11-09\nkind = "note"\ntext = ""',
+        '[[annotation]]\nday = 2026-11-09\nkind = "note"',
+        '[[annotation]]\nday = 2026-11-09T10:00:00Z\nkind = "note"\ntext = "a"',
+    ],
+)  # fmt: skip
+def test_annotations_that_do_not_fit_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"annotations do not load at notes\.toml"):
+        parse_annotations(text, "notes.toml")
