@@ -27,8 +27,9 @@ def command() -> None:
 
 @command.command()
 @click.option("--once", is_flag=True, help="Serve what is there as of now, and exit.")
+@click.option("--accept-loss", is_flag=True, help="Go on although requests were lost.")
 @configured
-def serve(call: Invocation, once: bool) -> None:
+def serve(call: Invocation, once: bool, accept_loss: bool) -> None:
     """Read requests with account ids, put tokens on the opt-out topic, queue the rest.
 
     Also sends the heartbeats without which pipelines stop reading after 15 minutes: let it run
@@ -42,7 +43,7 @@ def serve(call: Invocation, once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     total = Served()
-    service = _open_service(call)
+    service = _open_service(call, accept_loss)
     try:
         while not stopping.is_set():
             served = service.serve(call.now(), wait=0.5)
@@ -83,7 +84,7 @@ def _queue(call: Invocation) -> RequestQueue:
     return RequestQueue(call.settings.need_state() / "requests.ndjson")
 
 
-def _open_service(call: Invocation) -> RequestService:
+def _open_service(call: Invocation, accept_loss: bool) -> RequestService:
     from pipeline.io.kafka_requests import RequestService
     from pipeline.privacy.epochs import EpochKind
 
@@ -92,11 +93,11 @@ def _open_service(call: Invocation) -> RequestService:
     return RequestService(
         list_access(settings),
         settings.kafka.requests_topic,
-        settings.kafka.requests_group,
         optouts=open_optout_writer(call),
         queue=_queue(call),
         keys=open_keystore(settings, call.now),
         epochs=EpochKind(settings.privacy.epoch),
+        accept_loss=accept_loss,
     )
 
 

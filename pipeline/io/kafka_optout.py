@@ -9,6 +9,7 @@ reading, too, until its key is written anew or deleted: it may be somebody's opt
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -26,6 +27,9 @@ from pipeline.privacy.optout import OptOutState, Standing
 
 HEARTBEAT = b"heartbeat"
 """Key of the message that says: there is no other news. A token never looks like it."""
+
+POSITION = b"position/"
+"""Prefix of the keys under which the service of requests keeps how far it has read."""
 
 STALE_AFTER = timedelta(minutes=15)
 TAIL_SECONDS = 1.0
@@ -61,6 +65,8 @@ class OptOutTopic:
         self._newest_ms = 0
         self._looked_at = float("-inf")
         self._loaded = False
+        self.served: dict[str, int] = {}
+        """Next offset by `<topic>/<partition>` of the requests that the list includes."""
 
     def load(self) -> OptOutState:
         """Read the list to its end as of now. Raises OptOutStale; see `refresh`."""
@@ -204,6 +210,10 @@ class OptOutTopic:
                 # A clock that is ahead must not hide a silence that comes later.
                 self._newest_ms = max(self._newest_ms, min(record.timestamp, now_ms))
                 if record.key == HEARTBEAT:
+                    continue
+                if record.key is not None and record.key.startswith(POSITION):
+                    name = record.key[len(POSITION) :].decode("utf-8", "replace")
+                    self.served[name] = int(json.loads(record.value)["next"])
                     continue
                 changed = True
                 self._apply(record)

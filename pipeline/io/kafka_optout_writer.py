@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 
-from kafka import KafkaProducer, TopicPartition
-from kafka.structs import OffsetAndMetadata
+from kafka import KafkaProducer
 
 from pipeline.io.kafka_client import KafkaAccess, connect_producer, kafka_faults
-from pipeline.io.kafka_optout import HEARTBEAT, OptOutTopic
+from pipeline.io.kafka_optout import HEARTBEAT, POSITION, OptOutTopic
 from pipeline.io.optout_list import Change
 from pipeline.io.standings import encode, opted_in, opted_out, to_micros
 from pipeline.privacy.optout import Standing
@@ -54,6 +53,10 @@ class OptOutTopicWriter:
         """Return the whole list as of now."""
         return self._list.read_to_end()
 
+    def served(self) -> Mapping[str, int]:
+        """Return the positions of requests, by `<topic>/<partition>`, as last read."""
+        return self._list.served
+
     def check(self, account_ids: Sequence[str]) -> list[Standing]:
         """Return what each account asked for, as of now."""
         standings = self._list.read_to_end()
@@ -85,12 +88,16 @@ class OptOutTopicWriter:
         standings: Mapping[str, Standing],
         now: datetime,
         *,
-        offsets: Mapping[TopicPartition, int] | None = None,
-        group: str = "",
+        served: Mapping[str, int] | None = None,
         heartbeat: bool = False,
     ) -> None:
-        """Write standings, a heartbeat and the positions of a consumer group, all or nothing."""
-        if not standings and not offsets and not heartbeat:
+        """Write standings, a heartbeat and positions of requests, all or nothing.
+
+        Positions are kept beside what was made of the requests, as the lake does it: a consumer
+        group would be another place, and kafka-python 3.0 waits for ever when offsets of a group
+        are to be part of a transaction.
+        """
+        if not standings and not served and not heartbeat:
             return
         at = to_micros(now)
         producer = self._connected()
@@ -101,9 +108,9 @@ class OptOutTopicWriter:
                 producer.send(self._list.topic, key=token.encode(), value=value)
             if heartbeat:
                 producer.send(self._list.topic, key=HEARTBEAT, value=b"{}")
-            if offsets:
-                found = {tp: OffsetAndMetadata(stop, "", None) for tp, stop in offsets.items()}
-                producer.send_offsets_to_transaction(found, group)
+            for name, position in (served or {}).items():
+                value = b'{"next":%d}' % position
+                producer.send(self._list.topic, key=POSITION + name.encode(), value=value)
             producer.commit_transaction()
 
     def _connected(self) -> KafkaProducer:
@@ -116,6 +123,6 @@ class OptOutTopicWriter:
     def close(self) -> None:
         """Close the connections."""
         if self._producer is not None:
-            self._producer.close(timeout_ms=5000)
+            self._producer.close(timeout=5)
             self._producer = None
         self._list.close()

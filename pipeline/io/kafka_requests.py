@@ -136,6 +136,8 @@ def request_number(topic: str, partition: int, offset: int) -> str:
 class RequestService:
     """Serves a topic of requests; one at a time, the newest one fences the others.
 
+    Its positions are on the opt-out topic, written together with what they led to.
+
     Unit of parallelism: none. Delivery: exactly-once on the list, by transactions; the queue
     recognizes what it has. Raises TelemetryError; then make a new one.
     """
@@ -144,27 +146,26 @@ class RequestService:
         self,
         access: KafkaAccess,
         topic: str,
-        group: str,
         *,
         optouts: OptOutTopicWriter,
         queue: RequestQueue,
         keys: Keystore,
         epochs: EpochKind,
+        accept_loss: bool = False,
     ) -> None:
         self._topic = topic
-        self._group = group
         self._optouts = optouts
         self._queue = queue
         self._keys = keys
         self._epochs = epochs
         self._heartbeat_at: datetime | None = None
         self._consumer: KafkaConsumer = connect_consumer(
-            access, group_id=group, max_poll_records=500, fetch_max_wait_ms=300
+            access, max_poll_records=500, fetch_max_wait_ms=300
         )
         with kafka_faults("reading requests", topic):
-            self._begin()
+            self._begin(accept_loss)
 
-    def _begin(self) -> None:
+    def _begin(self, accept_loss: bool) -> None:
         numbers = self._consumer.partitions_for_topic(self._topic)
         if not numbers:
             raise EnvironmentProblem(
@@ -176,17 +177,18 @@ class RequestService:
         self._consumer.assign(assigned)
         begins = self._consumer.beginning_offsets(assigned)
         self._ends: dict[TopicPartition, int] = self._consumer.end_offsets(assigned)
+        self._optouts.standings()
         for at in assigned:
-            stored = self._consumer.committed(at)
-            if stored is not None and stored < begins[at]:
+            stored = self._optouts.served().get(f"{self._topic}/{at.partition}")
+            if stored is not None and stored < begins[at] and not accept_loss:
                 raise PositionGap(
                     f"Requests {stored} to {begins[at] - 1} are gone",
                     where=f"topic {self._topic}, partition {at.partition}",
                     why="retention removed them before they were served",
-                    remedy="Have the account service send them again; then set group "
-                    f"{self._group} to offset {begins[at]}.",
+                    remedy="Have the account service send them again, then serve once with "
+                    "`telemetry requests serve --accept-loss`.",
                 )
-            self._consumer.seek(at, begins[at] if stored is None else stored)
+            self._consumer.seek(at, max(begins[at], stored or 0))
 
     def serve(self, now: datetime, wait: float) -> Served:
         """Handle what comes within `wait` seconds, and send a heartbeat when it is time."""
@@ -194,7 +196,7 @@ class RequestService:
             found = self._consumer.poll(timeout_ms=int(wait * 1000))
         served = Served()
         standings: dict[str, Standing] = {}
-        offsets: dict[TopicPartition, int] = {}
+        positions: dict[str, int] = {}
         known: Mapping[str, Standing] = self._optouts.standings() if found else {}
         for at, records in found.items():
             for record in records:
@@ -207,9 +209,9 @@ class RequestService:
                     continue
                 number = request_number(self._topic, record.partition, record.offset)
                 self._handle(asked, number, now, known, standings, served)
-            offsets[at] = self._consumer.position(at)
+            positions[f"{self._topic}/{at.partition}"] = int(self._consumer.position(at))
         beat = self._heartbeat_at is None or now - self._heartbeat_at >= HEARTBEAT_EVERY
-        self._optouts.write(standings, now, offsets=offsets, group=self._group, heartbeat=beat)
+        self._optouts.write(standings, now, served=positions, heartbeat=beat)
         if beat:
             self._heartbeat_at = now
         return served

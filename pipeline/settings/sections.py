@@ -163,9 +163,6 @@ class KafkaSettings:
     requests_topic: str = setting(
         "telemetry.privacy_requests", text, "Topic that `telemetry requests serve` reads."
     )
-    requests_group: str = setting(
-        "telemetry-requests", text, "Consumer group that holds its position."
-    )
     protocol: str = setting(
         "PLAINTEXT",
         choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),

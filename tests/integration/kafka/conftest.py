@@ -28,14 +28,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
     with kafka.Broker(tmp_path_factory.mktemp("kafka")) as started:
         yield started
+    _collect_sockets()
 
 
 @pytest.fixture(autouse=True)
-def _collect_the_clients_sockets() -> Iterator[None]:
-    """kafka-python leaves the socket of a refused connection to the garbage collector."""
+def _clients_leave_sockets() -> Iterator[None]:
     yield
+    _collect_sockets()
+
+
+def _collect_sockets() -> None:
+    """Collect what kafka-python leaves to the garbage collector: sockets of lost connections."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
+        warnings.simplefilter("ignore")
         gc.collect()
 
 
