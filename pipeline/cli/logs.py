@@ -63,3 +63,5 @@ def set_up_logging(verbose: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[min(verbose, 2)])
+    # Beam tells of every type hint that it reads: only for who asks for everything.
+    logging.getLogger("apache_beam").setLevel(logging.WARNING if verbose < 2 else logging.DEBUG)

@@ -60,11 +60,12 @@ class Read(beam.DoFn):
                     return
                 break
             while tracker.try_claim(Claim.SLICE):
+                flushed = worker.stopping.is_set()
                 taken = _cut(worker, session)
                 if taken is not None:
                     yield taken
                     _settle(worker, session, taken)
-                if _is_over(worker, session, idle=taken is None):
+                if _is_over(worker, session, idle=taken is None, flushed=flushed):
                     worker.attempt("Read", None, partial(_end, worker, session))
                     tracker.try_claim(Claim.END)
                     return
@@ -123,12 +124,15 @@ def _settle(worker: Worker, session: Session, taken: Slice) -> None:
     worker.attempt("Read", taken.span, lambda: session.settle(landed))
 
 
-def _is_over(worker: Worker, session: Session, *, idle: bool) -> bool:
-    """Tell whether a session has nothing more to read in this run."""
+def _is_over(worker: Worker, session: Session, *, idle: bool, flushed: bool) -> bool:
+    """Tell whether a session has nothing more to read in this run.
+
+    A stop that arrives while a reader waits must still flush it once.
+    """
     if worker.failure is not None:
         return True
     if worker.stopping.is_set():
-        return idle or time.monotonic() - worker.stopped_at > FLUSH_SECONDS
+        return (idle and flushed) or time.monotonic() - worker.stopped_at > FLUSH_SECONDS
     return idle and worker.ports.pace.to_end and session.reader.at_end()
 
 
