@@ -469,7 +469,7 @@ function card([kind, metric, spec = {}], queue) {
   const { title, sentence, caveat, collected } = METRICS[metric] ?? { title: metric, sentence: "", collected: true };
   const alone = !METRICS[metric]?.tables.includes("; ") || title.toLowerCase().includes((NAMES[spec.by] ?? "\n").toLowerCase());
   const by = spec.by && !alone ? ` by ${spec.by.split(",").map(low).join(" and ")}` : "";
-  const name = (by ? title.replace(/ by .*$/, "") + by : title) + (spec.measure && spec.measure !== "value" ? `, ${spec.measure}` : "");
+  const name = (by ? title.replace(/ by .*$/, "") + by : title) + (spec.measure && spec.measure !== "value" ? `, ${spec.measure}` : "") + (kind === "map" ? ", map" : "");
   const drawn = collected && METRICS[metric] && D.run ? DRAW[kind](metric, spec) : null;
   const tools = h("div", { class: "tools" });
   const box = h("section", { class: `card${spec.wide ? " wide" : ""}`, "aria-label": name, "data-metric": metric, "data-kind": kind }, h("header", {}, h("div", {}, h("h3", {}, name), h("p", { class: "what" }, sentence, caveat ? ` ${caveat}` : ""),

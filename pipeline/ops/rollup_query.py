@@ -125,6 +125,18 @@ class Loaded:
         self._prepare(self._registry.populations[task.population])
         return _arrow(self._connection, histogram_sql(task))
 
+    def memberships(
+        self, population: str, dimensions: Sequence[str]
+    ) -> Iterator[tuple[object, str, str]]:
+        """Which account is in which cell of each dimension, once: (account, dimension, value)."""
+        self._prepare(self._registry.populations[population])
+        for name in dimensions:
+            found = self._connection.execute(
+                f"SELECT DISTINCT subject, {name} FROM {population}"
+                f" WHERE subject IS NOT NULL AND {name} IS NOT NULL"
+            )
+            yield from ((account, name, value) for account, value in found.fetchall())
+
     def _prepare(self, population: Population) -> None:
         """Create the population's view, and before it those of the populations it names."""
         for name, other in self._registry.populations.items():

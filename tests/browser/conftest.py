@@ -1,0 +1,81 @@
+"""The system's Chromium, opened on pages built from invented lakes, without any network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.dashboards import rolled_up, site
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+LAKES = {
+    "full": (63, 90_000, 1500),
+    "one_day": (1, 3_000, 400),
+    "small": (9, 900, 15),
+    "empty": (0, 0, 1),
+}
+"""Days, requests and accounts of each invented lake; `small` has nobody to publish."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("needs a Chromium: install one, or name it in CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Addresses of the built pages, by lake."""
+    built = {}
+    for name, size in LAKES.items():
+        folder = tmp_path_factory.mktemp(name)
+        page = folder / "index.html"
+        page.write_text(site(rolled_up(folder / "lake", *size))["index.html"], "utf-8")
+        built[name] = page.as_uri()
+    return built
+
+
+class Watched:
+    """A browser tab, and what went wrong in it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.troubles: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self._told(message.type, message.text))
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def _told(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.troubles.append(text)
+
+    def open(self, address: str, hash_: str = "", at: str = "2026-11-23T12:00:00Z") -> Page:
+        """Open a page at a moment, and wait until it is drawn."""
+        self.page.clock.set_fixed_time(at)
+        self.page.goto("about:blank")
+        self.page.goto(f"{address}#{hash_}")
+        self.page.wait_for_selector("html[data-drawn]")
+        return self.page
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Watched]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    watched = Watched(context.new_page())
+    yield watched
+    context.close()
+    assert watched.troubles == []
+    assert [
+        url for url in watched.requests if not url.startswith(("file:", "blob:", "about:"))
+    ] == []
