@@ -22,7 +22,7 @@ from pipeline.cli.opening import (
 from pipeline.cli.options import Invocation
 from pipeline.cli.optout import open_optout
 from pipeline.cli.run import check_account, show_summary
-from pipeline.cli.sql import open_database, run_query
+from pipeline.cli.sql import as_objects, open_database, run_query
 from pipeline.cli.status import show_status, take_status
 from pipeline.errors import PrivacyGateClosed
 
@@ -162,7 +162,7 @@ def questions(demo: Demo) -> Result:
         {
             "question": question.title,
             "sql": question.sql,
-            "rows": [dict(zip(columns, row, strict=True)) for row in rows],
+            "rows": as_objects(columns, rows),
         }
         for question, columns, rows in answers
     ]

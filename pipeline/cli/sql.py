@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.opening import open_lake, open_schemas
 from pipeline.cli.options import Invocation, configured
-from pipeline.errors import UsageError
+from pipeline.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,7 +50,7 @@ def command(call: Invocation, query: str, shape: str | None, limit: int) -> None
     with open_database(call) as database:
         columns, rows = run_query(database, text)
     if call.out.json or shape == "json":
-        call.out.document([dict(zip(columns, row, strict=True)) for row in rows])
+        call.out.document(as_objects(columns, rows))
     elif shape == "csv":
         for line in _csv_lines(columns, rows):
             call.out.line(line)
@@ -63,6 +66,12 @@ def open_database(call: Invocation) -> duckdb.DuckDBPyConnection:
     from pipeline.ops.views import View, open_views, visible
 
     lake, today = open_lake(call.settings), call.now().date()
+    if lake.local and not Path(lake.root).is_dir():
+        raise EnvironmentProblem(
+            "there is no lake here",
+            where=lake.root,
+            remedy="Check --lake; telemetry run makes the lake with its first commit",
+        )
     views = []
     for event, versions in open_schemas(call.settings).items():
         stored = versions[-1].stored
@@ -109,7 +118,21 @@ def run_query(
         ) from None
 
 
+def as_objects(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Rows as JSON objects; numbers that JSON does not know (NaN, infinite) become null."""
+    return [
+        {name: _number(value) for name, value in zip(columns, row, strict=True)} for row in rows
+    ]
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _cell(value: Any) -> Any:
+    value = float(value) if isinstance(value, Decimal) else value
     if isinstance(value, str | int | float | bool | type(None)):
         return value
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -151,6 +151,8 @@ def _geo(call: Invocation) -> dict[str, object]:
 
 def show_status(call: Invocation, status: Status) -> None:
     """Print a status for a person."""
+    if all(table.version < 0 for table in status.tables):
+        call.out.warn(f"nothing was ever committed to {status.lake}")
     out = call.out
     out.table(
         ["table", "rows", "files", "MiB", "days", "oldest", "newest"],

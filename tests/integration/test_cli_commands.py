@@ -149,6 +149,24 @@ def test_sql_has_every_event_with_the_declared_columns(place: Place, ran: dict[s
         assert place.ask("sql", f"SELECT count(*) AS n FROM {event}")[0]["n"] > 0
 
 
+def test_numbers_that_json_does_not_know_are_null(place: Place, ran: dict[str, Any]) -> None:
+    query = "SELECT 'nan'::FLOAT AS a, 'inf'::DOUBLE AS b, 1.5::DECIMAL(4, 2) AS c, [1, 2] AS d"
+    assert place.ask("sql", query) == [{"a": None, "b": None, "c": 1.5, "d": [1, 2]}]
+    code, out, _ = place.call("sql", query, json_=False)
+    assert code == 0
+    assert "1, 2" in out
+
+
+def test_a_lake_that_is_not_there_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    assert main(["sql", "SELECT 1", "--lake", nowhere]) == 3
+    assert main(["status", "--lake", nowhere]) == 0
+    assert "nothing was ever committed" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize(
     "query", ["SELECT * FROM nowhere", "SELEC 1", "DROP VIEW session", "COPY session TO '/tmp/x'"]
 )
