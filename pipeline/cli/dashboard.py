@@ -57,7 +57,14 @@ def build(call: Invocation, out: Path, open_page: bool, annotations: Path | None
 
 
 @command.command()
-@click.option("--port", type=click.IntRange(0, 65_535), default=8765, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8765,
+    show_default=True,
+    metavar="N",
+    help="Port on the loopback interface; 0 takes a free one.",
+)
 @_ANNOTATIONS
 @configured
 def serve(call: Invocation, port: int, annotations: Path | None) -> None:

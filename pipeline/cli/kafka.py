@@ -24,8 +24,20 @@ def command() -> None:
 
 @command.command()
 @click.option("--topic", required=True, help="Topic of a [sources.NAME] section.")
-@click.option("--partition", type=click.IntRange(min=0), required=True, metavar="N")
-@click.option("--to", type=click.IntRange(min=0), required=True, metavar="OFFSET")
+@click.option(
+    "--partition",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="N",
+    help="Partition of the topic.",
+)
+@click.option(
+    "--to",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="OFFSET",
+    help="First offset that is still there; everything before it is given up.",
+)
 @click.option("--kafka", "servers", metavar="SERVERS", help="Kafka bootstrap servers.")
 @click.option("--event", help="Event that the topic carries, without a [sources.NAME] section.")
 @click.option("--apply", is_flag=True, help="Record it. Without, the gap is only shown.")
