@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import Invocation, configured
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.demo.profile import Profile
@@ -34,6 +35,8 @@ EVENTS = ("api_request", "session", "feature_use", "error_log")
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write; without one, or with -, standard output.",
 )
+@click.option("--kafka", "servers", metavar="SERVERS", help="Send to these brokers instead.")
+@click.option("--topic", help="Topic to send to.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -64,6 +67,8 @@ def command(
     event: str,
     events: int,
     out: Path | None,
+    servers: str | None,
+    topic: str | None,
     seed: int,
     days: int,
     awkward: float,
@@ -73,7 +78,15 @@ def command(
     Addresses come from the two ranges reserved for benchmarks and documentation only. Some lines
     hold canaries: invented e-mail addresses, keys and account ids that no output may contain.
     """
+    if (servers is None) != (topic is None) or (servers is not None and out is not None):
+        raise UsageError(
+            "events go to a file or to a topic",
+            remedy="Give --out FILE, or --kafka SERVERS with --topic TOPIC",
+        )
     blocks = _blocks(call.now(), event, events, seed, days, awkward)
+    if servers is not None and topic is not None:
+        _send(call, servers.split(","), topic, event, events, blocks)
+        return
     if out is None or str(out) == "-":
         for block in blocks:
             sys.stdout.buffer.write(block)
@@ -89,6 +102,30 @@ def command(
         lambda: call.out.say(
             f"{events:,} lines of {event}, {written / 2**20:,.1f} MiB in {seconds:.1f} s: {out}"
         ),
+    )
+
+
+def _send(
+    call: Invocation,
+    servers: Sequence[str],
+    topic: str,
+    event: str,
+    events: int,
+    blocks: Iterable[bytes],
+) -> None:
+    from pipeline.cli.kafka_lists import kafka_access
+    from pipeline.io.kafka_produce import produce_lines
+
+    started = time.perf_counter()
+    with call.out.progress("generated", events) as advance:
+        access = kafka_access(servers, call.settings)
+        sent = produce_lines(access, topic, _counted(blocks, advance))
+    seconds = time.perf_counter() - started
+    document = {"event": event, "events": events, "bytes": sent, "topic": topic}
+    document |= {"seconds": round(seconds, 3), "events_per_second": round(events / seconds)}
+    call.out.result(
+        document,
+        lambda: call.out.say(f"{events:,} messages of {event} in {seconds:.1f} s: {topic}"),
     )
 
 

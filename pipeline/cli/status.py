@@ -11,8 +11,10 @@ import click
 
 from pipeline.cli.opening import country_path, open_keystore, open_lake, open_schemas
 from pipeline.cli.options import Invocation, configured
+from pipeline.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
+    from pipeline.io.kafka_lag import PartitionLag
     from pipeline.ops.overview import InputState, TableState
 
 _DAYS_SHOWN = 7
@@ -36,6 +38,7 @@ class Status:
     now: datetime
     tables: list[TableState]
     inputs: list[InputState]
+    topics: list[PartitionLag]
     optout: OptOutStatus
     keys: list[dict[str, object]]
     geo: dict[str, object]
@@ -47,6 +50,8 @@ class Status:
             "now": self.now,
             "tables": {table.table: _table_document(table) for table in self.tables},
             "inputs": [asdict(state) for state in self.inputs],
+            "topics": [asdict(one) for one in self.topics],
+            "lag_messages": sum(one.lag for one in self.topics),
             "lag_bytes": sum(state.lag_bytes for state in self.inputs),
             "optout": asdict(self.optout),
             "keys": self.keys,
@@ -72,6 +77,7 @@ def take_status(call: Invocation) -> Status:
         now=call.now(),
         tables=table_states(lake, schemas),
         inputs=_inputs(call),
+        topics=_topics(call),
         optout=_optout(call),
         keys=_keys(call),
         geo=_geo(call),
@@ -103,6 +109,34 @@ def _inputs(call: Invocation) -> list[InputState]:
         if source.files and source.event in schemas:
             table = lake.events(source.event, schemas[source.event][-1].stored)
             found += input_states(name, source.event, source.files, key, table.position)
+    return found
+
+
+def _topics(call: Invocation) -> list[PartitionLag]:
+    """Partitions of the settings' topics; a broker that does not answer is a warning."""
+    from pipeline.cli.kafka_lists import kafka_access
+
+    settings = call.settings
+    found: list[PartitionLag] = []
+    for name, source in sorted(settings.sources.items()):
+        if source.topic is None:
+            continue
+        from pipeline.io.kafka_lag import partition_lags
+
+        table = open_lake(settings).events(
+            source.event, open_schemas(settings)[source.event][-1].stored
+        )
+        try:
+            found += partition_lags(
+                kafka_access(source.servers, settings),
+                name,
+                source.topic,
+                table.position,
+                call.now(),
+                committed_only=settings.kafka.read_committed,
+            )
+        except EnvironmentProblem as problem:
+            call.out.warn(f"source {name}: {problem}")
     return found
 
 
@@ -177,6 +211,24 @@ def show_status(call: Invocation, status: Status) -> None:
             [
                 [one.source, one.path, one.position, one.size, one.lag_bytes]
                 for one in status.inputs
+            ],
+        )
+    if status.topics:
+        out.line()
+        out.table(
+            ["source", "topic", "partition", "position", "end", "lag", "lost", "waiting in s"],
+            [
+                [
+                    one.source,
+                    one.topic,
+                    one.partition,
+                    one.position,
+                    one.end,
+                    one.lag,
+                    one.lost,
+                    None if one.waiting_seconds is None else round(one.waiting_seconds, 1),
+                ]
+                for one in status.topics
             ],
         )
     out.line()

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.integration.kafka.chaos import Traffic, check_account, stored_tokens, tokens_of
+from tests.integration.kafka.chaos import OUT, Traffic, check_account, stored_tokens, tokens_of
 from tests.integration.kafka.telemetry import Installation, stop
 from tests.integration.services.kafka import Broker
 
@@ -32,6 +32,7 @@ class Pipelines:
 
     def __init__(self, installation: Installation, count: int, seed: int) -> None:
         self.chance = random.Random(seed)
+        self.turn = 0
         self.installation = installation
         self.supervisors = [self._start() for _ in range(count)]
         self.frozen: list[tuple[float, psutil.Process]] = []
@@ -51,23 +52,25 @@ class Pipelines:
         return [process for process in found if process.pid not in frozen]
 
     def harm(self) -> None:
-        """Do one bad thing."""
-        drawn = self.chance.random()
-        workers = self.workers()
-        if drawn < 0.4 and workers:
-            self._signal(self.chance.choice(workers), signal.SIGKILL)
-            self.done["worker killed"] += 1
-        elif drawn < 0.6:
+        """Do one bad thing: each kind in turn, to a victim by chance."""
+        kind = ("worker killed", "frozen", "worker killed", "supervisor killed")[self.turn % 4]
+        self.turn += 1
+        if kind == "supervisor killed":
             index = self.chance.randrange(len(self.supervisors))
             self.supervisors[index].kill()
             self.supervisors[index].wait()
             self.supervisors[index] = self._start()
-            self.done["supervisor killed"] += 1
-        elif workers:
+        else:
+            workers = self.workers()
+            if not workers:
+                return
             process = self.chance.choice(workers)
-            self._signal(process, signal.SIGSTOP)
-            self.frozen.append((time.monotonic() + self.chance.uniform(3, 25), process))
-            self.done["frozen"] += 1
+            if kind == "frozen":
+                self._signal(process, signal.SIGSTOP)
+                self.frozen.append((time.monotonic() + self.chance.uniform(3, 25), process))
+            else:
+                self._signal(process, signal.SIGKILL)
+        self.done[kind] += 1
 
     def tend(self) -> None:
         """Wake up whoever slept long enough; start again who gave up."""
@@ -115,7 +118,7 @@ def test_nothing_is_lost_or_doubled_whatever_dies(tmp_path: Path) -> None:
         topic = broker.create_topic("telemetry.api_request", 8)
         installation = Installation(tmp_path)
         configure(installation, broker, topic)
-        installation.run("optout", "add", "acct_out")
+        installation.run("optout", "add", OUT)
         traffic = Traffic(broker, topic, 8, 1500)
         traffic.start()
         pipelines = Pipelines(installation, 2, seed=int(SECONDS))
@@ -149,6 +152,7 @@ def test_without_the_comparison_rows_are_doubled(broker: Broker, tmp_path: Path)
     topic = broker.create_topic(f"telemetry.unchecked_{time.monotonic_ns()}", 2)
     installation = Installation(tmp_path)
     configure(installation, broker, topic)
+    installation.run("optout", "add", OUT)
     traffic = Traffic(broker, topic, 2, 1000)
     traffic.start()
     program = [sys.executable, "-m", "tests.integration.kafka.unchecked", str(tmp_path)]
