@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,8 +63,8 @@ class DeltaLog:
     """The log of the table at `uri`, partitioned by one date column."""
 
     uri: str
-    options: Mapping[str, str]
-    schema: pa.Schema
+    options: Mapping[str, str] = field(repr=False)
+    schema: pa.Schema = field(repr=False)
     partition: str
     name: str
 
@@ -163,6 +163,14 @@ class DeltaLog:
             return False
         named = pa.table(table.get_add_actions())["path"].to_pylist()
         return set(paths) <= set(named)
+
+    def shorten(self) -> None:
+        """Write a checkpoint and delete log entries that are older than the log is kept."""
+        table = self.load()
+        if table is not None:
+            with lake_faults("The lake's log could not be shortened", self.uri):
+                table.create_checkpoint()
+                table.cleanup_metadata()
 
     def history(self) -> tuple[CommitRecord, ...]:
         """Return the commits that the log still holds (at least two days), oldest first."""

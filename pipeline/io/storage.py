@@ -9,6 +9,8 @@ written under its final, unique name, and readers of the log do not see it befor
 from __future__ import annotations
 
 import os
+import secrets
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from deltalake.fs import DeltaStorageHandler
 from pipeline.io.locks import sync_folder
 
 LOG_FOLDER = "_delta_log"
+CREATE_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,12 @@ class Storage(Protocol):
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
 
+    def remove_empty_folder(self, path: str) -> None:
+        """Remove a folder if nothing lies in it; an object store has none to remove."""
+
+    def clock(self) -> float:
+        """Return the store's own time, in seconds since 1970: that of a file written just now."""
+
     def read(
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
     ) -> pa.Table:
@@ -82,7 +91,11 @@ class LocalStorage:
 
     def create(self, path: str) -> IO[bytes]:
         target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(CREATE_ATTEMPTS):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # A job that removes empty folders may have come in between.
+            with suppress(FileNotFoundError):
+                return target.open("xb")
         return target.open("xb")
 
     def settle(self, file: IO[bytes] | pa.NativeFile) -> None:
@@ -104,6 +117,14 @@ class LocalStorage:
 
     def size(self, path: str) -> int:
         return (self.root / path).stat().st_size
+
+    def remove_empty_folder(self, path: str) -> None:
+        with suppress(OSError):
+            (self.root / path).rmdir()
+
+    def clock(self) -> float:
+        with tempfile.TemporaryFile(dir=self.root) as probe:
+            return os.fstat(probe.fileno()).st_mtime
 
     def read(
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
@@ -156,6 +177,17 @@ class ObjectStorage:
     def size(self, path: str) -> int:
         size: int = self._files.get_file_info(path).size
         return size
+
+    def remove_empty_folder(self, path: str) -> None:
+        """Do nothing: an object store has no folders."""
+
+    def clock(self) -> float:
+        probe = f".clock-{secrets.token_hex(8)}"
+        self.settle(self.create(probe))
+        try:
+            return (self._files.get_file_info(probe).mtime_ns or 0) / 1e9
+        finally:
+            self.delete(probe)
 
     def read(
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None

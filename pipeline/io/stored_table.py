@@ -54,7 +54,14 @@ class StoredTable:
         return self.log.history()
 
     def staging(self) -> Staging:
-        """Return a place to write files that `rewrite` will commit."""
+        """Return a place to write files that `rewrite` will commit.
+
+        An object store has no hidden names, so there the log is begun before the first file:
+        files without a log would look like those of a table whose log was lost.
+        """
+        if not self.log.local and self.log.uri not in self.writer.begun:
+            self.log.ensure()
+            self.writer.begun.add(self.log.uri)
         return Staging(
             self.storage, self.log.uri, self.log.partition, self.writer.name, self.writer.clock
         )
@@ -116,6 +123,21 @@ class StoredTable:
         listed, named = self._listed_and_named()
         alive, now = self.writer.others_alive(), self.writer.clock.wall()
         return sort_leftovers(listed, named, alive, now)
+
+    def remove_unnamed(self, paths: Iterable[str]) -> None:
+        """Delete files that no commit names, and the folders of days that are empty then."""
+        folders = set()
+        with lake_faults("A leftover file could not be removed", self.log.uri):
+            for path in paths:
+                self.storage.delete(path)
+                folders.add(path.rpartition("/")[0])
+            for folder in folders:
+                self.storage.remove_empty_folder(folder)
+
+    def store_clock(self) -> float:
+        """Return the store's own time, in seconds since 1970."""
+        with lake_faults("The lake's clock could not be read", self.log.uri):
+            return self.storage.clock()
 
     def sweep(self) -> int:
         """Remove orphans that are older than an hour; return how many."""

@@ -24,6 +24,8 @@ class Writer:
         self._name, self._process = new_writer_name(), os.getpid()
         self.leftovers = False
         """Whether uncommitted files may be left that only the log can judge."""
+        self.begun: set[str] = set()
+        """Tables whose logs are known to exist."""
 
     @property
     def name(self) -> str:
