@@ -139,8 +139,6 @@ class Field:
     comment: str
     unit: str
     since: int
-    limit: int
-    """Text is cut to so many bytes before its treatment (longer than `TEXT_LIMIT` is refused)."""
 
 
 @dataclass(frozen=True)
@@ -234,12 +232,8 @@ def _field(name: str, section: Section, version: int) -> Field:
             f"the treatment {declared!r} does not stand: {error}", "Declare another treatment"
         ) from None
     since = section.integer("since")
-    limit = section.integer("limit", default=TEXT_LIMIT)
-    if not 1 <= since <= version or not 1 <= limit <= TEXT_LIMIT:
-        raise section.refuse(
-            "since or limit is out of range",
-            f"since is a version up to {version}, limit a number of bytes up to {TEXT_LIMIT}",
-        )
+    if not 1 <= since <= version:
+        raise section.refuse("since is out of range", f"It is a schema version up to {version}")
     field = Field(
         name,
         kind,
@@ -251,7 +245,6 @@ def _field(name: str, section: Section, version: int) -> Field:
         section.text("comment"),
         section.text("unit"),
         since,
-        limit,
     )
     section.close()
     expected = _EXPECTED_COLUMNS.get(str(treatment), _EXPECTED_COLUMNS.get(treatment.name))

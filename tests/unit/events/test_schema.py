@@ -289,10 +289,6 @@ def test_every_text_column_says_what_its_values_can_be() -> None:
             assert textual == (column.values is not None), column.name
 
 
-def test_a_user_agent_is_cut_to_512_bytes() -> None:
-    assert load_schemas()["api_request"][0].field("user_agent").limit == 512
-
-
 def test_the_packaged_files_are_read_alike_by_an_ordinary_yaml_reader() -> None:
     """Nothing in them needs our reader's rules: other tools see the same text."""
     import yaml
