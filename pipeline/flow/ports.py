@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -118,6 +118,9 @@ class OptOutSource(Protocol):
 
     def refresh(self, now: datetime) -> OptOutState:
         """Return the list's state, brought up to date; raises `OptOutStale`."""
+
+    def age(self, now: datetime) -> timedelta | None:
+        """Tell how old the knowledge of the list is; None if nothing is known of it."""
 
 
 class Country(Protocol):

@@ -23,7 +23,14 @@ from pipeline.events.decode import Decoder
 from pipeline.events.model import CleanBatch, Slice, Span
 from pipeline.events.schema import EventSchema
 from pipeline.flow.guard import guarded
-from pipeline.flow.ports import Committed, EventTable, Lake, Ports, RejectionTable
+from pipeline.flow.ports import (
+    Committed,
+    EventTable,
+    Lake,
+    OptOutSource,
+    Ports,
+    RejectionTable,
+)
 from pipeline.flow.report import Tally, tally_of
 from pipeline.flow.sessions import Sessions
 from pipeline.io.source import Shard, Source
@@ -74,6 +81,7 @@ class Worker:
         self.on_commit: Callable[[Tally], None] = _nothing
         self._lines: dict[str, EventLine] = {}
         self._lake: Lake | None = None
+        self._optout: OptOutSource | None = None
         self._opened = False
         self._paused = False
         self._lock = threading.Lock()
@@ -93,7 +101,8 @@ class Worker:
         pa.set_io_thread_count(1)
         ports = self.ports
         keys = ports.keys()
-        self._optout = ports.optout()
+        if self._optout is None:
+            self._optout = ports.optout()
         self._standing = self._optout.load()
         self.gate = OptOutGate(keys.permanent_key("optout"))
         schemas = ports.schemas()
@@ -125,10 +134,13 @@ class Worker:
 
         Raises `OptOutStale` if it takes somebody to repair the list, or the run would not wait.
         """
+        now = self.now()
         try:
             self.open()
-            self._standing = self._optout.refresh(self.now())
+            assert self._optout is not None
+            self._standing = self._optout.refresh(now)
         except OptOutPaused as error:
+            self._show_age(now)
             if self.ports.pace.to_end:
                 raise
             if not self._paused:
@@ -138,7 +150,13 @@ class Worker:
         if self._paused:
             LOG.warning("The opt-out list is known again, and reading goes on")
         self._paused = False
+        self._show_age(now)
         return self._standing
+
+    def _show_age(self, now: datetime) -> None:
+        age = None if self._optout is None else self._optout.age(now)
+        if age is not None:
+            self.metrics.show(declared.OPTOUT_AGE, age.total_seconds())
 
     def attempt(self, step: str, span: Span | None, call: Callable[[], T]) -> tuple[T, ...]:
         """Return what `call` returns as a tuple of one; after a failure, an empty one."""

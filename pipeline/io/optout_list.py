@@ -8,7 +8,7 @@ created is an empty list; one that was created and has disappeared is not.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +38,9 @@ class OptOutSource(Protocol):
 
     def refresh(self, now: datetime) -> OptOutState:
         """Return the list brought up to date. Raises OptOutStale if that has become too old."""
+
+    def age(self, now: datetime) -> timedelta | None:
+        """Tell how old the knowledge of the list is; None if nothing is known of it."""
 
 
 class OptOutList(Protocol):
@@ -90,6 +93,10 @@ class OptOutFile:
         self._catch_up()
         self.checked_at = now
         return self._state
+
+    def age(self, now: datetime) -> timedelta | None:
+        """See `OptOutSource.age`."""
+        return None if self.checked_at is None else now - self.checked_at
 
     def token(self, account_id: str) -> str:
         """Return the token under which the list knows an account."""

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 
 import numpy as np
@@ -120,6 +120,9 @@ class MemoryOptOut:
 
     def load(self) -> OptOutState:
         return self.refresh(NOW)
+
+    def age(self, now: datetime) -> timedelta | None:
+        return timedelta(0)
 
     def refresh(self, now: datetime) -> OptOutState:
         self.asked += 1
