@@ -45,7 +45,7 @@ def load_schemas(directory: Path | None = None) -> Mapping[str, tuple[EventSchem
     """
     root: Traversable = packaged() if directory is None else directory
     found: dict[str, tuple[EventSchema, ...]] = {}
-    for folder in _entries(root):
+    for folder in (entry for entry in _entries(root) if entry.is_dir()):
         versions = [entry for entry in _entries(folder) if _VERSION.fullmatch(entry.name)]
         schemas = [_schema(folder, entry) for entry in versions]
         schemas.sort(key=lambda schema: schema.version)
@@ -96,8 +96,6 @@ def _schema(folder: Traversable, entry: Traversable) -> EventSchema:
 
 def _entries(root: Traversable) -> list[Traversable]:
     try:
-        if not root.is_dir():
-            return []
         return sorted(root.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
         raise _unreadable(root, error) from None
