@@ -37,7 +37,8 @@ def run_here(
         stop.tell(worker.stop)
         if on_commit is not None:
             worker.on_commit = on_commit
-        worker.open()
+        # Errors in what a run needs are told before Beam starts; a pause is not one.
+        worker.standing()
         pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
         build(pipeline, ports)
         pipeline.run().wait_until_finish()
