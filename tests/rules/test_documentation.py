@@ -35,7 +35,7 @@ def anchors(path: Path) -> set[str]:
     """The anchors that a reader's browser makes of a document's headings."""
     found = set()
     for heading in re.findall(r"^#{1,6} (.+?)\s*$", prose(path), re.M):
-        plain = re.sub(r"[`*_]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        plain = re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         found.add(re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-"))
     return found
 
