@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import load_settings
+from tests.docs import readme
 from tests.docs.examples import Example, examples
+from tests.docs.readme import PLACE, README, excerpt
 
 TELEMETRY = Path(sys.executable).parent / "telemetry"
 
@@ -80,3 +83,15 @@ def test_settings_examples_load(example: Example, tmp_path: Path) -> None:
 
 def test_console_blocks_show_commands() -> None:
     assert [str(example) for example in examples("console") if not example.commands] == []
+
+
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
+    shown = PLACE.search(README.read_text("utf-8"))
+    assert shown is not None
+    printed = excerpt(readme.demo(tmp_path, "--events", "8000", "--days", "3"))
+    assert words(shown[0]) == words(printed)
+
+
+def words(text: str) -> list[str]:
+    """Titles, questions and queries: what is the same however many events there are."""
+    return [line for line in text.splitlines() if re.match(r"== |Which |    [A-Z ]", line)]
