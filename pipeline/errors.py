@@ -11,6 +11,7 @@
     │   └── KeyUnavailable    exit 4   a key is missing, destroyed or not protected
     ├── SourceError           exit 1   the input contradicts the stored position
     │   └── PositionGap       exit 1   messages between position and source are gone
+    ├── ExpiryRefused         exit 1   a guard stopped an expiry before anything was deleted
     └── LakeError             exit 1
         ├── PositionConflict  exit 1   retry: another writer moved the position
         ├── RewriteConflict   exit 1   retry: another job rewrote or removed the same files
@@ -120,6 +121,12 @@ class PositionGap(SourceError):
     """Messages between the stored position and what the source still holds are gone."""
 
     page = "position-gap"
+
+
+class ExpiryRefused(TelemetryError):
+    """A guard of `telemetry expire` stopped it before anything was deleted."""
+
+    page = "expiry-refused"
 
 
 class LakeError(TelemetryError):

@@ -40,7 +40,10 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
         Entry("kafka", "kafka", "Record messages of a topic that are lost."),
         Entry("status", "status", "Show positions, lag, rows, keys and opt-out freshness."),
     ),
-    "Keep the lake": (Entry("seal", "seal", "Sort, deduplicate and compact closed days."),),
+    "Keep the lake": (
+        Entry("seal", "seal", "Sort, deduplicate and compact closed days."),
+        Entry("expire", "expire", "Show what is too old, and delete what was shown."),
+    ),
     "Look at data": (
         Entry("sql", "sql", "Query the lake's snapshot with DuckDB."),
         Entry("schema", "schema", "List events, explain what is stored and why, print DDL."),
@@ -50,6 +53,8 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
     "Privacy": (
         Entry("optout", "optout", "Add, remove or check opt-outs."),
         Entry("requests", "requests", "Serve the topic of rights requests; list what waits."),
+        Entry("hold", "hold", "Keep days for a legal case."),
+        Entry("receipts", "receipts", "List what was destroyed; verify the record of it."),
         Entry("keys", "keys", "Show the key of each epoch."),
     ),
     "Set up": (

@@ -56,7 +56,7 @@ class Invocation:
 def read_time(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> datetime | None:
-    """A time with zone, RFC 3339; one without zone is refused, as it could mean two moments."""
+    """A time, RFC 3339; one without zone is UTC, as every time of this program."""
     del parameter
     if value is None:
         return None
@@ -64,11 +64,13 @@ def read_time(
         moment = datetime.fromisoformat(value)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if moment is None:
         raise UsageError(
             "a time does not fit",
             where=context.command_path,
-            why="expected RFC 3339 with a zone",
+            why="expected RFC 3339",
             remedy="Write it as 2026-11-24T12:00:00Z",
         )
     return moment.astimezone(UTC)

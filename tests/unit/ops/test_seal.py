@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -37,13 +38,19 @@ def table(tmp_path: Path) -> EventTable:
     return Lake(str(tmp_path / "lake"), state=tmp_path / "state").events("api_request", STORED)
 
 
-def store(table: EventTable, tokens: list[int | None], topic: str = "t", day: date = DAY) -> None:
+def store(
+    table: EventTable,
+    tokens: Sequence[int | None],
+    topic: str = "t",
+    day: date | Sequence[date] = DAY,
+) -> None:
     """Commit one row for each token; the row's other columns depend on the token alone."""
+    days = [day] * len(tokens) if isinstance(day, date) else list(day)
     start = table.position(f"kafka/{topic}/0") or 0
     numbers = [token if token is not None else index for index, token in enumerate(tokens)]
     rows = pa.RecordBatch.from_arrays(
         [
-            pa.array([day] * len(tokens), pa.date32()),
+            pa.array(days, pa.date32()),
             pa.array([number % 24 for number in numbers], pa.int8()),
             pa.array([None if t is None else f"{t:032x}" for t in tokens], pa.string()),
             pa.array([f"{number % 7:032x}" for number in numbers], pa.string()),

@@ -1,0 +1,66 @@
+"""`telemetry receipts`: what was destroyed, and whether the record of it still holds together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.groups import Subcommands
+from pipeline.cli.opening import open_state
+from pipeline.cli.options import Invocation, configured
+from pipeline.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from pipeline.io.receipts import Receipts
+
+
+@click.group(cls=Subcommands)
+def command() -> None:
+    """List receipts, or check that none was removed, changed or moved."""
+
+
+@command.command(name="list")
+@configured
+def listed(call: Invocation) -> None:
+    """List every receipt, oldest first."""
+    found = _receipts(call).all()
+    rows = [
+        {"receipt": one.number, "at": one.at, "kind": one.kind, **one.body, "hash": one.hash}
+        for one in found
+    ]
+
+    def text() -> None:
+        call.out.table(
+            ["receipt", "at", "kind", "hash"],
+            [[one.number, one.at, one.kind, one.hash[:16]] for one in found],
+        )
+
+    call.out.result({"receipts": rows}, text)
+
+
+@command.command()
+@configured
+def verify(call: Invocation) -> None:
+    """Check the whole chain. Exit code 3 if it is broken; the message names the line."""
+    receipts = _receipts(call)
+    broken = receipts.verify()
+    if broken is not None:
+        raise EnvironmentProblem(
+            "The chain of receipts is broken",
+            where=f"{call.settings.need_state() / 'receipts.ndjson'}:{broken.line}",
+            why=broken.why,
+            remedy="Restore the file from its backup, and find out who changed it.",
+        )
+    found = receipts.all()
+    last = found[-1].hash if found else None
+    call.out.result(
+        {"receipts": len(found), "last": last},
+        lambda: call.out.line(f"{len(found)} receipts, all in order. Last hash: {last or 'none'}"),
+    )
+
+
+def _receipts(call: Invocation) -> Receipts:
+    from pipeline.io.receipts import Receipts
+
+    return Receipts(open_state(call.settings) / "receipts.ndjson")
