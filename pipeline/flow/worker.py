@@ -144,7 +144,7 @@ class Worker:
             if self.ports.pace.to_end:
                 raise
             if not self._paused:
-                LOG.warning("%s", error)
+                LOG.warning("%s", str(error))
             self._paused = True
             return None
         if self._paused:
