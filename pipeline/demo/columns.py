@@ -81,9 +81,10 @@ def time_text(microseconds: Ints) -> tuple[pa.Array, pa.Array, pa.Array]:
     )
 
 
-def words(choices: Sequence[str], indices: Ints) -> pa.Array:
-    """One of the given texts a row."""
-    return pa.array(choices, pa.string()).take(pa.array(indices))
+def words(choices: Sequence[str] | pa.Array, indices: Ints) -> pa.Array:
+    """One of the given texts a row; a long list is better given as an array, once made."""
+    column = choices if isinstance(choices, pa.Array) else pa.array(choices, pa.string())
+    return column.take(pa.array(indices))
 
 
 def join(*pieces: str | pa.Array) -> pa.Array:

@@ -7,7 +7,7 @@ parts of about 4,000 that can be made independently and in time order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -141,22 +141,20 @@ class World:
             ',"gpc":"1"' if value < 0.006 else ',"dnt":"1"' if value < 0.01 else ""
             for value in signal
         ]
-        # The last entry is nobody: a session without an account.
-        self.names = [f',"account_id":"{self.account_id(i)}"{signals[i]}' for i in range(count)] + [
-            ""
-        ]
-        self.who = [
+        names = [f',"account_id":"{self.account_id(i)}"{signals[i]}' for i in range(count)]
+        self.names = _texts(names)
+        self.who = _texts(
             f'{name},"plan":"{plan}","account_created_on":"{day}"'
-            for name, plan, day in zip(self.names, plans, dates, strict=False)
-        ] + [""]
+            for name, plan, day in zip(names, plans, dates, strict=True)
+        )
         client = shares["clients"].pick(random.random(count))
         kinds = [self.profile.clients[index] for index in client]
-        self.agents = [f',"user_agent":{quoted(kind.user_agent)}' for kind in kinds] + [""]
-        self.sdks = [
+        self.agents = _texts(f',"user_agent":{quoted(kind.user_agent)}' for kind in kinds)
+        self.sdks = _texts(
             f',"sdk_name":"{kind.sdk}","sdk_version":"{kind.version}"' if kind.sdk else ""
             for kind in kinds
-        ] + [""]
-        self.addresses = self._places(random)
+        )
+        self.addresses = _texts(self._places(random))
 
     def _places(self, random: np.random.Generator) -> list[str]:
         """Three addresses an account: at home, at work behind our own proxy, on the road."""
@@ -192,6 +190,11 @@ class World:
         plan = self.profile.incident
         begin = day * DAY_US + plan.start_hour * HOUR_US
         return int(begin), int(begin + plan.hours * HOUR_US)
+
+
+def _texts(texts: Iterable[str]) -> pa.Array:
+    """A text for each account, and an empty one at the end for sessions without an account."""
+    return pa.array([*texts, ""], pa.string())
 
 
 def _microseconds(time: datetime) -> int:
