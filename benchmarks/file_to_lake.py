@@ -39,7 +39,7 @@ def run(events: int, times: int) -> Report:
             full = best_of(repeats, name, command(long), events)
             start = best_of(repeats, name, command(short), SHORT)
             whole.append(full)
-            steady.append(_difference(full, start))
+            steady.append(difference(full, start))
         size = long.stat().st_size / events
     text = (
         f"{events:,} events of {size:.0f} bytes, one core, best of {times}.\n\n"
@@ -55,7 +55,7 @@ def _contenders(place: Path, without: Path) -> dict[str, Callable[[Path], list[s
     ids = without.read_text("utf-8")
 
     def ours(source: Path) -> list[str]:
-        lake, state = _fresh(place / "lake"), _fresh(place / "state")
+        lake, state = fresh(place / "lake"), fresh(place / "state")
         prepare("optout", "add", "-", "--state", str(state), typed=ids)
         return [
             *("sh", "-c", 'rm -rf "$0" && exec "$@"', str(lake)),
@@ -77,7 +77,8 @@ def _contenders(place: Path, without: Path) -> dict[str, Callable[[Path], list[s
     return {OURS: ours, DUCKDB: contender("duckdb_sql"), BEAM: contender("per_event_beam")}
 
 
-def _fresh(folder: Path) -> Path:
+def fresh(folder: Path) -> Path:
+    """The same folder, removed if it was there."""
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 
@@ -88,7 +89,8 @@ def _head(source: Path, target: Path, lines: int) -> Path:
     return target
 
 
-def _difference(full: Measurement, start: Measurement) -> Measurement:
+def difference(full: Measurement, start: Measurement) -> Measurement:
+    """What a run took without its start, which the shorter run shows."""
     return replace(
         full,
         events=full.events - start.events,
