@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pipeline.dashboard.annotations import Annotation
 from pipeline.dashboard.site import Published, build
+from pipeline.io.commits import Commit
 from pipeline.io.resources import load_metrics
 from pipeline.io.rollups import RollupStore
 from pipeline.ops.rollup import RollupSettings, roll_up
-from pipeline.ops.rollup_facts import Commit, Facts
+from pipeline.ops.rollup_facts import Facts
 from pipeline.ops.rollup_registry import parse_registry
 from pipeline.ops.rollup_values import PUBLISHED
 from tests.lake_rows import EPOCH, SCHEMAS, World, write_lake

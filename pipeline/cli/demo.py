@@ -66,8 +66,8 @@ def command(
 ) -> None:
     """Invent traffic, run the pipeline on it, and look at what came out. Needs no service.
 
-    Everything lies in one folder: input/, lake/, state/ and telemetry.toml. The last step
-    searches all that was written for identifiers that stood in the input.
+    Everything lies in one folder: input/, lake/, state/, dashboard/ and telemetry.toml. The last
+    step searches all that was written for identifiers that stood in the input.
     """
     from pipeline.cli.demo_steps import STEPS, Demo
 
@@ -111,7 +111,7 @@ def prepare(folder: Path) -> Path:
                     where=str(folder),
                     remedy="Name another folder with --dir",
                 )
-            for name in ("input", "lake", "state"):
+            for name in ("input", "lake", "state", "dashboard"):
                 shutil.rmtree(folder / name, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         settings_file.write_text(_MARK + settings_text(), "utf-8")

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.cli.demo_figures import SITE, dashboard, rollup
 from pipeline.cli.generate import load_profile
 from pipeline.cli.opening import (
     make_policy,
@@ -190,7 +191,7 @@ def scan(demo: Demo) -> Result:
         for content in read_contents(demo.inputs)
         for canary in CANARIES
     )
-    places = (demo.folder / "lake", demo.folder / "state")
+    places = (demo.folder / "lake", demo.folder / "state", demo.folder / SITE)
     searched = search(chain.from_iterable(map(read_contents, places)), CANARIES)
     if scanned.findings or searched.leaks or not planted:
         raise PrivacyGateClosed(
@@ -216,7 +217,8 @@ def scan(demo: Demo) -> Result:
         )
         call.out.paragraph(
             f"{planted:,} canaries in the input; none in {searched.files:,} files "
-            f"({searched.bytes / 2**20:,.0f} MiB unpacked) of lake and state, in any encoding."
+            f"({searched.bytes / 2**20:,.0f} MiB unpacked) of lake, state and page, in any "
+            "encoding."
         )
 
     return Result(document, show)
@@ -227,6 +229,8 @@ STEPS: tuple[tuple[str, Callable[[Demo], Result]], ...] = (
     ("Run the pipeline: telemetry run", run),
     ("Look at the lake: telemetry status", status),
     ("Ask questions: telemetry sql", questions),
+    ("Publish what the privacy gate lets through: telemetry rollup", rollup),
+    ("Show it as one page: telemetry dashboard build", dashboard),
     ("Search everything that was written for identifiers", scan),
 )
 """What the demo does, in this order; a step's function names its part of the JSON document."""

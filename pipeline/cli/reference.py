@@ -1,6 +1,6 @@
-"""`telemetry reference`: docs/cli.md and docs/configuration.md, made from the code.
+"""`telemetry reference`: docs/cli.md, configuration.md and metrics.md, made from the code.
 
-A test compares both files with what this module makes, so they cannot fall behind.
+A test compares the files with what this module makes, so they cannot fall behind.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ _MADE = "<!-- Made by `telemetry reference`: change the code, then run it. -->"
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @reporting
 def command(call: Invocation, folder: Path, check: bool) -> None:
-    """Write the command and settings reference into FOLDER."""
-    pages = {"cli.md": cli_page(), "configuration.md": configuration_page()}
+    """Write the reference of commands, settings and metrics into FOLDER."""
+    pages = {
+        "cli.md": cli_page(),
+        "configuration.md": configuration_page(),
+        "metrics.md": packaged_metrics_page(),
+    }
     stale = [
         name
         for name, text in pages.items()
@@ -43,6 +47,16 @@ def command(call: Invocation, folder: Path, check: bool) -> None:
     for name in stale:
         (folder / name).write_text(pages[name], "utf-8")
     call.out.result({"written": stale}, lambda: call.out.say(f"{len(stale)} files written"))
+
+
+def packaged_metrics_page() -> str:
+    """The packaged metric registry as Markdown."""
+    from pipeline.io.resources import load_metrics
+    from pipeline.ops.rollup_registry import parse_registry
+    from pipeline.ops.rollup_words import metrics_page
+    from pipeline.privacy.epochs import EpochKind
+
+    return metrics_page(parse_registry(load_metrics(), EpochKind.FOUR_WEEKS))
 
 
 def cli_page() -> str:

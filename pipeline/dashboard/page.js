@@ -433,7 +433,7 @@ function h(tag, attributes = {}, ...children) {
   return node;
 }
 const live = new Map(); // plot element -> { chart, redraw }
-const watcher = new ResizeObserver((entries) => entries.forEach(({ target }) => live.get(target)?.chart?.resize()));
+const watcher = new ResizeObserver((entries) => entries.forEach(({ target }) => live.get(target)?.chart.resize()));
 
 function why(metric, found) {
   if (!D.run) return h("div", { class: "empty" }, h("strong", {}, "No data yet"), "Publish the closed days of the lake:", h("code", {}, "telemetry rollup"));

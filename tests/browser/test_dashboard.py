@@ -140,7 +140,7 @@ def test_presets_and_days_change_the_range(tab: Watched, pages: dict[str, str]) 
     page = tab.open(pages["full"])
     page.get_by_role("button", name="7", exact=True).click()
     expect(page.locator("[data-metric=requests].tile")).to_contain_text("in 7 days")
-    page.get_by_label("From").fill("2026-11-02")
+    page.get_by_label("From", exact=True).fill("2026-11-02")
     expect(page.locator("[data-metric=requests].tile")).to_contain_text("in 21 days")
     assert "from=2026-11-02" in page.url
 
@@ -208,7 +208,7 @@ def test_print_is_light_and_without_controls(tab: Watched, pages: dict[str, str]
     page = tab.open(pages["full"])
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.emulate_media(media="print", color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
     expect(page.locator("#bar")).to_be_hidden()
     expect(page.locator("nav")).to_be_hidden()
     assert len(page.pdf(format="A4")) > 50_000

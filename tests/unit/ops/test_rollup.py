@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -61,7 +62,7 @@ def lake(made: tuple[Path, list[DayFiles]], tmp_path: Path) -> tuple[Path, list[
     return root, moved
 
 
-def rows_of(root: Path, sql: str) -> list[tuple[object, ...]]:
+def rows_of(root: Path, sql: str) -> list[Any]:
     """An independent query over the rows, in the words of an analyst."""
     with duckdb.connect() as connection:
         for event in SCHEMAS:

@@ -18,7 +18,7 @@ def contributions(
     cells: dict[str, list[int]], day: date = DAY, anonymous: dict[str, int] | None = None
 ) -> pa.Table:
     """One row per account: `{"a": [3, 1]}` is cell a with two accounts of 3 and 1 events."""
-    rows = [
+    rows: list[tuple[date, str, str | None, int]] = [
         (day, name, f"{name}-{number}", events)
         for name, accounts in cells.items()
         for number, events in enumerate(accounts)
