@@ -13,11 +13,9 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from pipeline.events.model import CleanBatch
-from pipeline.io.deltalog import DeltaLog
 from pipeline.io.event_table import EventTable
 from pipeline.io.lake import Lake
 from pipeline.io.rejections import RejectionTable
-from pipeline.io.staging import Staging
 from pipeline.io.stored_table import Committed
 
 MOMENTS = (
@@ -96,21 +94,18 @@ class _CrashingRejections(_Wrapped):
 class UncheckedLake(Lake):
     """A lake that commits without comparing the position with the slice's start."""
 
-    def events(self, event: str, schema: pa.Schema) -> Any:
-        return _UncheckedTable(super().events(event, schema))
+    def events(self, event: str, schema: pa.Schema) -> EventTable:
+        table = super().events(event, schema)
+        return _UncheckedTable(table.log, table.storage, table.writer, table.rejections)
 
 
-class _UncheckedTable(_Wrapped):
-    def commit(
-        self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
-    ) -> Committed:
-        staging: Staging = self._table.stage(batch)
-        log: DeltaLog = self._table.log
+class _UncheckedTable(EventTable):
+    def position(self, app_id: str) -> int | None:
+        return EventTable._position(self, self.log.load(), app_id)
 
-        def load() -> DeltaTable:
-            return log.ensure()
-
-        return self._table.land(load, staging, {batch.span.app_id: batch.span.stop}, {})
+    def _position(self, table: DeltaTable | None, app_id: str) -> int | None:
+        """See no position where one is compared: a source without one may start anywhere."""
+        return None
 
 
 def die_if(now: bool) -> None:
