@@ -61,7 +61,7 @@ def test_a_failure_leaves_the_old_file(
         ["--awkward", "0.9"],
         ["--days", "0"],
         ["--seed", "-1"],
-        ["--now", "2026-11-24T12:00:00"],
+        ["--now", "2026-02-30T12:00:00Z"],
         ["--event", "sessions"],
     ],
     ids=str,
