@@ -7,19 +7,25 @@ metadata.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 131_072
 COMPRESSION = "zstd"
+COMPRESSION_LEVEL = 1
+"""Level 3 costs half as much time again and saves nothing: tokens do not compress."""
 BLOOM_COLUMN = "subject"
 """Sealed files say of a token that it is not in them without being read: for erasure."""
 TOKEN_COLUMNS = frozenset({"event_token", "subject", "session", "error_fingerprint"})
+_ARROW_SCHEMA = "ARROW:schema"
+"""Where Arrow keeps its own schema in a Parquet file: field metadata lives in it."""
 UNIQUE_COLUMNS = frozenset({"event_token"})
 """Every value occurs once: a dictionary would only cost time."""
 
@@ -33,11 +39,6 @@ class PartKind(StrEnum):
     """Sorted and deduplicated, while events of its day may still arrive."""
     FINAL = "final"
     """Sealed after the last regular arrival; event tokens are gone."""
-
-    @property
-    def level(self) -> int:
-        """The level of zstd: 3 costs 20 % more time, and saves nothing in small unsorted files."""
-        return 1 if self is PartKind.STREAM else 3
 
 
 _KINDS = {kind.value: kind for kind in PartKind}
@@ -56,19 +57,43 @@ def kind_of(path: str) -> PartKind:
 def part_writer(
     sink: object, schema: pa.Schema, kind: PartKind = PartKind.STREAM
 ) -> pq.ParquetWriter:
-    """Open a Parquet writer with the lake's settings on `sink`."""
+    """Open a Parquet writer with the lake's settings on `sink`.
+
+    Columns may be dictionary arrays, as `open_part` reads them: they are written without being
+    decoded, and the file says that they are plain, as every reader expects.
+    """
     columns = leaf_paths(schema)
     bloom = {BLOOM_COLUMN: True} if kind is not PartKind.STREAM else {}
-    return pq.ParquetWriter(
+    writer = pq.ParquetWriter(
         sink,
         schema,
         compression=COMPRESSION,
-        compression_level=kind.level,
+        compression_level=COMPRESSION_LEVEL,
         use_dictionary=[path for path, name in columns if name not in UNIQUE_COLUMNS],
         write_statistics=[path for path, name in columns if name not in TOKEN_COLUMNS],
         bloom_filter_options={name: on for name, on in bloom.items() if name in schema.names},
-        store_schema=True,
+        store_schema=False,
         version="2.6",
+    )
+    writer.add_key_value_metadata({_ARROW_SCHEMA: b64encode(plain(schema).serialize()).decode()})
+    return writer
+
+
+def open_part(source: object, filesystem: pafs.FileSystem) -> pq.ParquetFile:
+    """Open a file of the lake to copy rows of it: text comes as dictionary arrays, undecoded."""
+    with pq.ParquetFile(source, filesystem=filesystem) as file:
+        text = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+    coded = [name for name in text if name not in UNIQUE_COLUMNS]
+    return pq.ParquetFile(source, filesystem=filesystem, read_dictionary=coded)
+
+
+def plain(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with plain types in place of dictionary types."""
+    return pa.schema(
+        [
+            field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+            for field in schema
+        ]
     )
 
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
 
 from pipeline.io.locks import sync_folder
+from pipeline.io.parquet import open_part
 
 LOG_FOLDER = "_delta_log"
 CREATE_ATTEMPTS = 5
@@ -71,6 +72,9 @@ class Storage(Protocol):
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
     ) -> pa.Table:
         """Read columns (None: all) of the rows of one Parquet file that satisfy `where`."""
+
+    def open_part(self, path: str) -> pq.ParquetFile:
+        """Open one Parquet file to copy rows of it, row group by row group."""
 
     def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
         """Return these files as one dataset; a column that a file lacks is null there."""
@@ -130,6 +134,9 @@ class LocalStorage:
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
     ) -> pa.Table:
         return _read(str(self.root / path), columns, where, pafs.LocalFileSystem())
+
+    def open_part(self, path: str) -> pq.ParquetFile:
+        return open_part(str(self.root / path), pafs.LocalFileSystem())
 
     def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
         files = pafs.SubTreeFileSystem(str(self.root), pafs.LocalFileSystem())
@@ -193,6 +200,9 @@ class ObjectStorage:
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
     ) -> pa.Table:
         return _read(path, columns, where, self._files)
+
+    def open_part(self, path: str) -> pq.ParquetFile:
+        return open_part(path, self._files)
 
     def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
         return _dataset(paths, schema, partition, self._files)
