@@ -17,7 +17,7 @@ from pipeline.errors import EnvironmentProblem
 from pipeline.io.kafka_client import KafkaAccess, connect_admin
 
 PUBLISH_SECONDS = 10.0
-RETRY_SECONDS = 300.0
+RETRY_SECONDS = 60.0
 
 _LOG = logging.getLogger(__name__)
 
