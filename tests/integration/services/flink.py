@@ -29,10 +29,19 @@ FLINK_VERSION = "1.19.3"
 BEAM_RUNNER = "org.apache.beam:beam-runners-flink-1.19:2.62.0"
 SHIM = Path(__file__).resolve().parents[3] / "deploy" / "flink" / "worker_shim.py"
 
-_OPENED = (
-    "lang net io nio lang.reflect text time util util.concurrent util.concurrent.atomic "
-    "util.concurrent.locks"
-).split()
+_OPENED = [
+    "lang",
+    "net",
+    "io",
+    "nio",
+    "lang.reflect",
+    "text",
+    "time",
+    "util",
+    "util.concurrent",
+    "util.concurrent.atomic",
+    "util.concurrent.locks",
+]
 JAVA_OPTIONS = [
     "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
     "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
@@ -101,8 +110,6 @@ def fetch(cache: Path) -> Distribution:
             "--no-deps",
             "--no-binary",
             ":all:",
-        ]
-        + [
             "--no-build-isolation",
             "-d",
             str(home),
@@ -152,9 +159,7 @@ def free_port() -> int:
         return port
 
 
-def _wait_for(
-    what: str, ready: Any, timeout_s: float, process: subprocess.Popen[bytes]
-) -> None:
+def _wait_for(what: str, ready: Any, timeout_s: float, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -236,9 +241,7 @@ io.tmp.dirs: {self.work}/tmp
             "appender.console.layout.pattern=%d{ISO8601} %-5p %c - %m%n\n"
         )
 
-    def _spawn(
-        self, name: str, command: list[str], **variables: str
-    ) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, command: list[str], **variables: str) -> subprocess.Popen[bytes]:
         with (self.work / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -259,7 +262,8 @@ io.tmp.dirs: {self.work}/tmp
             log4j,
             "-cp",
             self.distribution.classpath,
-        ] + [*main]
+            *main,
+        ]
 
     def start_jobmanager(self) -> None:
         command = self._java(
@@ -321,9 +325,7 @@ io.tmp.dirs: {self.work}/tmp
 
     def rest(self, path: str, method: str = "GET") -> Any:
         """Return the JSON answer of the JobManager's REST API, or {} when it is down."""
-        request = urllib.request.Request(
-            f"http://localhost:{self.rest_port}{path}", method=method
-        )
+        request = urllib.request.Request(f"http://localhost:{self.rest_port}{path}", method=method)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return json.loads(answer.read() or b"{}")
