@@ -32,11 +32,12 @@ class MemoryKeys:
     def __init__(self, destroyed: Sequence[str] = ()) -> None:
         self.destroyed = set(destroyed)
         self.asked: list[str] = []
+        self.salt = b""
 
     def epoch_key(self, epoch: Epoch) -> bytes | None:
         """A key that differs from epoch to epoch."""
         self.asked.append(epoch.name)
-        return None if epoch.name in self.destroyed else KEY + epoch.name.encode()
+        return None if epoch.name in self.destroyed else KEY + self.salt + epoch.name.encode()
 
 
 def nowhere(network: str) -> str:

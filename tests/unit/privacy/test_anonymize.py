@@ -175,6 +175,16 @@ def test_a_key_that_is_destroyed_while_running_is_not_used_again() -> None:
     assert refusals(stage.anonymize(batch, NOW)) == [(0, "anonymize", "too_old")]
 
 
+def test_what_was_remembered_under_one_key_is_not_used_under_another() -> None:
+    keys = MemoryKeys()
+    stage, batch = anonymizer(keys=keys), raw_batch("api_request", [{"account_id": "a"}])
+    before = stage.anonymize(batch, NOW).rows.column("subject").to_pylist()
+    keys.salt = b"restored from a backup"
+    after = stage.anonymize(batch, NOW).rows.column("subject").to_pylist()
+    assert before == [token(KEY + b"4weeks-0037", "subj", "a")]
+    assert after == [token(KEY + keys.salt + b"4weeks-0037", "subj", "a")]
+
+
 class Broken:
     """A keystore with something else than a good key."""
 
