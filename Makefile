@@ -110,6 +110,10 @@ docs: install ## The examples in README.md and docs/
 integration: install ## Whole runs, kill tests, the wheel, real services
 	$(call pytest,tests/integration,--durations 10)
 
+.PHONY: kill-test
+kill-test: install ## Ten minutes of kill -9, frozen processes and broker restarts on Kafka
+	TELEMETRY_KILL_SECONDS=600 $(PYTEST) tests/integration/kafka/test_kafka_kill.py -s
+
 .PHONY: browser
 browser: install ## The dashboard in the system's Chromium (installed by apt-get where possible)
 	@if [ -z "$$(find tests/browser -name 'test_*.py' -print -quit 2>/dev/null)" ]; then \
