@@ -121,12 +121,15 @@ class Broker:
         secure: bool = False,
         properties: Mapping[str, str] | None = None,
         heap: str = "512m",
+        joins: Broker | None = None,
     ) -> None:
+        """`joins` names the broker whose cluster this one is a second node of."""
         self.folder = folder
         self.secure = secure
         self.heap = heap
+        self.joins = joins
         self.port = free_port()
-        self.controller_port = free_port()
+        self.controller_port = joins.controller_port if joins else free_port()
         self.sasl_port = free_port()
         self.mutual_port = free_port()
         self.servers = f"localhost:{self.port}"
@@ -150,8 +153,9 @@ class Broker:
             properties.write_text(self._properties())
             command = [*_java(self._libs, "256m"), "kafka.tools.StorageTool", "format"]
             identity = "MkU3OEVBNTcwNTJENDM2Qk"
+            kind = "--no-initial-controllers" if self.joins else "--standalone"
             subprocess.run(
-                [*command, "-t", identity, "-c", str(properties), "--standalone"],
+                [*command, "-t", identity, "-c", str(properties), kind],
                 check=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -224,14 +228,23 @@ class Broker:
         return self._admin
 
     def create_topic(
-        self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None
+        self,
+        name: str,
+        partitions: int = 1,
+        config: Mapping[str, str] | None = None,
+        replicas: int = 1,
     ) -> str:
         """Create a topic and wait until it has leaders; gives the name back."""
-        topic = admin.NewTopic(name, partitions, 1, config=dict(config or {}))
+        topic = admin.NewTopic(name, partitions, replicas, config=dict(config or {}))
         for done in self.admin().create_topics([topic]).values():
             done.result(30)
         self._wait_for_partitions(name, partitions)
         return name
+
+    def leaders(self, name: str) -> list[int]:
+        """The node that leads each partition; -1 for none."""
+        found = self.admin().list_topics(name, timeout=5).topics[name].partitions
+        return [found[number].leader for number in sorted(found)]
 
     def add_partitions(self, name: str, total: int) -> None:
         """Raise the number of partitions."""
@@ -357,6 +370,8 @@ class Broker:
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
             "log.initial.task.delay.ms": "500",
+            "leader.imbalance.check.interval.seconds": "2",
+            "replica.lag.time.max.ms": "5000",
         }
         if self.secure:
             assert self.certificates is not None
@@ -379,6 +394,12 @@ class Broker:
                 "security.scram.ScramLoginModule required;",
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "super.users": "User:ANONYMOUS",
+            }
+        if self.joins is not None:
+            values |= {
+                "process.roles": "broker",
+                "node.id": "2",
+                "listeners": f"INTERNAL://localhost:{self.port}",
             }
         values |= self._extra
         return "".join(f"{key}={value}\n" for key, value in values.items())
