@@ -25,6 +25,14 @@ TOTAL_DAYS = 190
 CELL_DAYS = 97
 """How far back tables with dimensions go; they are most of the page's size."""
 
+MOST_KEYS = 24
+"""Largest cells of a daily table that the page names; it adds the others up as `(other)`."""
+
+OTHER = "(other)"
+
+ADD_UP = ("count", "sum", "ratio", "fact")
+"""Kinds of metrics whose cells may be added up."""
+
 _EPOCH = date(1970, 1, 1)
 
 
@@ -45,7 +53,8 @@ def page_data(
     for metric in metrics:
         table = tables.get(metric["name"])
         if table is not None and table.num_rows and last and metric["name"] != "suppressed":
-            cubes |= _cubes(metric["name"], _recent(table, last))
+            adds = metric["kind"] in ADD_UP
+            cubes |= _cubes(metric["name"], _recent(table, last), adds)
     runs = cast("list[dict[str, Any]]", manifest.get("runs", []))
     return {
         "version": 1,
@@ -92,13 +101,14 @@ def _recent(table: pa.Table, last: date) -> pa.Table:
     return table.filter(pc.greater(table["last_day"], horizon))
 
 
-def _cubes(metric: str, table: pa.Table) -> dict[str, Any]:
+def _cubes(metric: str, table: pa.Table, adds: bool) -> dict[str, Any]:
     """One entry `metric|grain|cut` for each table of the metric."""
     parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         parts.setdefault((row["grain"], row["cut"]), []).append(row)
     cubes: dict[str, Any] = {}
-    for (grain, cut), rows in parts.items():
+    for (grain, cut), every in parts.items():
+        rows = _largest(every, adds) if grain == "day" and cut else every
         at = sorted({row["first_day"] for row in rows})
         keys = sorted({_key(row, cut) for row in rows})
         place = {day: position for position, day in enumerate(at)}
@@ -115,6 +125,38 @@ def _cubes(metric: str, table: pa.Table) -> dict[str, Any]:
                 cube[measure] = grid
         cubes[f"{metric}|{grain}|{cut}"] = cube
     return cubes
+
+
+def _largest(rows: Sequence[dict[str, Any]], adds: bool) -> list[dict[str, Any]]:
+    """Keep the largest cells of a daily table of one dimension, and add the others to `(other)`.
+
+    Counts and the two halves of ratios add up; people and percentiles do not, so there the
+    smaller cells are left out.
+    """
+    weights: dict[str, float] = {}
+    for row in rows:
+        weight = row["denominator"] if row["denominator"] is not None else row["value"]
+        weights[row["key1"]] = weights.get(row["key1"], 0.0) + (weight or row["accounts"] or 0)
+    named = sorted((key for key in weights if key != OTHER), key=lambda key: (-weights[key], key))
+    kept = {*named[:MOST_KEYS], OTHER}
+    if len(named) <= MOST_KEYS:
+        return list(rows)
+    result = {(row["key1"], row["first_day"]): row for row in rows if row["key1"] in kept}
+    for row in rows:
+        if adds and row["key1"] not in kept:
+            place = (OTHER, row["first_day"])
+            held = result.get(place)
+            result[place] = {**row, "key1": OTHER} if held is None else _added(held, row)
+    return list(result.values())
+
+
+def _added(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    sums = {
+        name: (one[name] or 0) + (other[name] or 0)
+        for name in ("value", "numerator", "denominator")
+        if one[name] is not None or other[name] is not None
+    }
+    return {**one, **sums}
 
 
 def _derived(measure: str, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -220,7 +220,9 @@ function marks(metric, starts, grain) {
     D.annotations.filter((note) => dayOf(note.day) >= day && dayOf(note.day) < day + SPAN[grain]).forEach((note) =>
       lines.push({ xAxis: at, lineStyle: { type: "dotted", color: note.kind === "incident" ? ink.bad : ink.axis }, label: { formatter: note.kind === "note" ? note.text : note.kind } }));
   });
-  lines.forEach((line) => Object.assign(line.label, { position: line.xAxis > starts.length * 0.8 ? "insideEndBottom" : "end", color: ink.soft, fontSize: 11, rotate: 0, distance: 4 }));
+  lines.sort((a, b) => a.xAxis - b.xAxis);
+  const crowded = (at) => at > 0 && lines[at].xAxis - lines[at - 1].xAxis < starts.length * (innerWidth < 600 ? 0.26 : 0.08);
+  lines.forEach((line, at) => Object.assign(line.label, { show: !crowded(at), position: line.xAxis > starts.length * 0.8 ? "insideEndBottom" : "end", color: ink.soft, fontSize: 11, rotate: 0, distance: 4 }));
   return { silent: true, symbol: "none", data: lines };
 }
 const notesOn = (day, grain) => D.annotations.filter((note) => dayOf(note.day) >= day && dayOf(note.day) < day + SPAN[grain]).map((note) => `\n◆ ${note.kind}: ${note.text}`).join("");

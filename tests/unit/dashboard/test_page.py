@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -20,6 +21,7 @@ from pipeline.dashboard.data import day_number, page_data
 from pipeline.dashboard.page import render
 from pipeline.dashboard.site import Published, build
 from pipeline.errors import SettingsError
+from pipeline.ops.rollup_values import PUBLISHED
 from tests.dashboards import NOTES, NOW, REGISTRY, published, rolled_up
 from tests.unit.dashboard.shapes import faults
 
@@ -72,6 +74,28 @@ def test_every_number_of_the_data_is_one_of_the_rollups(full: Published, page: s
                     assert found is None or found == pytest.approx(expected, abs=1e-6)
                     compared += 1
     assert compared > 5_000
+
+
+def test_the_page_names_the_largest_cells_and_adds_up_the_others() -> None:
+    days = [date(2026, 11, 1), date(2026, 11, 2)]
+    routes = [f"/v1/r{number:02}" for number in range(40)]
+    row = dict.fromkeys(PUBLISHED.names)
+    row |= {"grain": "day", "cut": "route", "key2": "", "accounts": 50, "revision": 0}
+    row |= {"published_at": NOW}
+    rows = [
+        {**row, "first_day": day, "last_day": day, "key1": route, "value": 100.0 + number}
+        for day in days
+        for number, route in enumerate(routes)
+    ]
+    table = pa.Table.from_pylist(rows, schema=PUBLISHED)
+    words = {"name": "requests", "kind": "count", "requires": ""}
+    data = page_data({"requests": table}, {"metrics": [words]}, [], NOW)
+    cube = data["tables"]["requests|day|route"]
+    assert len(cube["keys"]) == 25
+    assert ["/v1/r39"] in cube["keys"]
+    assert ["/v1/r00"] not in cube["keys"]
+    for column in range(2):
+        assert sum(line[column] for line in cube["value"]) == sum(100 + n for n in range(40))
 
 
 def test_the_policy_allows_the_pages_own_script_and_style_and_no_request(page: str) -> None:
