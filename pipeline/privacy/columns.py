@@ -97,9 +97,15 @@ def pick(values: Sequence[str | None], codes: npt.NDArray[np.integer]) -> pa.Str
     return pa.array(values, pa.string()).take(pa.array(codes))
 
 
+def dtype_of(kind: pa.DataType) -> np.dtype[np.generic]:
+    """The numpy type of a numeric Arrow type (`to_pandas_dtype` needs pandas to be installed)."""
+    empty: npt.NDArray[np.generic] = pa.array([], kind).to_numpy(zero_copy_only=False)
+    return empty.dtype
+
+
 def with_nulls(values: npt.NDArray[np.generic], valid: Bools | None, kind: pa.DataType) -> pa.Array:
     """A new numeric column that owns its memory; null where `valid` is False."""
-    owned = values.astype(kind.to_pandas_dtype(), copy=True)
+    owned = values.astype(dtype_of(kind), copy=True)
     if valid is None:
         return pa.array(owned, kind)
     owned[~valid] = 0  # the value behind a null is stored in memory all the same

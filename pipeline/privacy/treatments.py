@@ -26,6 +26,7 @@ from pipeline.privacy.ages import ACCOUNT_AGES, account_ages
 from pipeline.privacy.columns import (
     Codes,
     distinct,
+    dtype_of,
     lengths,
     numbers,
     pick,
@@ -287,7 +288,7 @@ def _made(treatment: Treatment) -> list[float]:
 
 
 def _range(kind: pa.DataType) -> tuple[float, float]:
-    number = np.dtype(kind.to_pandas_dtype())
+    number = dtype_of(kind)
     if np.issubdtype(number, np.floating):
-        return float(np.finfo(number).min), float(np.finfo(number).max)
-    return int(np.iinfo(number).min), int(np.iinfo(number).max)
+        return float(np.finfo(number.name).min), float(np.finfo(number.name).max)
+    return int(np.iinfo(number.name).min), int(np.iinfo(number.name).max)
