@@ -54,6 +54,15 @@ def put(broker: Broker, topic: str, key: bytes, value: bytes | None) -> None:
     broker.produce(topic, [value], keys=[key])
 
 
+def is_known(known: OptOutTopic, at: datetime) -> bool:
+    """Whether the gate is open at that time."""
+    try:
+        known.refresh(at)
+    except OptOutPaused:
+        return False
+    return True
+
+
 def test_the_last_standing_of_a_token_wins_and_null_forgets_it(
     broker: Broker, topic: str, access: KafkaAccess
 ) -> None:
@@ -82,7 +91,7 @@ def test_the_gate_holds_until_there_is_news_and_closes_after_16_silent_minutes(
     with pytest.raises(OptOutPaused, match="no news for 16 minutes"):
         known.refresh(now() + timedelta(minutes=16, seconds=5))
     put(broker, topic, HEARTBEAT, b"{}")
-    wait_for(lambda: known.refresh(now()) is not None, 10)
+    wait_for(lambda: is_known(known, now() + timedelta(minutes=14, seconds=30)), 10, "the news")
     known.close()
 
 
@@ -97,14 +106,8 @@ def test_a_message_that_is_no_entry_pauses_until_its_key_is_written_anew(
         known.load()
     assert token not in str(caught.value)
     put(broker, topic, token.encode(), line(token))
-
-    def good() -> bool:
-        try:
-            return token in known.refresh(now()).standings
-        except OptOutPaused:
-            return False
-
-    wait_for(good, 10)
+    wait_for(lambda: is_known(known, now()), 10, "the correction")
+    assert token in known.refresh(now()).standings
     known.close()
 
 
@@ -371,3 +374,48 @@ def test_a_run_pauses_while_the_list_is_silent_and_resumes_by_itself(
         assert "reading goes on" in installed.logs()
     finally:
         assert stop(running, signal.SIGINT) in (0, 130)
+
+
+def test_a_list_whose_broker_is_away_stops_reading_until_it_is_back(
+    broker: Broker, topic_name: Names, tmp_path: Path
+) -> None:
+    """At start, and (by the clock) 16 minutes after it went away."""
+    events = broker.create_topic(topic_name())
+    broker.produce(events, [event(1)])
+    lists = Broker(tmp_path / "lists")
+    installation = Installation(tmp_path)
+    installation.configure(
+        f"""
+[flush]
+interval = "300ms"
+[kafka]
+servers = ["{lists.servers}"]
+optout_topic = "optouts"
+[sources.api]
+event = "api_request"
+servers = ["{broker.servers}"]
+topic = "{events}"
+"""
+    )
+    running = installation.start("run")
+    try:
+        wait_for(lambda: "Reading is paused" in installation.logs(), 60, "the pause")
+        assert running.poll() is None
+        assert installation.position(events) == 0
+        with lists:
+            lists.create_topic("optouts", 1, COMPACTED)
+            put(lists, "optouts", HEARTBEAT, b"{}")
+            wait_for(lambda: installation.position(events) == 1, 60, "the first commit")
+            known = OptOutTopic(KafkaAccess((lists.servers,)), "optouts", now)
+            known.load()
+            lists.kill()
+            known.refresh(now() + timedelta(minutes=14))
+            with pytest.raises(OptOutPaused, match="no news for 16 minutes"):
+                known.refresh(now() + timedelta(minutes=16, seconds=5))
+            lists.start()
+            put(lists, "optouts", HEARTBEAT, b"{}")
+            later = now() + timedelta(minutes=14, seconds=50)
+            wait_for(lambda: is_known(known, later), 30, "the news")
+            known.close()
+    finally:
+        assert stop(running) == 0
