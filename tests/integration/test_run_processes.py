@@ -164,3 +164,26 @@ def unused_port() -> int:
             continue
         return port
     raise AssertionError("no free ports")
+
+
+WITHOUT_EXTRAS = """
+import importlib.machinery, runpy, sys
+found = importlib.machinery.PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name.split(".")[0] in {extras} else found(name, path, target)
+importlib.machinery.PathFinder.find_spec = staticmethod(find_spec)
+sys.argv = ["telemetry", *sys.argv[1:]]
+runpy.run_module("pipeline.cli", run_name="__main__")
+"""
+
+
+def test_a_run_needs_nothing_that_only_developers_install(folder: Path) -> None:
+    extras = ("pandas", "polars", "psutil", "hypothesis", "pytest", "confluent_kafka", "playwright")
+    (folder / "in" / "1.ndjson").unlink()
+    words = command(folder, "--once")
+    script = WITHOUT_EXTRAS.replace("{extras}", repr(set(extras)))
+    done = subprocess.run(
+        [words[0], "-c", script, *words[3:]], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["read"] == COUNT
