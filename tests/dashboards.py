@@ -41,7 +41,7 @@ def rolled_up(root: Path, days: int, requests: int, accounts: int) -> RollupStor
             )
         ],
         newest_commit=NOW - timedelta(hours=3),
-        oldest_day=world.first,
+        oldest_day=world.first if days else None,
         epochs_live=2,
         epochs_destroyed=1,
         geo={"type": "Demo-Country", "built": "2026-11-01", "credit": "Countries: demo data."},

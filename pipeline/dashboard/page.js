@@ -439,6 +439,7 @@ const watcher = new ResizeObserver((entries) => entries.forEach(({ target }) => 
 
 function why(metric, found) {
   if (!D.run) return h("div", { class: "empty" }, h("strong", {}, "No data yet"), "Publish the closed days of the lake:", h("code", {}, "telemetry rollup"));
+  if (!D.status.oldest_day) return h("div", { class: "empty" }, h("strong", {}, "No data yet"), "The lake holds no events:", h("code", {}, "telemetry run"));
   if (!METRICS[metric].collected) return h("div", { class: "empty" }, h("strong", {}, "Not collected"), "The events do not carry this field.");
   if (METRICS[metric].kind === "fact") return h("div", { class: "empty" }, h("strong", {}, Object.keys(D.tables).some((name) => name.startsWith(`${metric}|`)) ? "None" : "Nothing counted"), "The pipeline has counted nothing of this kind in these days.");
   if (found !== "day" && !Object.keys(D.tables).some((name) => name.startsWith(`${metric}|${found}|`))) return h("div", { class: "empty" }, h("strong", {}, `No whole ${found === "period" ? "key period" : found} yet`), "Published once all its days are closed, if enough accounts are in it.");
@@ -502,7 +503,7 @@ function tile(text) {
   const [first, until] = entry.kind === "fact" && state.to === LAST ? [state.from, LAST + 3] : [state.from, state.to];
   const now = over(first, until);
   if (nothing(now.value)) {
-    const message = !D.run ? "No data yet" : !entry.collected ? "Not collected" : entry.kind === "fact" ? "Nothing counted" : grain !== "day" ? `No whole ${grain} yet` : `Hidden: under ${D.rule.accounts} accounts`;
+    const message = !D.run || !D.status.oldest_day ? "No data yet" : !entry.collected ? "Not collected" : entry.kind === "fact" ? "Nothing counted" : grain !== "day" ? `No whole ${grain} yet` : `Hidden: under ${D.rule.accounts} accounts`;
     box.append(h("p", { class: "number none" }, message));
     return box;
   }
@@ -576,7 +577,8 @@ function banner() {
     const stale = (Date.now() - (LAST + 1) * DAY) / 36e5;
     if (stale >= 50) lines.push(["stop", `These figures are old: the last day shown ended ${plain.format(Math.floor(stale))} hours ago.`]);
     else if (stale >= 26) lines.push(["", `The last day shown ended ${plain.format(Math.floor(stale))} hours ago; a day is normally published within 26 hours.`]);
-  } else lines.push(["", `Nothing passes the gate yet: a figure needs ${D.rule.accounts} accounts in a closed day.`]);
+  } else if (!D.status.oldest_day) lines.push(["", "The lake holds no events yet: start with telemetry run."]);
+  else lines.push(["", `Nothing passes the gate yet: a figure needs ${D.rule.accounts} accounts in a closed day.`]);
   $("banner").replaceChildren(...lines.map(([tone, text]) => h("p", { class: tone }, text)));
 }
 

@@ -65,8 +65,10 @@ def test_a_page_with_little_to_show_draws(
 
 def test_an_empty_lake_names_the_next_command(tab: Watched, pages: dict[str, str]) -> None:
     page = tab.open(pages["empty"])
-    # The run found no files: nothing is due, and the page says that nothing is there.
-    expect(page.locator("#banner")).to_contain_text("passes the gate")
+    expect(page.locator("#banner")).to_contain_text("start with telemetry run")
+    expect(page.locator("[data-metric=requests][data-kind=trend] code")).to_have_text(
+        "telemetry run"
+    )
 
 
 def test_too_few_accounts_are_hidden_and_never_zero(tab: Watched, pages: dict[str, str]) -> None:
