@@ -80,7 +80,7 @@ def is_settings(example: Example) -> bool:
     return not re.match(r"# (?!telemetry)[\w-]+\.toml\n", example.text)
 
 
-@pytest.mark.parametrize("example", filter(is_settings, examples("toml")), ids=str)
+@pytest.mark.parametrize("example", [one for one in examples("toml") if is_settings(one)], ids=str)
 def test_settings_examples_load(example: Example, tmp_path: Path) -> None:
     settings = tmp_path / "telemetry.toml"
     settings.write_text(example.text, "utf-8")
