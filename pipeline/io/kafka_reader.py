@@ -36,7 +36,7 @@ LOOK_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 """A slice is handed out after this time, however small."""
 PATIENCE_SECONDS = 60.0
-"""How long a reader tries to reach Kafka for the first time before it gives up."""
+"""How long a reader tries to reach a topic that the lake has nothing of before it gives up."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -193,13 +193,12 @@ class KafkaReader:
     def _connected(self) -> PartitionFetch | None:
         if self._fetch is None:
             now = self._clock()
-            self._first_try = now if self._first_try is None else self._first_try
             try:
                 self._fetch = self._connect()
-            except EnvironmentProblem:
-                if self._pace.to_end or now - self._first_try > PATIENCE_SECONDS:
+            except EnvironmentProblem as problem:
+                if self._is_out_of_patience(now):
                     raise
-                _LOG.warning("Kafka does not answer; trying again")
+                _LOG.warning("Kafka cannot be used (%s); trying again", problem.why)
         return self._fetch
 
     def _look(self, fetch: PartitionFetch) -> None:
@@ -210,7 +209,9 @@ class KafkaReader:
         self._looked_at = now
         there = fetch.partitions()
         if not there and not self._partitions:
-            self._check_patience(now)
+            if self._is_out_of_patience(now):
+                unknown = kafka_errors.UnknownTopicOrPartitionError()
+                raise explain(unknown, "looking it up", self._topic)
             return
         mine = {p for p in there if p % self._count == self._index}
         if mine - self._partitions.keys():
@@ -246,11 +247,18 @@ class KafkaReader:
         if self._ends_at_open is None:
             self._ends_at_open = {number: ends[number] for number in mine}
 
-    def _check_patience(self, now: float) -> None:
-        """Raise EnvironmentProblem if the topic has not been there for too long."""
+    def _is_out_of_patience(self, now: float) -> bool:
+        """Tell whether to give up on a topic that cannot be reached.
+
+        Never, once it was read: an outage of the brokers ends some day. A first start with a
+        wrong address or name should say so.
+        """
         self._first_try = now if self._first_try is None else self._first_try
-        if self._pace.to_end or now - self._first_try > PATIENCE_SECONDS:
-            raise explain(kafka_errors.UnknownTopicOrPartitionError(), "looking it up", self._topic)
+        if self._pace.to_end:
+            return True
+        if now - self._first_try <= PATIENCE_SECONDS:
+            return False
+        return self._ask_lake(f"{SOURCE}/{self._topic}/{self._index}") is None
 
     def _check(self, number: int, stored: int, begin: int, end: int) -> None:
         where = f"topic {self._topic}, partition {number}"

@@ -38,6 +38,10 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
       <version>{VERSION}</version>
     </dependency>
     <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
+      <version>{VERSION}</version>
+    </dependency>
+    <dependency>
       <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
     </dependency>
   </dependencies>
@@ -58,7 +62,7 @@ def missing() -> str | None:
 
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "telemetry-pipeline" / "kafka" / VERSION
+    return Path(base) / "telemetry-pipeline" / "kafka" / f"{VERSION}-tools"
 
 
 def libraries() -> Path:
