@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import admin
@@ -72,15 +73,11 @@ def test_rights_are_read_and_describe_and_nobody_may_create(
     secure: Broker, script: Callable[..., None]
 ) -> None:
     script("create-acls.sh", secure.servers, "pipe", "serve")
-    everything = admin.AclBindingFilter(
-        admin.ResourceType.ANY,
-        None,
-        admin.ResourcePatternType.ANY,
-        None,
-        None,  # type: ignore[arg-type]
-        admin.AclOperation.ANY,
-        admin.AclPermissionType.ANY,
+    anything: Any = (
+        *(admin.ResourceType.ANY, None, admin.ResourcePatternType.ANY, None, None),
+        *(admin.AclOperation.ANY, admin.AclPermissionType.ANY),
     )
+    everything = admin.AclBindingFilter(*anything)
     found = secure.admin().describe_acls(everything).result(20)
     granted = {(acl.principal, acl.name, acl.operation.name) for acl in found}
     assert ("User:pipe", "telemetry.api_request", "READ") in granted

@@ -133,7 +133,7 @@ class Broker:
         self.heap = heap
         self.joins = joins
         self.port = free_port()
-        self.controller_port = joins.controller_port if joins else free_port()
+        self.controller_port: int = joins.controller_port if joins else free_port()
         self.sasl_port = free_port()
         self.mutual_port = free_port()
         self.servers = f"localhost:{self.port}"
