@@ -84,8 +84,8 @@ def test_kill_between_the_steps_of_a_commit(tmp_path: Path, births: Nursery, mom
     assert globbed(tmp_path) == expected(*ranges).rows
 
 
-def two_at_once(folder: Path, births: Nursery, opener: type) -> None:
-    """Two pipelines that do not know of each other (each has its own claims) read one input."""
+def two_at_once(folder: Path, births: Nursery, opener: type) -> list[int]:
+    """Two pipelines that do not know of each other (own claims) read one input; exit codes."""
     first = make_ports(folder, slice_bytes=60_000)
     second = replace(
         first,
@@ -94,14 +94,14 @@ def two_at_once(folder: Path, births: Nursery, opener: type) -> None:
     )
     lake = partial(opener, str(folder / "lake"), state=folder / "state")
     pids = [births.start(replace(ports, lake=lake)) for ports in (first, second)]
-    assert [births.wait(pid) for pid in pids] == [0, 0]
+    return [births.wait(pid) for pid in pids]
 
 
 def test_two_pipelines_on_the_same_input(tmp_path: Path, births: Nursery) -> None:
     from pipeline.io.lake import Lake
 
     ranges = fill(tmp_path, 10_000)
-    two_at_once(tmp_path, births, Lake)
+    assert two_at_once(tmp_path, births, Lake) == [0, 0]
     assert stored(tmp_path) == expected(*ranges)
     assert globbed(tmp_path) == expected(*ranges).rows
 
