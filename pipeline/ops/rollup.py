@@ -177,15 +177,24 @@ def _loads(
             (task, starts) for task, starts in inside if task.window is not Window.DAY and starts
         ]
         whole = [file for file in files if epoch_of(file.day, epoch) == period]
+        if all(task.window is Window.WEEK for task, _ in wide):
+            # A week is compared with the one before it; older weeks are not looked at.
+            weeks = [start for _, starts in wide for start in starts]
+            since = min([*weeks, period.last_day]) - timedelta(days=7)
+            days_wide = [file for file in whole if file.day >= since]
+        else:
+            days_wide = whole
         if wide and sum(file.rows for file in whole) <= BATCH_ROWS:
-            yield whole, daily + wide
+            needed = {start for _, starts in daily for start in starts}
+            close = {file.day for file in days_wide}
+            yield [file for file in whole if file.day in needed | close], daily + wide
             continue
         days = {start for _, starts in daily for start in starts}
         for batch in _batches([file for file in whole if file.day in days]):
             present = {file.day for file in batch}
             yield batch, [(task, [s for s in starts if s in present]) for task, starts in daily]
         if wide:
-            yield whole, wide
+            yield days_wide, wide
 
 
 def _batches(files: Iterable[DayFiles]) -> Iterator[list[DayFiles]]:

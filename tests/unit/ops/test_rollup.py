@@ -334,3 +334,19 @@ def test_a_changed_day_is_due_again(made: tuple[Path, list[DayFiles]]) -> None:
     changed = [replace(file, digest="other") if file is files[0] else file for file in files]
     due = plan(REGISTRY, changed, manifest, RollupSettings(), NOON_AFTER)
     assert {start for _, starts in due for start in starts} == {FIRST}
+
+
+def test_days_that_arrive_one_by_one_give_what_one_run_gives(
+    lake: tuple[Path, list[DayFiles]],
+) -> None:
+    root, files = lake
+    before = {metric: read(root, metric) for metric in REGISTRY.metrics}
+    shutil.rmtree(root / "rollups")
+    for number in (6, 13, 14, 20, 27, 30, DAYS - 1):
+        last = FIRST + timedelta(days=number)
+        noon = datetime(last.year, last.month, last.day, 12, tzinfo=UTC) + timedelta(days=1)
+        publish(root, [file for file in files if file.day <= last], noon)
+    for metric, table in before.items():
+        if metric != "suppressed":
+            found = read(root, metric).drop_columns(["published_at"])
+            assert found.equals(table.drop_columns(["published_at"])), metric
