@@ -49,7 +49,7 @@ def measure_freshness(seconds: float, rate: int) -> Report:
         watcher.start()
         try:
             sent = _produce(broker, topic, api_requests(place, 50_000), seconds, rate)
-            time.sleep(20)
+            _wait_for(lake, topic, sent)
         finally:
             stopping.set()
             watcher.join()
@@ -91,6 +91,17 @@ def _produce(
         time.sleep(TICK)
     producer.flush(60)
     return sent
+
+
+def _wait_for(lake: Path, topic: str, sent: dict[int, list[float]]) -> None:
+    """Wait until everything was committed, at most two minutes."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        table = deltalake.DeltaTable(str(lake / "events" / "api_request"))
+        positions = [table.transaction_version(f"kafka/{topic}/{number}") or 0 for number in sent]
+        if positions == [len(sent[number]) for number in sent]:
+            return
+        time.sleep(1)
 
 
 def _watch(pid: int, memory: list[float], stopping: threading.Event) -> None:
