@@ -8,7 +8,8 @@ lake, and nobody can say which of the new ones are.
 
 Unit of parallelism: the file. Workers of one machine take files by claims (`pipeline.io.claims`),
 any worker any file, one at a time. Delivery: exactly-once, by the position in the lake's log.
-Replay: a file that is copied (another inode) or restored is another file, and read again.
+Replay: a file that is copied (another inode) or restored is another file, and read again; so is
+the compressed copy of a rotated file, which therefore has to lie where no input reaches it.
 """
 
 from __future__ import annotations
@@ -180,9 +181,14 @@ class FileReader:
         if tail.position is None:
             tail.position = self._position(tail.app_id) or 0
         start = tail.position
+        if tail.packed and self._claims.is_end(tail.size, start):
+            tail.ended = True
+            return None
         cut = content.cut(start, self._pace.slice_bytes, to_end=self._pace.to_end)
         if cut is None:
             tail.stuck_at, tail.ended = tail.size, tail.packed
+            if tail.packed:
+                self._claims.note_end(tail.size, start)
             return None
         span = Span("file", tail.identity, 0, start, cut.stop)
         lines = cut.lines

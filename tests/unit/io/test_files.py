@@ -15,6 +15,7 @@ import zstandard
 
 from pipeline.errors import EnvironmentProblem, SourceError
 from pipeline.events.model import Slice
+from pipeline.io.content import PackedContent
 from pipeline.io.files import FileReader, FileSource
 from pipeline.io.lines import MESSAGE_BYTES
 from pipeline.io.source import Pace
@@ -361,6 +362,22 @@ def test_compressed_files_are_read_whole(bench: Bench, end: str, pack: object) -
     assert rest.at_end()
     assert rest.lag() == 0
     assert bench.take(bench.reader()) == []
+
+
+def test_an_archive_that_was_read_is_not_unpacked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bench.write("a.ndjson.gz", gzip.compress(numbered(0, 3000)))
+    assert len(bench.take(bench.reader())) == 3000
+    steps: list[int] = []
+    monkeypatch.setattr(PackedContent, "cut", lambda *args, **more: steps.append(1))
+    again = bench.reader()
+    assert bench.take(again) == []
+    assert again.at_end()
+    assert steps == []
+    path.write_bytes(gzip.compress(numbered(0, 4000)))
+    assert bench.take(bench.reader()) == []
+    assert steps == [1]
 
 
 def test_a_bomb_is_unpacked_in_steps(bench: Bench) -> None:
