@@ -55,6 +55,10 @@ def open_expiry(call: Invocation) -> Expiry:
         ExpiringTable(f"events/{event}", lake.stored(event), retention - 1)
         for event in lake.stored_events()
     ]
+    tables += [
+        ExpiringTable(f"restricted/{event}", lake.restricted(event), retention - 1)
+        for event in lake.restricted_events()
+    ]
     tables.append(ExpiringTable("rejections", lake.rejections(), KEPT_DAYS))
     return Expiry(
         tables,

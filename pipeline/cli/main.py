@@ -52,7 +52,11 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
     ),
     "Privacy": (
         Entry("optout", "optout", "Add, remove or check opt-outs."),
-        Entry("requests", "requests", "Serve the topic of rights requests; list what waits."),
+        Entry("erase", "erase", "Count the stored rows of accounts, or erase them."),
+        Entry("restrict", "restrict", "Stop processing of accounts: rows leave every view."),
+        Entry("release", "release", "End the restriction of accounts."),
+        Entry("export", "export", "Hand out everything that is stored of one account."),
+        Entry("requests", "requests", "Serve, carry out and list rights requests."),
         Entry("hold", "hold", "Keep days for a legal case."),
         Entry("receipts", "receipts", "List what was destroyed; verify the record of it."),
         Entry("keys", "keys", "Show the key of each epoch."),

@@ -37,7 +37,7 @@ def add(call: Invocation, ids: Sequence[str]) -> None:
     from pipeline.io.requests import RequestQueue, opt_out
     from pipeline.privacy.epochs import EpochKind
 
-    accounts = _accounts(ids)
+    accounts = read_accounts(ids)
     with optout_list(call) as optouts:
         done = opt_out(
             accounts,
@@ -61,7 +61,7 @@ def add(call: Invocation, ids: Sequence[str]) -> None:
 @configured
 def remove(call: Invocation, ids: Sequence[str]) -> None:
     """Opt accounts in again; events from inside the opt-out stay dropped."""
-    accounts = _accounts(ids)
+    accounts = read_accounts(ids)
     with optout_list(call) as optouts:
         changed = optouts.remove(accounts, call.now())
     document = {"accounts": len(accounts), "changed": changed}
@@ -78,7 +78,7 @@ def check(call: Invocation, ids: Sequence[str]) -> None:
     """Tell for each account, in the order given, whether it is opted out."""
     now_us = round(call.now().timestamp() * 1_000_000)
     with optout_list(call) as optouts:
-        found = optouts.check(_accounts(ids))
+        found = optouts.check(read_accounts(ids))
     standings = [
         {
             "number": number,
@@ -106,7 +106,7 @@ def open_optout(call: Invocation) -> OptOutFile:
     return OptOutFile(state / "optout.ndjson", keys.permanent_key("optout"))
 
 
-def _accounts(ids: Sequence[str]) -> list[str]:
+def read_accounts(ids: Sequence[str]) -> list[str]:
     """The ids, from the words or from standard input; each once, in order."""
     given = list(ids)
     if "-" in given:

@@ -1,10 +1,12 @@
-"""`telemetry requests`: rights requests by topic, and the queue of what has to be done."""
+"""`telemetry requests`: rights requests by topic, the queue of what has to be done, its worker."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from dataclasses import asdict
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,15 +16,36 @@ from pipeline.cli.kafka_lists import list_access, open_optout_writer
 from pipeline.cli.logs import set_up_logging
 from pipeline.cli.opening import open_keystore, open_state
 from pipeline.cli.options import Invocation, configured
+from pipeline.cli.rights import open_desk, worked_document
+from pipeline.errors import UsageError
+from pipeline.settings.values import parse_duration
 
 if TYPE_CHECKING:
     from pipeline.io.kafka_requests import RequestService, Served
     from pipeline.io.requests import RequestQueue
+    from pipeline.ops.work import Worked
 
 
 @click.group(cls=Subcommands)
 def command() -> None:
-    """Serve the topic of rights requests, and list what waits to be carried out."""
+    """Serve the topic of rights requests, carry them out, and list how they stand."""
+
+
+def read_pause(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> float | None:
+    """A pause between two runs, in seconds: `15m`, between a second and a day."""
+    del parameter
+    if value is None:
+        return None
+    pause = parse_duration(value)
+    if pause is None or not timedelta(seconds=1) <= pause <= timedelta(days=1):
+        raise UsageError(
+            "a pause does not fit",
+            where=context.command_path,
+            remedy="Write it as 15m; from 1s to 24h",
+        )
+    return pause.total_seconds()
 
 
 @command.command()
@@ -58,24 +81,97 @@ def serve(call: Invocation, once: bool, accept_loss: bool) -> None:
     call.out.result(document, lambda: _show(call, total))
 
 
-@command.command(name="list")
+@command.command()
+@click.option("--loop", "interval", callback=read_pause, metavar="TIME", help="Repeat for ever.")
 @configured
-def list_requests(call: Invocation) -> None:
-    """Show the queue: what waits, under-13 first, and what was done."""
-    queue = _queue(call)
-    waiting = queue.pending()
-    done = sum(request.done_at is not None for request in queue.all())
-    from pipeline.io.standings import to_text
+def work(call: Invocation, interval: float | None) -> None:
+    """Carry out what waits: erasures, purges, restrictions, releases, exports; then second passes.
 
+    Under-13 first, all removals in one pass over the lake. Safe beside a running pipeline, and
+    safe to interrupt: the next run goes on. Exports are put into the state folder, below exports/,
+    and removed after 30 days. With --loop 15m it repeats until SIGTERM or SIGINT.
+    """
+    stopping = threading.Event()
+    if interval is not None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+    while True:
+        with open_desk(call) as desk:
+            done = desk.rights.work(call.now())
+        call.out.result(worked_document(done), partial(_show_worked, call, done))
+        if interval is None or stopping.wait(interval):
+            return
+
+
+@command.command(name="list")
+@click.option("--all", "every", is_flag=True, help="Also those that are done.")
+@configured
+def list_requests(call: Invocation, every: bool) -> int:
+    """Show the ledger: every request, how far it is, and its clock against target and limit.
+
+    Exit code 1 if a request is beyond its hard limit.
+    """
+    from pipeline.ops.ledger import Clock, Stage, entry_of
+
+    queue, now = _queue(call), call.now()
+    entries = [entry_of(one, now) for one in queue.pending()]
+    finished = [entry_of(one, now) for one in queue.all() if one.done_at is not None]
+    shown = [*entries, *(finished if every else [])]
     rows = [
-        {"request": one.number, "kind": one.kind.value, "at": to_text(one.at)} for one in waiting
+        {
+            "request": one.number,
+            "kind": one.kind,
+            "at": one.received,
+            "stage": one.stage,
+            "clock": one.clock,
+            "target": one.target,
+            "hard": one.hard,
+            "second_pass": one.second_pass,
+            "carried_out": one.carried_out,
+        }
+        for one in shown
     ]
+    waiting = sum(one.stage is Stage.WAITING for one in entries)
 
     def text() -> None:
-        call.out.table(["request", "kind", "since"], [list(row.values()) for row in rows])
-        call.out.line(f"{len(rows)} waiting, {done} done.")
+        call.out.table(
+            ["request", "kind", "since", "stage", "clock", "target", "hard limit"],
+            [
+                [
+                    one.number,
+                    one.kind.value,
+                    _minute(one.received),
+                    one.stage.value,
+                    one.clock.value,
+                    _minute(one.target),
+                    _minute(one.hard),
+                ]
+                for one in shown
+            ],
+        )
+        swept = len(entries) - waiting
+        call.out.line(
+            f"{waiting} waiting, {swept} with a second pass to come, {len(finished)} done."
+        )
 
-    call.out.result({"waiting": rows, "done": done}, text)
+    call.out.result({"waiting": rows, "done": len(finished)}, text)
+    broken = [one for one in entries if one.stage is Stage.WAITING and one.clock is Clock.BROKEN]
+    return 1 if broken else 0
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%MZ}"
+
+
+def _show_worked(call: Invocation, done: Worked) -> None:
+    carried_out = sum(done.swept.values()) + done.finished["export"]
+    call.out.line(
+        f"{carried_out} requests carried out, {sum(done.finished.values())} finished: "
+        f"{done.rows_removed:,} rows removed, {done.rows_moved:,} moved, "
+        f"{done.rows_exported:,} exported."
+    )
+    for path in done.exports:
+        call.out.line(f"Export: {path}")
 
 
 def _queue(call: Invocation) -> RequestQueue:

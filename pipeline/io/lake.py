@@ -1,6 +1,7 @@
-"""The lake: one Delta table per event, and one of rejections, under one root.
+"""The lake: one Delta table per event, one for its restricted rows, and one of rejections.
 
     <root>/events/<event>/event_date=YYYY-MM-DD/part-<writer>-<random>.parquet
+    <root>/restricted/<event>/event_date=YYYY-MM-DD/part-<writer>-<random>.parquet
     <root>/rejections/ingest_date=YYYY-MM-DD/part-<writer>-<random>.parquet
 
 Opening a lake creates nothing; tables are created by their first commit.
@@ -22,11 +23,14 @@ from pipeline.io.faults import state_faults
 from pipeline.io.lake_faults import lake_faults
 from pipeline.io.locks import dead_writers, locked, make_private_folder
 from pipeline.io.rejections import INGEST_DATE, STORED, Prepared, RejectionTable
+from pipeline.io.restricted import RestrictedTable
 from pipeline.io.rollups import RollupStore
 from pipeline.io.staging import Clock
 from pipeline.io.storage import Storage, storage_at
 from pipeline.io.stored_table import StoredTable
 from pipeline.io.writer import Writer
+
+RESTRICTED = "restricted"
 
 
 class Lake:
@@ -82,6 +86,20 @@ class Lake:
                 remedy="`telemetry status` lists the tables; a table appears with its first event.",
             )
         return self.events(event, pa.schema(table.schema().to_arrow()))
+
+    def restricted(self, event: str) -> RestrictedTable:
+        """Return the table of an event's restricted rows, with the columns that the event has.
+
+        No view and no aggregate reads it. Raises LakeError if the event has no table yet.
+        """
+        schema = self.stored(event).log.schema
+        return RestrictedTable(*self._parts(f"{RESTRICTED}/{event}", schema, EVENT_DATE, event))
+
+    def restricted_events(self) -> tuple[str, ...]:
+        """Name the events of which rows were ever restricted, in alphabetical order."""
+        return tuple(
+            name for name in self.stored_events() if self.restricted(name).log.load() is not None
+        )
 
     def rejections(self) -> RejectionTable:
         """Return the table of messages that were refused."""

@@ -7,7 +7,7 @@ created is an empty list; one that was created and has disappeared is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -51,6 +51,9 @@ class OptOutList(Protocol):
 
     def check(self, account_ids: Sequence[str]) -> list[Standing]:
         """Return what each account asked for, as of now."""
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return the whole list as of now, by token."""
 
     def add(self, account_ids: Sequence[str], now: datetime) -> int:
         """Opt accounts out from `now` on; return how many were not opted out before."""
@@ -113,6 +116,11 @@ class OptOutFile:
     def remove(self, account_ids: Sequence[str], now: datetime) -> int:
         """Opt accounts in again from `now` on; return how many were opted out before."""
         return self.change(self.tokens(account_ids), opted_in, now)
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return the whole list as of now, by token."""
+        self._catch_up()
+        return self._state.standings
 
     def check(self, account_ids: Sequence[str]) -> list[Standing]:
         """Return what each account asked for, as of now."""

@@ -4,19 +4,20 @@ A request holds no account id. Its tokens are computed when it comes in: the opt
 the subject token of every epoch that could hold a row of the account, now or from events that
 are still on their way (the oldest day a backfill may bring, to an hour from now). Epochs that
 begin later cannot get rows, because the account is on the opt-out list before the request is
-carried out. When a request is finished its tokens are removed; its number stays for receipts.
+carried out. A request whose rows are gone is `swept` and keeps its tokens for a second pass; when
+it is finished they are removed; its number stays for receipts.
 
     {"request": "<16 hex>", "kind": "purge", "at": t, "account": "<32 hex>",
-     "subjects": {"4weeks-0037": "<32 hex>", ...}, "done": t or null}
+     "subjects": {"4weeks-0037": "<32 hex>", ...}, "swept": t or null, "done": t or null}
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -66,6 +67,8 @@ class Request:
     at: int
     tokens: AccountTokens = field(repr=False)
     done_at: int | None = None
+    swept_at: int | None = None
+    """When its rows were first removed; it waits for its second pass then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +172,32 @@ class RequestQueue:
 
     def finish(self, numbers: Sequence[str], now: datetime) -> int:
         """Mark requests as done and remove their tokens, in one step; return how many waited."""
-        done, finished = set(numbers), 0
         at = to_micros(now)
+        nobody = AccountTokens("", {})
+        return self._change(
+            numbers,
+            lambda one: replace(one, tokens=nobody, done_at=at, swept_at=one.swept_at or at),
+        )
+
+    def sweep(self, numbers: Sequence[str], now: datetime) -> int:
+        """Mark requests as carried out but for a second pass; return how many were not yet."""
+        at = to_micros(now)
+        return self._change(
+            numbers, lambda one: one if one.swept_at is not None else replace(one, swept_at=at)
+        )
+
+    def _change(self, numbers: Sequence[str], change: Callable[[Request], Request]) -> int:
+        """Apply `change` to waiting requests, in one step; return how many became different."""
+        meant, changed = set(numbers), 0
         with self._faults(), self._file.exclusive():
             requests = self._read()
             for index, request in enumerate(requests):
-                if request.number in done and request.done_at is None:
-                    nobody = AccountTokens("", {})
-                    requests[index] = Request(request.number, request.kind, request.at, nobody, at)
-                    finished += 1
-            if finished:
+                if request.number in meant and request.done_at is None:
+                    requests[index] = change(request)
+                    changed += requests[index] != request
+            if changed:
                 self._file.replace([_encode(request).encode() for request in requests])
-        return finished
+        return changed
 
     def _read(self) -> list[Request]:
         try:
@@ -253,6 +270,7 @@ def _encode(request: Request) -> str:
             "at": to_text(request.at),
             "account": request.tokens.account,
             "subjects": dict(request.tokens.subjects),
+            "swept": None if request.swept_at is None else to_text(request.swept_at),
             "done": None if request.done_at is None else to_text(request.done_at),
         },
         separators=(",", ":"),
@@ -261,11 +279,16 @@ def _encode(request: Request) -> str:
 
 def _decode(line: bytes) -> Request:
     data = json.loads(line)
-    done = data["done"]
     return Request(
         number=str(data["request"]),
         kind=RequestKind(data["kind"]),
         at=to_micros(datetime.fromisoformat(data["at"])),
         tokens=AccountTokens(str(data["account"]), dict(data["subjects"])),
-        done_at=None if done is None else to_micros(datetime.fromisoformat(done)),
+        done_at=_moment(data["done"]),
+        # Written by a version before there was a second pass: not swept yet.
+        swept_at=_moment(data.get("swept")),
     )
+
+
+def _moment(text: str | None) -> int | None:
+    return None if text is None else to_micros(datetime.fromisoformat(text))

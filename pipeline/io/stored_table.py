@@ -72,10 +72,12 @@ class StoredTable:
         staging: Staging | None = None,
         *,
         metadata: Mapping[str, object],
+        positions: Mapping[str, int] | None = None,
     ) -> Committed:
         """Take files out of the table and put staged ones in, in one commit.
 
-        `metadata` says why, for the log: counts and names of jobs, never tokens. Appends to the
+        `metadata` says why, for the log: counts and names of jobs, never tokens; `positions` are
+        committed with it, for jobs that have to know whether it was. Appends to the
         same days do not disturb it. Raises RewriteConflict if one of the files is not in the
         table any more; nothing has changed then and the staged files are gone. The removed files
         stay on the disk until `vacuum`.
@@ -97,7 +99,7 @@ class StoredTable:
             return table
 
         try:
-            return self.land(load, staging, {}, metadata, removals=removals)
+            return self.land(load, staging, positions or {}, metadata, removals=removals)
         except CommitRefused:
             raise self._rewritten_by_another() from None
 

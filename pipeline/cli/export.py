@@ -1,0 +1,46 @@
+"""`telemetry export`: hand out everything that is stored of one account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import Invocation, configured
+from pipeline.cli.optout import read_accounts
+from pipeline.cli.rights import open_desk
+from pipeline.errors import UsageError
+
+
+@click.command()
+@click.argument("account", metavar="ID | -")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="New folder for the files."
+)
+@configured
+def command(call: Invocation, account: str, out: Path) -> None:
+    """Write everything that is stored of one account to a new folder that only you can read.
+
+    JSON Lines and CSV for each event, what the account asked for, and a README of the fields.
+    With - the id is read from standard input; it is never printed and not written.
+    """
+    from pipeline.io.requests import RequestKind
+    from pipeline.ops.work import Worked
+
+    accounts = read_accounts([account])
+    if len(accounts) != 1:
+        raise UsageError(
+            "an export is of one account", remedy="Export accounts one by one, each to a folder"
+        )
+    if out.exists():
+        raise UsageError("the folder exists already", where="--out", remedy="Name a new folder")
+    done = Worked()
+    with open_desk(call) as desk:
+        (request,) = desk.submit(RequestKind.EXPORT, desk.people(accounts), None)
+        desk.rights.hand_out(request, out, call.now(), done)
+    call.out.result(
+        {"rows": done.rows_exported, "folder": str(out), "receipt": done.receipts[-1]},
+        lambda: call.out.line(
+            f"{done.rows_exported:,} rows in {out}. Receipt {done.receipts[-1]}."
+        ),
+    )
