@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.demo.columns import (
     DAY_US,
@@ -178,7 +179,7 @@ def session(world: World, sessions: Sessions, rows: int, random: np.random.Gener
     connection = connections.pick(random.random(rows))
     slowness = np.array([world.profile.slowness[name] for name in connections.words])[connection]
     rtt = np.exp(random.normal(3.4, 0.5, rows)) * slowness
-    loss = (random.exponential(0.35, rows) * 100).astype(np.int64).clip(0, 3_000)
+    lost_of_10_000 = random.exponential(35, rows).astype(np.int64).clip(0, 3_000)
     height = shares["video_heights"].pick(random.random(rows))
     bitrate = np.array([900, 2_400, 4_800, 14_000])[height] * np.exp(random.normal(0, 0.3, rows))
     first_frame = np.exp(random.normal(6.3, 0.55, rows)) * slowness
@@ -204,8 +205,8 @@ def session(world: World, sessions: Sessions, rows: int, random: np.random.Gener
         fragments(shares["regions"].words, "region", sessions.region[owner]),
         ',"rtt_ms":',
         *decimal_text((rtt * 100).astype(np.int64)),
-        ',"packet_loss":',
-        *decimal_text(loss),
+        ',"packet_loss":0.',
+        pc.utf8_lpad(number_text(lost_of_10_000), 4, "0"),
         ',"bitrate_kbps":',
         number_text(bitrate.astype(np.int64)),
         words([f',"video_height":{text}' for text in shares["video_heights"].words], height),
