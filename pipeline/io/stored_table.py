@@ -113,12 +113,17 @@ class StoredTable:
             return ()
         there = {found.path for found in self._listed()}
         with lake_faults("Removed files could not be deleted", self.log.uri):
-            tried = table.vacuum(
-                retention_hours=0, dry_run=False, enforce_retention_duration=False, full=False
+            # delta-rs only names them: its own deletion also commits to the log, and fails when
+            # another job removes files at the same time.
+            tombstoned = table.vacuum(
+                retention_hours=0, dry_run=True, enforce_retention_duration=False, full=False
             )
-        # delta-rs also names tombstones whose files are gone, some of them by absolute paths.
-        deleted = {path.removeprefix(f"{self.log.uri}/") for path in tried}
-        return tuple(sorted(deleted & there))
+            # It names files that are gone as well, and some of them by absolute paths.
+            named = {path.removeprefix(f"{self.log.uri}/") for path in tombstoned}
+            doomed = sorted(named & there)
+            for path in doomed:
+                self.storage.delete(path)
+        return tuple(doomed)
 
     def leftovers(self) -> Leftovers:
         """Return the files that no commit names, told apart. Nothing is removed."""

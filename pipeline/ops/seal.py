@@ -15,7 +15,7 @@ Unit of parallelism: a day of an event. A crash leaves the day as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -85,8 +85,10 @@ class Sealer:
 
         Raises RewriteConflict, LakeError or EnvironmentProblem; days before are sealed then.
         """
-        for day in {file.day: None for file in visible(table.snapshot().files, now.date())}:
-            if days is not None and day not in days:
+        snapshot = table.snapshot()
+        there = replace(snapshot, files=visible(snapshot.files, now.date())).by_day()
+        for day in there:
+            if (days is not None and day not in days) or self.due(there[day], now) is None:
                 continue
             kinds: list[PartKind] = []
 

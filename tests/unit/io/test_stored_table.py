@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from pipeline.errors import RewriteConflict, SliceExpired
+from pipeline.io.deltalog import DeltaLog
 from pipeline.io.lake import Lake
 from pipeline.io.orphans import SWEEP_AFTER_SECONDS
 from pipeline.io.parquet import PartKind
@@ -66,8 +68,30 @@ def test_a_rewrite_swaps_files_and_a_vacuum_deletes_the_old_ones(lake: Lake, roo
     assert set(table.vacuum()) == old
     assert globbed(root) == left
     assert table.position(app_id()) == 30
-    assert table.history()[-3].account == {"job": "test"}
+    assert table.history()[-1].account == {"job": "test"}
     assert table.vacuum() == ()
+
+
+def test_a_vacuum_beside_another_rewrite_succeeds_and_commits_nothing(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """delta-rs's own deletion fails when another job removes files while it works."""
+    table = table_of(lake)
+    for start in range(0, 30, 10):
+        table.commit(batch(start, start + 10))
+    without(lake, "abc-4")
+    load = DeltaLog.load
+
+    def outrun(log: DeltaLog) -> DeltaTable | None:
+        loaded = load(log)
+        monkeypatch.setattr(DeltaLog, "load", load)
+        table.rewrite(table.snapshot().by_day()[DAYS[1]], metadata={"job": "rival"})
+        return loaded
+
+    monkeypatch.setattr(DeltaLog, "load", outrun)
+    assert len(table.vacuum()) == 3
+    assert table.history()[-1].account == {"job": "rival"}
+    assert len(table.vacuum()) == 3
 
 
 def test_a_vacuum_still_finds_what_was_removed_many_commits_ago(lake: Lake, root: Path) -> None:
