@@ -1,45 +1,124 @@
 """Run the graph on another Beam runner: Flink, Dataflow, Prism.
 
-The runner places the shards and starts the workers; a failure goes through it, told by its class
-and coordinates alone. The account is taken from the commits that name this run.
+The runner places the shards and starts the workers. A failure of ours comes back through it as
+text: class and coordinates alone, never content. The account is taken from the lake's log, from
+the commits that name this run.
 """
 
 from __future__ import annotations
 
+import re
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from pipeline import errors
+from pipeline.errors import EnvironmentProblem, TelemetryError
 from pipeline.flow.graph import build
 from pipeline.flow.options import RunOptions
 from pipeline.flow.ports import Ports, Seat
-from pipeline.flow.report import Summary
+from pipeline.flow.report import Summary, Tally
 from pipeline.flow.signals import Stop
+from pipeline.flow.words import SHARDS_PER_WORKER, words_for
 from pipeline.flow.worker import dismiss, worker_of
+
+_OURS = re.compile(r"pipeline\.errors\.(\w+): ([^\n]+)")
+_STEP = re.compile(r" \[while running '.*?'\]")
 
 
 def run_elsewhere(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
     """Submit the graph and wait for its end; a signal cancels it there.
 
     Cancelling needs no drain: what is committed stays, and the next run goes on from there.
+    Raises `TelemetryError`: an error of a worker, or what became of the job.
     """
     began = time.monotonic()
-    ports = replace(ports, seat=Seat(None, options.workers))
-    words = [f"--runner={options.runner}", "--streaming", *options.beam_options]
-    worker = worker_of(ports)
+    words = words_for(options.runner, options.workers, options.beam_options)
+    ports = replace(ports, seat=Seat(None, options.workers * SHARDS_PER_WORKER))
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(words))
         build(pipeline, ports)
-        result = pipeline.run()
-        stop.tell(result.cancel)
-        result.wait_until_finish()
-        return Summary(
-            worker.tally,
-            time.monotonic() - began,
-            conflicts=worker.conflicts,
-            stopped_by=stop.signal,
-        )
+        _wait(_submit(pipeline, options.runner), options.runner, stop)
     finally:
-        dismiss(worker)
+        # With workers in this process (LOOPBACK) there is something to close.
+        dismiss(worker_of(ports))
+    return Summary(account_of(ports), time.monotonic() - began, stopped_by=stop.signal)
+
+
+def _submit(pipeline: beam.Pipeline, runner: str) -> PipelineResult:
+    try:
+        return pipeline.run()
+    except (grpc.RpcError, grpc.FutureTimeoutError, OSError) as error:
+        raise EnvironmentProblem(
+            f"the job could not be submitted to {runner}",
+            why=f"of a {type(error).__name__}",
+            remedy="Is the job server or cluster up, and its address after the -- right?",
+        ) from None
+
+
+def _wait(result: PipelineResult, runner: str, stop: Stop) -> None:
+    """Wait for the job's end. Raises `TelemetryError` unless it is done, or we cancelled it."""
+    # A handler of signals must not wait for an answer from the network.
+    stop.tell(threading.Thread(target=result.cancel, daemon=True).start)
+    try:
+        state = result.wait_until_finish()
+    except grpc.RpcError:
+        if stop.signal is None:
+            raise EnvironmentProblem(
+                f"the job server of {runner} went away; the job may be running on",
+                remedy="See what the cluster says of it, cancel it, and run again",
+            ) from None
+    except RuntimeError as error:
+        # Beam's way to say that a job did not end well; the text is all that there is.
+        if stop.signal is None:
+            raise what_happened(str(error), runner) from None
+    else:
+        if state != PipelineState.DONE and stop.signal is None:
+            raise what_happened(str(state), runner)
+
+
+def what_happened(text: str, runner: str) -> TelemetryError:
+    """Return a job's failure as an error of ours: the worker's own one, if the text tells it.
+
+    >>> what_happened("... pipeline.errors.KeyUnavailable: a key is missing", "FlinkRunner")
+    KeyUnavailable('a worker stopped the job on FlinkRunner')
+    >>> what_happened("failed in state CANCELLED", "FlinkRunner").what
+    'somebody cancelled the job on FlinkRunner'
+    """
+    found = _OURS.findall(text)
+    kind = getattr(errors, found[-1][0], None) if found else None
+    if isinstance(kind, type) and issubclass(kind, TelemetryError):
+        told = _STEP.sub("", found[-1][1]).strip()
+        return kind(f"a worker stopped the job on {runner}", why=f"it said: {told}")
+    if PipelineState.CANCELLED in text:
+        return TelemetryError(
+            f"somebody cancelled the job on {runner}",
+            remedy="What is committed stays. Run again to go on from there",
+        )
+    return EnvironmentProblem(
+        f"the job on {runner} failed",
+        remedy="Its log says why. What is committed stays; run again to go on from there",
+    )
+
+
+def account_of(ports: Ports) -> Tally:
+    """Add up what the commits of a run account for; the log holds those of the last two days."""
+    schemas, lake = ports.schemas(), ports.lake()
+    tally = Tally()
+    try:
+        for event in sorted({source.event for source in ports.sources}):
+            for record in lake.events(event, schemas[event][-1].stored).history():
+                told: Mapping[str, Any] = record.account
+                if told.get("run") == ports.run_id:
+                    counts = (told[name] for name in ("read", "written", "rejected", "dropped"))
+                    tally += Tally(*counts)
+    finally:
+        lake.close()
+    return tally

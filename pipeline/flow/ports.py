@@ -9,7 +9,7 @@ The protocols say what the graph uses, so that it also runs on things held in me
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
@@ -51,6 +51,14 @@ class Opener(Protocol[T_co]):
     def __call__(self) -> T_co: ...
 
 
+class CommitRecord(Protocol):
+    """One commit of the log."""
+
+    @property
+    def account(self) -> Mapping[str, object]:
+        """Its metadata, and what became of its messages; empty if it was not a slice's."""
+
+
 class Committed(Protocol):
     """What one commit added to a table."""
 
@@ -75,6 +83,9 @@ class EventTable(Protocol):
 
         Raises `PositionConflict`, `SliceExpired` or another `LakeError`; then nothing was added.
         """
+
+    def history(self) -> Sequence[CommitRecord]:
+        """Return the commits that the log still holds, with what each accounted for."""
 
 
 class RejectionTable(Protocol):

@@ -51,6 +51,14 @@ class Read(beam.DoFn):
     @beam.DoFn.unbounded_per_element()
     def process(self, element: Shard, tracker: RestrictionTrackerView = _TURNS) -> Iterator[Slice]:
         """Take a turn at a shard."""
+        holder = object()
+        self._worker.turn.take(holder)
+        try:
+            yield from self._take_turn(element, tracker)
+        finally:
+            self._worker.turn.give(holder)
+
+    def _take_turn(self, element: Shard, tracker: RestrictionTrackerView) -> Iterator[Slice]:
         worker = self._worker
         began = time.monotonic()
         for session in worker.attempt("Read", None, lambda: _session(worker, element)):
@@ -71,7 +79,7 @@ class Read(beam.DoFn):
                     return
                 if taken is None:
                     tracker.defer_remainder(Duration(REST_SECONDS))
-                elif time.monotonic() - began > TURN_SECONDS:
+                elif worker.turn.wanted or time.monotonic() - began > TURN_SECONDS:
                     tracker.defer_remainder()
                 del taken  # the next slice must not wait in memory beside this one
             return

@@ -8,6 +8,7 @@ from pipeline.flow.ports import Ports
 from pipeline.flow.report import Summary
 from pipeline.flow.signals import stop_on_signals
 from pipeline.flow.supervisor import supervise
+from pipeline.flow.words import words_for
 
 
 def run(ports: Ports, options: RunOptions) -> Summary:
@@ -18,6 +19,7 @@ def run(ports: Ports, options: RunOptions) -> Summary:
     imported only in the processes that run a graph.
     """
     with stop_on_signals() as stop:
+        words_for(options.runner, options.workers, options.beam_options)
         if options.runner == EMBEDDED and options.workers > 1:
             return supervise(ports, options, stop)
         import_beam()

@@ -6,6 +6,7 @@ a shard may come back in another process at any time, and a session that nobody 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,46 @@ IDLE_WAIT_SECONDS = 0.3
 
 ORPHAN_SECONDS = 120.0
 """A session that was not picked up for so long belongs to somebody else by now."""
+
+
+class Turn:
+    """The right to work in this process: one turn at a time, of whichever thread.
+
+    Some runners give several shards to one process, each in a thread of its own, and after a
+    failure a new bundle may begin beside one that is still dying. What a process has opened is
+    made for one thread, so a turn is held from the first slice of a bundle to the last commit.
+    """
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._holder: object | None = None
+        self._thread = 0
+        self._waiting = 0
+
+    def take(self, holder: object) -> None:
+        """Wait for the turn."""
+        with self._free:
+            self._waiting += 1
+            try:
+                self._free.wait_for(lambda: self._holder is None)
+            finally:
+                self._waiting -= 1
+            self._holder, self._thread = holder, threading.get_ident()
+
+    def give(self, holder: object | None = None) -> None:
+        """End the turn of `holder`, or that of this thread; nothing happens if it has none."""
+        with self._free:
+            mine = (
+                self._thread == threading.get_ident() if holder is None else holder is self._holder
+            )
+            if mine:
+                self._holder = None
+                self._free.notify()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another thread waits for the turn."""
+        return self._waiting > 0
 
 
 class Session:

@@ -32,7 +32,7 @@ from pipeline.flow.ports import (
     RejectionTable,
 )
 from pipeline.flow.report import Tally, tally_of
-from pipeline.flow.sessions import Sessions
+from pipeline.flow.sessions import Sessions, Turn
 from pipeline.io.source import Shard, Source
 from pipeline.metrics import Metrics
 from pipeline.privacy.anonymize import Anonymizer
@@ -65,7 +65,7 @@ class EventLine:
 
 
 class Worker:
-    """The process's share in a run. One thread works in it; another one may ask it to stop."""
+    """The process's share in a run. One thread at a time works in it, see `Turn`."""
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
@@ -77,6 +77,7 @@ class Worker:
         self.conflicts = 0
         self.unread_bytes = 0
         self.sessions = Sessions()
+        self.turn = Turn()
         self.passages: dict[Span, Passage] = {}
         self.on_commit: Callable[[Tally], None] = _nothing
         self._lines: dict[str, EventLine] = {}
@@ -172,6 +173,8 @@ class Worker:
     def fail(self, error: TelemetryError) -> None:
         """End the run because of an error; the first one counts."""
         if self.ports.seat.index is None:
+            # Whoever fails has the turn, and Beam may keep its frames for long.
+            self.turn.give()
             # Beam makes a new error of the first argument alone: let it be the whole story.
             raise type(error)(str(error)) from None
         if self.failure is None:

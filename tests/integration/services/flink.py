@@ -313,12 +313,18 @@ io.tmp.dirs: {self.work}/tmp
         process = self._spawn(f"pool{number}", command, PATH=path)
         _wait_for("the worker pool", lambda: _listens(port), 60, process)
 
-    def options(self, parallelism: int, pool: int = 1) -> list[str]:
-        """Return the Beam options with which a pipeline reaches this cluster."""
+    def words(self, pool: int = 1) -> list[str]:
+        """Return the words with which `telemetry run` reaches this cluster."""
         return [
             f"--job_endpoint=localhost:{self.job_port}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{self.pool_ports[pool]}",
+        ]
+
+    def options(self, parallelism: int, pool: int = 1) -> list[str]:
+        """Return the Beam options with which a pipeline reaches this cluster."""
+        return [
+            *self.words(pool),
             f"--parallelism={parallelism}",
             f"--sdk_worker_parallelism={parallelism}",
         ]

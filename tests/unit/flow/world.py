@@ -46,6 +46,7 @@ class MemoryTable:
     batches: list[CleanBatch] = field(default_factory=list)
     before_commit: Callable[[CleanBatch], None] = lambda batch: None
     refused: MemoryRejections = field(default_factory=lambda: MemoryRejections())
+    commits: tuple[MemoryCommit, ...] = ()
 
     def position(self, app_id: str) -> int | None:
         return self.position_of.get(app_id)
@@ -62,9 +63,17 @@ class MemoryTable:
         self.refused.record(batch)
         return MemoryCommitted(1, batch.rows.num_rows, 1)
 
+    def history(self) -> tuple[MemoryCommit, ...]:
+        return self.commits
+
     @property
     def rows(self) -> int:
         return sum(batch.rows.num_rows for batch in self.batches)
+
+
+@dataclass(frozen=True)
+class MemoryCommit:
+    account: Mapping[str, object]
 
 
 @dataclass(frozen=True)

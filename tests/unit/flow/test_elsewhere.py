@@ -1,0 +1,69 @@
+"""A run on another runner, as far as it can be seen without one: its account, its failures."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import (
+    EnvironmentProblem,
+    KeyUnavailable,
+    OptOutStale,
+    PositionGap,
+    TelemetryError,
+    UsageError,
+)
+from pipeline.flow.elsewhere import account_of, run_elsewhere, what_happened
+from pipeline.flow.options import RunOptions
+from pipeline.flow.report import Tally
+from pipeline.flow.signals import Stop
+from tests.unit.flow.world import EVENT, MemoryCommit, MemorySource, world
+
+TRACE = """java.util.concurrent.ExecutionException: java.lang.RuntimeException: Error received from
+SDK harness for instruction 7: Traceback (most recent call last):
+  File "x.py", line 1, in process
+pipeline.errors.{name}: {what} [while running 'Read/ParDo(Read)-ptransform-12']
+  at org.apache.beam.runners...
+"""
+
+
+@pytest.mark.parametrize("kind", [KeyUnavailable, OptOutStale, PositionGap, EnvironmentProblem])
+def test_an_error_of_a_worker_keeps_its_class_and_exit_code(kind: type[TelemetryError]) -> None:
+    found = what_happened(TRACE.format(name=kind.__name__, what="a thing is off"), "FlinkRunner")
+    assert type(found) is kind
+    assert str(found) == ("a worker stopped the job on FlinkRunner because it said: a thing is off")
+
+
+@pytest.mark.parametrize("name", ["Nothing", "annotations", "__doc__"])
+def test_a_name_that_is_no_error_of_ours_is_only_a_failed_job(name: str) -> None:
+    found = what_happened(TRACE.format(name=name, what="secret"), "FlinkRunner")
+    assert type(found) is EnvironmentProblem
+    assert "secret" not in str(found)
+
+
+def test_an_exception_that_is_not_ours_is_not_repeated() -> None:
+    found = what_happened("ValueError: acct_1@example.com", "FlinkRunner")
+    assert "acct_1" not in str(found)
+
+
+def test_the_account_is_what_the_commits_of_the_run_say() -> None:
+    here = world(MemorySource("logs", EVENT, ()))
+    ports = here.ports
+
+    def commit(run: str, read: int) -> MemoryCommit:
+        counts = {"read": read, "written": read - 3, "rejected": {"malformed": 1}}
+        return MemoryCommit({"run": run, **counts, "dropped": {"opt_out": 2}})
+
+    table = ports.lake().events(EVENT, ports.schemas()[EVENT][-1].stored)
+    table.commits = (  # type: ignore[attr-defined]
+        commit(ports.run_id, 10),
+        commit("another run", 100),
+        MemoryCommit({}),
+        commit(ports.run_id, 5),
+    )
+    assert account_of(ports) == Tally(15, 9, {"malformed": 2}, {"opt_out": 4})
+
+
+def test_words_that_cannot_work_are_refused_before_anything_is_opened() -> None:
+    ports = world(MemorySource("logs", EVENT, ())).ports
+    with pytest.raises(UsageError):
+        run_elsewhere(ports, RunOptions(runner="FlinkRunner"), Stop())

@@ -1,0 +1,79 @@
+"""What Beam is told: our defaults, overridable where that makes sense, and no trap."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.flow.options import EMBEDDED
+from pipeline.flow.words import DATAFLOW, FLINK, PRISM, words_for
+
+POOL = ("--environment_type=EXTERNAL", "--environment_config=localhost:50000")
+CLOUD = ("--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i")
+
+
+def test_flink_is_told_what_we_found_out() -> None:
+    assert words_for(FLINK, 3, POOL) == [
+        "--runner=FlinkRunner",
+        "--streaming",
+        "--parallelism=3",
+        "--sdk_worker_parallelism=6",
+        "--checkpointing_interval=10000",
+        "--max_bundle_time_mills=200",
+        "--number_of_execution_retries=-1",
+        *POOL,
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", [["--max_bundle_time_mills=50"], ["--max_bundle_time_mills", "50"]]
+)
+def test_a_word_of_the_user_replaces_ours(words: list[str]) -> None:
+    told = words_for(FLINK, 1, [*POOL, *words])
+    assert told[-len(words) :] == words
+    assert "--max_bundle_time_mills=200" not in told
+
+
+def test_dataflow_grows_up_to_the_workers() -> None:
+    told = words_for(DATAFLOW, 12, CLOUD)
+    assert "--max_num_workers=12" in told
+    assert "--enable_streaming_engine" in told
+    assert "--number_of_worker_harness_threads=1" in told
+
+
+def test_prism_needs_nothing() -> None:
+    assert words_for(PRISM, 1, ()) == ["--runner=PrismRunner", "--streaming"]
+
+
+def test_the_embedded_runner_needs_no_words() -> None:
+    assert words_for(EMBEDDED, 4, ()) == []
+
+
+@pytest.mark.parametrize(
+    ("runner", "words", "reason"),
+    [
+        (EMBEDDED, ["--parallelism=2"], "--parallelism"),
+        (EMBEDDED, ["--setup_file=x"], "another Beam runner"),
+        ("DirectRunner", [], "DirectRunner would fetch"),
+        ("BundleBasedDirectRunner", [], "would fetch"),
+        (FLINK, [], "where its Python workers run"),
+        (FLINK, ["--environment_type=DOCKER"], "where its Python workers run"),
+        (FLINK, ["--environment_type=EXTERNAL"], "address of the worker pool"),
+        (FLINK, [*POOL, "--runner=X"], "--runner"),
+        (FLINK, [*POOL, "--parallelism=8"], "--parallelism"),
+        (FLINK, [*POOL, "--no_streaming"], "--no_streaming"),
+        (FLINK, [*POOL, "--checkpointing_interval=-1"], "without checkpoints"),
+        (FLINK, [*POOL, "--checkpointing_interval", "0"], "without checkpoints"),
+        (FLINK, [*POOL, "--job_endpoint=h:1", "--flink_submit_uber_jar"], "either through"),
+        (DATAFLOW, CLOUD[1:], "--project"),
+        (DATAFLOW, CLOUD[:3], "no pipeline in them"),
+        (DATAFLOW, [*CLOUD, "--update"], "not updated in place"),
+    ],
+)
+def test_what_cannot_work_is_refused(runner: str, words: list[str], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        words_for(runner, 2, words)
+
+
+def test_a_local_flink_needs_no_pool() -> None:
+    assert "--flink_master=[local]" in words_for(FLINK, 1, ["--flink_master=[local]"])
