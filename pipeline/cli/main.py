@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
         Entry("release", "release", "End the restriction of accounts."),
         Entry("export", "export", "Hand out everything that is stored of one account."),
         Entry("requests", "requests", "Serve, carry out and list rights requests."),
+        Entry("audit", "audit", "Prove every promise on what is stored; write a report."),
         Entry("hold", "hold", "Keep days for a legal case."),
         Entry("receipts", "receipts", "List what was destroyed; verify the record of it."),
         Entry("keys", "keys", "Show the key of each epoch."),

@@ -45,6 +45,25 @@ class RollupStore:
         except (OSError, pa.ArrowException, KeyError) as error:
             raise self._unreadable(path, error) from None
 
+    def published(self) -> list[str]:
+        """Name the metrics that have a folder, whether or not the registry knows them."""
+        selector = pafs.FileSelector("", allow_not_found=True)
+        try:
+            found = self._files.get_file_info(selector)
+        except OSError as error:
+            raise self._unreadable("", error) from None
+        return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
+
+    def columns(self, metric: str) -> list[str]:
+        """Name the columns that a metric's file really has; none if there is no file."""
+        path = f"{metric}/{metric}.parquet"
+        try:
+            return list(pq.read_schema(path, filesystem=self._files).names)
+        except FileNotFoundError:
+            return []
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(path, error) from None
+
     def write(self, metric: str, table: pa.Table, words: Mapping[str, str]) -> None:
         """Replace a metric's file; `words` (its definition) go into the file's metadata."""
         kept = table.replace_schema_metadata({f"metric.{key}": text for key, text in words.items()})

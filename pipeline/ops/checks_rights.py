@@ -1,0 +1,162 @@
+"""Checks of an audit that follow requests: in time, carried out, and on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from pipeline.io.requests import RequestKind
+from pipeline.ops.audit import Audited, Check, Observation, broken, kept, not_applicable, unless
+from pipeline.ops.erase import Subjects, find, merged
+from pipeline.ops.ledger import REMOVING, Clock, entry_of
+from pipeline.ops.work import ERASURES, erasure_targets
+
+
+def _in_time(kinds: Collection[RequestKind]) -> Callable[[Audited], Observation]:
+    def look(audited: Audited) -> Observation:
+        entries = [entry_of(one, audited.now) for one in audited.queue.all() if one.kind in kinds]
+        if not entries:
+            return not_applicable("there was no such request")
+        late = [
+            f"request {one.number}: {one.stage.value}, received {one.received:%Y-%m-%d}, "
+            f"limit {one.hard:%Y-%m-%d %H:%M}"
+            for one in entries
+            if one.clock is Clock.BROKEN
+        ]
+        waiting = sum(one.carried_out is None for one in entries)
+        return unless(
+            late,
+            f"{len(entries)} requests, {waiting} waiting, none beyond its limit",
+            "requests were not carried out within their limit",
+        )
+
+    return look
+
+
+def _erased_rows_gone(audited: Audited) -> Observation:
+    """Look for the rows of every request whose tokens are still known: until its second pass."""
+    swept = [
+        one for one in audited.queue.pending() if one.kind in ERASURES and one.swept_at is not None
+    ]
+    if not swept:
+        return not_applicable("no erasure waits for its second pass, so no token is known")
+    subjects = Subjects(audited.epochs, merged(one.tokens.subjects for one in swept))
+    found = [
+        f"{target.name}/{one.file.path}: {one.rows} rows"
+        for target in erasure_targets(audited.lake)
+        for one in find(target.table, subjects)
+    ]
+    return unless(
+        found, f"no row of {len(swept)} erased accounts", "erased accounts have rows in the lake"
+    )
+
+
+def _receipts_complete(audited: Audited) -> Observation:
+    named: set[object] = set()
+    destroyed: set[object] = set()
+    for receipt in audited.receipts.all():
+        requests, keys = receipt.body.get("requests"), receipt.body.get("keys_destroyed")
+        named |= set(requests) if isinstance(requests, list) else set()
+        destroyed |= set(keys) if isinstance(keys, list) else set()
+    requests = [one for one in audited.queue.all() if one.swept_at or one.done_at]
+    found = [
+        f"request {one.number}: carried out, but in no receipt"
+        for one in requests
+        if one.number not in named
+    ]
+    gone = [record.name for record in audited.keys().epochs() if not record.live]
+    found += [
+        f"epoch {name}: its key was destroyed, but no receipt says so"
+        for name in gone
+        if name not in destroyed
+    ]
+    if not requests and not gone:
+        return not_applicable("nothing was carried out or destroyed yet")
+    detail = f"{len(requests)} requests and {len(gone)} destroyed keys, each in a receipt"
+    return unless(found, detail, "receipts are missing")
+
+
+def _receipts_chained(audited: Audited) -> Observation:
+    wrong = audited.receipts.verify()
+    if wrong is not None:
+        return broken("the chain of receipts does not hold", [f"line {wrong.line}: {wrong.why}"])
+    return kept(f"{len(audited.receipts.all())} receipts, each with the hash of the one before")
+
+
+def _optout_list_known(audited: Audited) -> Observation:
+    standings, age = audited.optouts()
+    if age is not None and age > audited.optout_limit:
+        minutes = age.total_seconds() / 60
+        return broken(f"the list is {minutes:.0f} minutes old: no heartbeat came since")
+    missing = [
+        f"request {one.number}: the account is not on the list as erased"
+        for one in audited.queue.pending()
+        if one.kind in ERASURES
+        and one.swept_at is not None
+        and (one.tokens.account not in standings or standings[one.tokens.account].erased_at is None)
+    ]
+    return unless(
+        missing,
+        f"{len(standings)} accounts, read to the end of the list",
+        "erased accounts lack their tombstone",
+    )
+
+
+RIGHTS: Mapping[str, Check] = {
+    check.name: check
+    for check in (
+        Check(
+            "erasures_in_time",
+            "ledger",
+            "Erasures were carried out within 30 days.",
+            _in_time(ERASURES),
+        ),
+        Check(
+            "purges_in_time",
+            "ledger",
+            "Rows from before an opt-out were removed within 30 days.",
+            _in_time(REMOVING - ERASURES),
+        ),
+        Check(
+            "exports_in_time",
+            "ledger",
+            "Access was given within 30 days.",
+            _in_time({RequestKind.EXPORT}),
+        ),
+        Check(
+            "restrictions_in_time",
+            "ledger",
+            "Restrictions and releases were carried out within 30 days.",
+            _in_time({RequestKind.RESTRICT, RequestKind.RELEASE}),
+        ),
+        Check(
+            "children_in_time",
+            "ledger",
+            "Accounts of children were erased within 72 hours.",
+            _in_time({RequestKind.ERASE_UNDER_13}),
+        ),
+        Check(
+            "erased_rows_gone",
+            "stored bytes",
+            "No table has a row of an account that was erased.",
+            _erased_rows_gone,
+        ),
+        Check(
+            "receipts_complete",
+            "receipts",
+            "Whatever was carried out or destroyed is in a receipt.",
+            _receipts_complete,
+        ),
+        Check(
+            "receipts_chained",
+            "receipts",
+            "No receipt was removed, changed or moved.",
+            _receipts_chained,
+        ),
+        Check(
+            "optout_list_known",
+            "opt-out list",
+            "The list can be read to its end, is fresh, and holds every tombstone.",
+            _optout_list_known,
+        ),
+    )
+}
