@@ -64,6 +64,7 @@ def seal_lake(call: Invocation, days: tuple[object, ...] = ()) -> list[Sealed]:
     from pipeline.ops.seal import Sealer
 
     lake = open_lake(call.settings)
+    lake.recover()
     sealer = Sealer(
         lateness=timedelta(days=call.settings.privacy.max_age_days),
         spill=open_state(call.settings) / "spill",

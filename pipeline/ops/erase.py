@@ -106,6 +106,8 @@ def erase(
             removed = sum(pool.map(one, days), Rewritten())
         done += removed
         if not removed.files_before:
+            # A run that was killed may have left files that it had replaced already.
+            table.vacuum()
             return done
     raise LakeError(
         "Rows that were to be erased come again and again",

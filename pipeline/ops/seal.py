@@ -85,6 +85,8 @@ class Sealer:
 
         Raises RewriteConflict, LakeError or EnvironmentProblem; days before are sealed then.
         """
+        # A run that was killed may have left files that it had replaced already.
+        table.vacuum()
         snapshot = table.snapshot()
         there = replace(snapshot, files=visible(snapshot.files, now.date())).by_day()
         for day in there:

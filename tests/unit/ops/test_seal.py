@@ -192,3 +192,23 @@ def test_two_seals_of_one_day_at_once_double_nothing(table: EventTable) -> None:
     assert list(Sealer().seal("api_request", slow, CLOSED)) == []
     assert len(rival) == 1
     assert table.snapshot().rows == len(rows_of(table)) == 3
+
+
+def test_a_seal_makes_good_what_one_that_was_killed_has_left(table: EventTable) -> None:
+    """Killed between its commit and the deletion, it leaves every row twice for who globs."""
+    store(table, [1, 2])
+    store(table, [3])
+    (killed,) = Sealer().seal("api_request", without_vacuum(table), CLOSED)
+    assert len(rows_of(table)) == 2 * killed.rows
+    assert seal(table, CLOSED) == []
+    assert len(rows_of(table)) == killed.rows == 3
+
+
+def without_vacuum(table: EventTable) -> EventTable:
+    """The table as a process has it that does not live to delete files."""
+
+    class Killed(EventTable):
+        def vacuum(self) -> tuple[str, ...]:
+            return ()
+
+    return Killed(table.log, table.storage, table.writer, table.rejections)
