@@ -1,7 +1,8 @@
 """Everything that lies below a folder, as bytes: for whoever has to prove what is not there.
 
-Compressed data hides what it holds, so a Parquet file is yielded three times: as it lies on disk
-(footer, statistics, Bloom filters), its metadata as text, and its columns decompressed.
+Compressed data hides what it holds, so a Parquet file is yielded four times: as it lies on disk
+(footer, statistics, Bloom filters), its metadata as text, its columns decompressed, and its
+dictionaries.
 """
 
 from __future__ import annotations
@@ -59,6 +60,17 @@ def _parquet(place: str, data: bytes) -> Iterator[Content]:
     yield Content(f"{place} (footer)", repr(file.metadata.to_dict()).encode(), False)
     for column in file.read().columns:
         for chunk in column.chunks:
-            for buffer in chunk.buffers():
-                if buffer is not None:
-                    yield Content(f"{place} (columns)", buffer.to_pybytes(), False)
+            yield from _buffers(f"{place} (columns)", chunk)
+    # A dictionary page may hold values that no row has: they are seen only undecoded.
+    text = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+    coded = pq.ParquetFile(pa.BufferReader(data), read_dictionary=text)
+    for number in range(coded.num_row_groups):
+        for column in coded.read_row_group(number, text).columns:
+            for chunk in column.chunks:
+                yield from _buffers(f"{place} (dictionaries)", chunk.dictionary)
+
+
+def _buffers(place: str, values: pa.Array) -> Iterator[Content]:
+    for buffer in values.buffers():
+        if buffer is not None:
+            yield Content(place, buffer.to_pybytes(), False)
