@@ -28,6 +28,14 @@ def test_rows_do_not_spoil_their_neighbours() -> None:
         assert clean.rows.column("route").to_pylist() == [row[2] for row in table][::order]
 
 
+def test_text_without_a_slash_is_not_taken_for_the_end_of_the_path_before_it() -> None:
+    known, no = "/v1/models", UNMATCHED
+    paths = [known, "x", known, None, "", "a/b", known, "?", known, "*", known]
+    clean = anonymize("api_request", [{"method": "GET", "path": path} for path in paths])
+    expected = [known, no, known, None, None, no, known, no, known, no, known]
+    assert clean.rows.column("route").to_pylist() == expected
+
+
 def matcher(*routes: str) -> RouteMatcher:
     """A matcher of routes written as `METHOD /template`."""
     return RouteMatcher([Route(*route.split(" ")) for route in routes])
