@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 from pipeline.flow.endpoint import serve
 from pipeline.flow.graph import build
@@ -15,6 +16,29 @@ from pipeline.flow.ports import Ports
 from pipeline.flow.report import Summary, Tally
 from pipeline.flow.signals import Stop
 from pipeline.flow.worker import dismiss, worker_of
+
+
+class LongRunner(fn_runner.FnApiRunner):
+    """Beam's embedded runner for runs that last.
+
+    Beam 2.77 sums up the metrics of bundles in a generator that reads from the one before, and
+    reads none until the end: each bundle costs 34 kB for good, 300 MB in an idle hour. Here they
+    are summed up at once.
+    """
+
+    def run_stages(self, *args: Any, **more: Any) -> Any:
+        """Run all stages, with metrics summed up bundle by bundle."""
+        lazily: Callable[[Any], Any] = fn_runner.consolidate_monitoring_infos
+
+        def at_once(infos: Any) -> list[Any]:
+            return list(lazily(infos))
+
+        runner: Any = fn_runner
+        runner.consolidate_monitoring_infos = at_once
+        try:
+            return super().run_stages(*args, **more)
+        finally:
+            runner.consolidate_monitoring_infos = lazily
 
 
 def run_here(
@@ -39,7 +63,7 @@ def run_here(
             worker.on_commit = on_commit
         # Errors in what a run needs are told before Beam starts; a pause is not one.
         worker.standing()
-        pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
+        pipeline = beam.Pipeline(runner=LongRunner(), options=PipelineOptions([]))
         build(pipeline, ports)
         pipeline.run().wait_until_finish()
         if worker.failure is not None:

@@ -8,18 +8,21 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import EnvironmentProblem, KeyUnavailable, LakeError, OptOutStale
-from pipeline.events.model import CleanBatch, Reason, Stage
-from pipeline.flow import embedded
+from pipeline.events.model import CleanBatch, Reason, Slice, Stage
+from pipeline.flow import embedded, sessions
 from pipeline.flow.ports import Ports, Seat
 from pipeline.flow.report import Summary
 from pipeline.flow.signals import stop_on_signals
 from pipeline.io.source import Pace
+from tests.unit.flow import world as flow_world
 from tests.unit.flow.world import (
     EVENT,
+    MemoryReader,
     MemorySource,
     World,
     event,
@@ -227,3 +230,27 @@ def test_the_lake_is_closed_after_a_failure_while_opening() -> None:
 
     with pytest.raises(LakeError):
         run_here(world(SOURCE, lake=no_lake).ports)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle source takes three turns a second: 1,500 are eight minutes."""
+    monkeypatch.setattr(sessions, "IDLE_WAIT_SECONDS", 0.0)
+    here = world(SOURCE, pace=Pace())
+    sizes: list[int] = []
+
+    class Counting(MemoryReader):
+        def poll(self, wait: float) -> Slice | None:
+            sizes.append(resident_kib())
+            if len(sizes) == 1_500:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().poll(wait)
+
+    monkeypatch.setattr(flow_world, "MemoryReader", Counting)
+    run_here(here.ports)
+    assert sizes[-1] - sizes[500] < 12 * 1024
+
+
+def resident_kib() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
