@@ -68,7 +68,7 @@ class Read(beam.DoFn):
                     return
                 break
             while tracker.try_claim(Claim.SLICE):
-                flushed = worker.stopping.is_set()
+                flushed = worker.stopping
                 taken = _cut(worker, session)
                 if taken is not None:
                     yield taken
@@ -88,7 +88,8 @@ class Read(beam.DoFn):
 
 def _waits(worker: Worker) -> bool:
     """Wait a little for the opt-out list; False if the run is to stop instead."""
-    return not worker.stopping.wait(IDLE_WAIT_SECONDS)
+    time.sleep(IDLE_WAIT_SECONDS)
+    return not worker.stopping
 
 
 def _session(worker: Worker, shard: Shard) -> Session | None:
@@ -111,7 +112,7 @@ def _cut(worker: Worker, session: Session) -> Slice | None:
             _waits(worker)
             return None
         wait = worker.sessions.wait_for(session)
-        if worker.stopping.is_set():
+        if worker.stopping:
             session.reader.flush()
             wait = 0.0
         taken = session.next(wait)
@@ -139,12 +140,12 @@ def _is_over(worker: Worker, session: Session, *, idle: bool, flushed: bool) -> 
     """
     if worker.failure is not None:
         return True
-    if worker.stopping.is_set():
+    if worker.stopping:
         return (idle and flushed) or time.monotonic() - worker.stopped_at > FLUSH_SECONDS
     return idle and worker.ports.pace.to_end and session.reader.at_end()
 
 
 def _end(worker: Worker, session: Session) -> None:
-    if worker.failure is None and not worker.stopping.is_set():
+    if worker.failure is None and not worker.stopping:
         worker.unread_bytes += session.reader.lag()
     worker.sessions.end(session)

@@ -70,7 +70,7 @@ class Worker:
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
         self.metrics = Metrics()
-        self.stopping = threading.Event()
+        self.stopping = False
         self.stopped_at = 0.0
         self.failure: TelemetryError | None = None
         self.tally = Tally()
@@ -183,9 +183,9 @@ class Worker:
 
     def stop(self) -> None:
         """Ask for an end of the run: flush, commit, return. Safe in a signal handler."""
-        if not self.stopping.is_set():
+        if not self.stopping:
             self.stopped_at = time.monotonic()
-            self.stopping.set()
+            self.stopping = True  # no Event: its lock may be held where the signal comes in
 
     def start(self, taken: Slice, began: float) -> None:
         """Take note that a slice is on its way."""
