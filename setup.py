@@ -23,6 +23,7 @@ RUNTIME = [
     "deltalake>=1.6,<1.7",
     "duckdb>=2.0,<3",
     "geoip2>=5.0,<6",
+    "grpcio>=1.60",  # Beam's; how a run elsewhere tells that its job server does not answer
     "kafka-python>=3.0.12,<3.1",  # the raw batch reader relies on attributes of 3.0
     "lz4>=4.3",
     "numpy>=2.0,<3",

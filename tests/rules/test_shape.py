@@ -150,6 +150,7 @@ def test_the_package_imports_only_what_setup_declares() -> None:
         "google": "google-cloud-secret-manager",
         "kafka": "kafka-python",
         "maxminddb": "geoip2",  # comes with it
+        "grpc": "grpcio",
         "mmdb_writer": "mmdb-writer",
         "prometheus_client": "prometheus-client",
         "snappy": "python-snappy",
