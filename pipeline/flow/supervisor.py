@@ -77,10 +77,10 @@ def supervise(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
     with selectors.DefaultSelector() as selector:
         try:
             while not all(seat.done for seat in seats):
+                _pass_on_stop(seats, run, stop)
                 _start_due(seats, run, selector)
                 for key, _ in selector.select(_TICK_SECONDS):
                     _listen(key.data, key.fd, run, selector, metrics)
-                _pass_on_stop(seats, run, stop)
         finally:
             for seat in seats:
                 if seat.process is not None:
@@ -168,7 +168,7 @@ def _ended(seat: _Seat, run: _Run, metrics: Metrics) -> None:
     seat.done = run.stopping_since is not None or (code == 0 and not stopped)
     if code in FINAL_CODES or (code and seat.failures + 1 >= MAX_FAILURES):
         seat.done = True
-        run.failure = run.failure or end.error or _keeps_dying(seat, code)
+        run.failure = run.failure or end.error or _gave_up(seat, code)
     elif code and run.stopping_since is not None:
         run.failure = run.failure or end.error
     if not seat.done:
@@ -196,14 +196,16 @@ def _pass_on_stop(seats: list[_Seat], run: _Run, stop: Stop) -> None:
                 seat.process.kill()
 
 
-def _keeps_dying(seat: _Seat, code: int) -> TelemetryError:
+def _gave_up(seat: _Seat, code: int) -> TelemetryError:
+    """Return what to raise for a worker that could not say itself why it ended."""
     index = seat.job.ports.seat.index
-    why = f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
+    times = seat.failures + 1
     return TelemetryError(
-        "a worker keeps dying",
+        "a worker keeps dying" if times > 1 else "a worker has died",
         where=f"worker {index}",
-        why=f"{why}, {MAX_FAILURES} times without a commit in between",
-        remedy="What is committed is sound. Look at what the workers have logged, and at memory.",
+        why=f"signal {-code} ended it" if code < 0 else f"it ended with {code}",
+        remedy=f"It was started {times} times without a commit in between. What is committed is "
+        "sound. Look at what the workers have logged, and at the machine's memory.",
     )
 
 
