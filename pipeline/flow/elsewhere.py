@@ -7,6 +7,7 @@ the commits that name this run.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -26,8 +27,11 @@ from pipeline.flow.options import RunOptions
 from pipeline.flow.ports import Ports, Seat
 from pipeline.flow.report import Summary, Tally
 from pipeline.flow.signals import Stop
-from pipeline.flow.words import SHARDS_PER_WORKER, words_for
+from pipeline.flow.words import SHARDS_PER_WORKER, flink_job, words_for
 from pipeline.flow.worker import dismiss, worker_of
+from pipeline.io.flink_rest import cancel_jobs
+
+LOG = logging.getLogger(__name__)
 
 _OURS = re.compile(r"pipeline\.errors\.(\w+): ([^\n]+)")
 _STEP = re.compile(r" \[while running '.*?'\]")
@@ -42,11 +46,16 @@ def run_elsewhere(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
     began = time.monotonic()
     words = words_for(options.runner, options.workers, options.beam_options)
     ports = replace(ports, seat=Seat(None, options.workers * SHARDS_PER_WORKER))
+    on_flink = flink_job(words)
+    if on_flink is not None and cancel_jobs(*on_flink):
+        LOG.warning("A job of this name was running, and was cancelled: its client is gone")
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(words))
         build(pipeline, ports)
         _wait(_submit(pipeline, options.runner), options.runner, stop)
     finally:
+        if on_flink is not None:
+            cancel_jobs(*on_flink)
         # With workers in this process (LOOPBACK) there is something to close.
         dismiss(worker_of(ports))
     return Summary(account_of(ports), time.monotonic() - began, stopped_by=stop.signal)
@@ -72,8 +81,8 @@ def _wait(result: PipelineResult, runner: str, stop: Stop) -> None:
     except grpc.RpcError:
         if stop.signal is None:
             raise EnvironmentProblem(
-                f"the job server of {runner} went away; the job may be running on",
-                remedy="See what the cluster says of it, cancel it, and run again",
+                f"the job server of {runner} went away",
+                remedy="What is committed stays. Start it, and run again to go on from there",
             ) from None
     except RuntimeError as error:
         # Beam's way to say that a job did not end well; the text is all that there is.

@@ -16,6 +16,9 @@ FLINK, DATAFLOW, PRISM = "FlinkRunner", "DataflowRunner", "PrismRunner"
 SHARDS_PER_WORKER = 4
 """Flink places shards by a hash of theirs: with several for each subtask none stays empty."""
 
+JOB_NAME = "telemetry"
+"""One job of a name runs at a time: a client that starts ends what a lost one has left."""
+
 FLINK_DEFAULTS: Mapping[str, str] = {
     "checkpointing_interval": "10000",
     # A deferred shard waits until its bundle closes: the default of a second costs 1.2 s a slice.
@@ -40,7 +43,7 @@ _WORKERS_ANYWHERE = ("EXTERNAL", "PROCESS", "LOOPBACK")
 
 def words_for(runner: str, workers: int, given: Sequence[str]) -> list[str]:
     """Return all words for Beam. Raises `UsageError` for those that do not go together."""
-    named = _named(given)
+    named = named_words(given)
     for name, instead in _OURS.items():
         if name in named:
             raise UsageError(
@@ -64,6 +67,7 @@ def words_for(runner: str, workers: int, given: Sequence[str]) -> list[str]:
         # Two stages take turns at the worker processes of a machine: with two for each subtask
         # no two subtasks read in the same process.
         defaults = {
+            "job_name": JOB_NAME,
             "parallelism": str(workers),
             "sdk_worker_parallelism": str(2 * workers),
             **FLINK_DEFAULTS,
@@ -79,7 +83,16 @@ def words_for(runner: str, workers: int, given: Sequence[str]) -> list[str]:
     return [f"--runner={runner}", "--streaming", *ours, *given]
 
 
-def _named(given: Sequence[str]) -> dict[str, str]:
+def flink_job(words: Sequence[str]) -> tuple[str, str] | None:
+    """Return the REST address of Flink and the job's name; None if no cluster runs the job."""
+    named = named_words(words)
+    master = named.get("flink_master", "")
+    if named.get("runner") != FLINK or master.startswith("["):
+        return None
+    return master, named["job_name"]
+
+
+def named_words(given: Sequence[str]) -> dict[str, str]:
     """The options among the words, by name; both `--name=value` and `--name value` are read."""
     found: dict[str, str] = {}
     for index, word in enumerate(given):
@@ -106,6 +119,11 @@ def _check_flink(named: Mapping[str, str]) -> None:
         raise UsageError(
             "the address of the worker pool is missing",
             remedy="Add --environment_config=HOST:PORT",
+        )
+    if "flink_master" not in named:
+        raise UsageError(
+            "the address of Flink itself is missing; without it no job could be cancelled",
+            remedy="Add --flink_master=HOST:PORT, the JobManager's REST address",
         )
     if "job_endpoint" in named and "flink_submit_uber_jar" in named:
         raise UsageError(

@@ -160,6 +160,7 @@ def test_the_job_server_is_where_the_job_looks_for_it() -> None:
     assert f"--job_endpoint=localhost:{port[1]}" in beams
     (name,) = of_kind("FlinkDeployment")
     assert f"--flink-master={name}-rest:8081" in script
+    assert f"--flink_master={name}-rest:8081" in beams
 
 
 def test_flink_is_set_as_the_tests_set_it() -> None:

@@ -221,9 +221,10 @@ rest.address: localhost
 rest.bind-address: localhost
 rest.port: {self.rest_port}
 rest.bind-port: "{self.rest_port}"
-restart-strategy.type: fixed-delay
-restart-strategy.fixed-delay.attempts: "1000"
-restart-strategy.fixed-delay.delay: 1 s
+restart-strategy.type: exponential-delay
+restart-strategy.exponential-delay.initial-backoff: 1 s
+restart-strategy.exponential-delay.max-backoff: 8 s
+restart-strategy.exponential-delay.reset-backoff-threshold: 1 min
 execution.checkpointing.interval: 10 s
 state.checkpoints.dir: file://{self.work}/checkpoints
 heartbeat.interval: "2000"
@@ -317,6 +318,7 @@ io.tmp.dirs: {self.work}/tmp
         """Return the words with which `telemetry run` reaches this cluster."""
         return [
             f"--job_endpoint=localhost:{self.job_port}",
+            f"--flink_master=localhost:{self.rest_port}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{self.pool_ports[pool]}",
         ]
@@ -346,6 +348,16 @@ io.tmp.dirs: {self.work}/tmp
         """Return the ids of the jobs that are in `state`."""
         listed = self.rest("/jobs").get("jobs", [])
         return [job["id"] for job in listed if job["status"] == state]
+
+    def alive(self) -> list[str]:
+        """Return the ids of the jobs that have not come to an end."""
+        listed = self.rest("/jobs").get("jobs", [])
+        ended = ("CANCELED", "FAILED", "FINISHED")
+        return [job["id"] for job in listed if job["status"] not in ended]
+
+    def log(self, name: str) -> str:
+        """Return what a process has logged."""
+        return (self.work / f"{name}.log").read_text(errors="replace")
 
     def cancel_all(self) -> None:
         """Cancel every running job and wait until none is left."""

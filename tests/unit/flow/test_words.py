@@ -6,9 +6,13 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.flow.options import EMBEDDED
-from pipeline.flow.words import DATAFLOW, FLINK, PRISM, words_for
+from pipeline.flow.words import DATAFLOW, FLINK, PRISM, flink_job, words_for
 
-POOL = ("--environment_type=EXTERNAL", "--environment_config=localhost:50000")
+POOL = (
+    "--flink_master=localhost:8081",
+    "--environment_type=EXTERNAL",
+    "--environment_config=localhost:50000",
+)
 CLOUD = ("--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i")
 
 
@@ -16,6 +20,7 @@ def test_flink_is_told_what_we_found_out() -> None:
     assert words_for(FLINK, 3, POOL) == [
         "--runner=FlinkRunner",
         "--streaming",
+        "--job_name=telemetry",
         "--parallelism=3",
         "--sdk_worker_parallelism=6",
         "--checkpointing_interval=10000",
@@ -59,6 +64,7 @@ def test_the_embedded_runner_needs_no_words() -> None:
         (FLINK, [], "where its Python workers run"),
         (FLINK, ["--environment_type=DOCKER"], "where its Python workers run"),
         (FLINK, ["--environment_type=EXTERNAL"], "address of the worker pool"),
+        (FLINK, POOL[1:], "address of Flink itself"),
         (FLINK, [*POOL, "--runner=X"], "--runner"),
         (FLINK, [*POOL, "--parallelism=8"], "--parallelism"),
         (FLINK, [*POOL, "--no_streaming"], "--no_streaming"),
@@ -73,6 +79,17 @@ def test_the_embedded_runner_needs_no_words() -> None:
 def test_what_cannot_work_is_refused(runner: str, words: list[str], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         words_for(runner, 2, words)
+
+
+def test_a_job_of_a_cluster_can_be_found_there() -> None:
+    told = words_for(FLINK, 1, POOL)
+    assert flink_job(told) == ("localhost:8081", "telemetry")
+    assert flink_job(words_for(FLINK, 1, [*POOL, "--job_name", "mine"])) == (
+        "localhost:8081",
+        "mine",
+    )
+    assert flink_job(words_for(FLINK, 1, ["--flink_master=[local]"])) is None
+    assert flink_job(words_for(DATAFLOW, 1, CLOUD)) is None
 
 
 def test_a_local_flink_needs_no_pool() -> None:
