@@ -54,6 +54,7 @@ EXTRAS = {
         "psutil>=6.1",
         "pytest>=9.0",
         "pytest-xdist>=3.6",
+        "python-hcl2>=8.1",
         "ruff>=0.17,<0.18",
         "types-PyYAML>=6.0",
     ],

@@ -1,0 +1,165 @@
+"""The cloud resources keep the promises: what is deleted is gone, and rights are the least ones.
+
+Providers cannot be fetched where these tests run, so `terraform validate` is left to whoever
+deploys; here the files are parsed, and what they say is compared with what was promised.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from typing import Any
+
+import hcl2
+import pytest
+
+from pipeline.io.resources import load_schemas
+from tests.rules.sources import ROOT
+
+TERRAFORM = ROOT / "deploy" / "terraform"
+CLOUDS = ("aws", "gcp")
+WORD = re.compile(r'^"(.*)"$', re.S)
+
+
+def plain(value: Any) -> Any:
+    """The parsed value without the quotes that the parser keeps, and without its marks."""
+    if isinstance(value, dict):
+        return {plain(k): plain(v) for k, v in value.items() if not str(k).startswith("__")}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, str) and (found := WORD.match(value)):
+        return found[1]
+    return value
+
+
+@cache
+def parsed(cloud: str) -> dict[str, list[Any]]:
+    blocks: dict[str, list[Any]] = {}
+    for path in sorted((TERRAFORM / cloud).glob("*.tf")):
+        for kind, found in plain(hcl2.loads(path.read_text())).items():
+            blocks.setdefault(kind, []).extend(found)
+    return blocks
+
+
+def resources(cloud: str, kind: str) -> dict[str, Any]:
+    return {
+        name: body
+        for block in parsed(cloud)["resource"]
+        for found, named in block.items()
+        if found == kind
+        for name, body in named.items()
+    }
+
+
+def only(value: Any) -> Any:
+    """The one block of a name."""
+    (found,) = value
+    return found
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_partitions_of_every_event_have_a_backstop_and_logs_have_none(cloud: str) -> None:
+    found = only(b for b in parsed(cloud)["locals"] if "events" in b)
+    assert found["events"] == sorted(load_schemas())
+    prefixes = re.findall(r'"(telemetry/[^"]+)"', str(found["partitions"]))
+    assert prefixes == [
+        "telemetry/events/${event}/event_date=",
+        "telemetry/restricted/${event}/event_date=",
+    ]
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_the_backstop_is_no_later_than_the_promise(cloud: str) -> None:
+    variables = {n: body for block in parsed(cloud)["variable"] for n, body in block.items()}
+    assert variables["backstop_days"]["default"] == 90
+    assert "<= 90" in str(only(variables["backstop_days"]["validation"])["condition"])
+
+
+def test_google_keeps_nothing_that_was_deleted() -> None:
+    buckets = resources("gcp", "google_storage_bucket")
+    assert set(buckets) == {"lake", "staging"}
+    for bucket in buckets.values():
+        assert only(bucket["versioning"])["enabled"] is False
+        assert only(bucket["soft_delete_policy"])["retention_duration_seconds"] == 0
+        assert bucket["uniform_bucket_level_access"] is True
+        assert bucket["public_access_prevention"] == "enforced"
+        assert "retention_policy" not in bucket
+    rules = buckets["lake"]["lifecycle_rule"]
+    actions = {only(rule["action"])["type"]: only(rule["condition"]) for rule in rules}
+    assert set(actions) == {"Delete", "AbortIncompleteMultipartUpload"}
+    assert set(actions["Delete"]) == {"age", "matches_prefix"}
+    assert actions["AbortIncompleteMultipartUpload"]["age"] == 1
+    assert "default_kms_key_name" in only(buckets["lake"]["encryption"])
+
+
+def test_amazon_keeps_nothing_that_was_deleted() -> None:
+    versioning = resources("aws", "aws_s3_bucket_versioning")["lake"]
+    assert only(versioning["versioning_configuration"])["status"] == "Disabled"
+    assert resources("aws", "aws_s3_bucket_object_lock_configuration") == {}
+    access = resources("aws", "aws_s3_bucket_public_access_block")["lake"]
+    assert {v for k, v in access.items() if k != "bucket"} == {True}
+    cipher = resources("aws", "aws_s3_bucket_server_side_encryption_configuration")["lake"]
+    assert "aws:kms" in str(cipher)
+    lifecycle = resources("aws", "aws_s3_bucket_lifecycle_configuration")["lake"]
+    (multipart,) = lifecycle["rule"]
+    assert only(multipart["abort_incomplete_multipart_upload"])["days_after_initiation"] == 1
+    (backstop,) = lifecycle["dynamic"]
+    assert "local.partitions" in str(backstop["rule"]["for_each"])
+
+
+def test_no_role_of_google_is_wider_than_needed() -> None:
+    given = {
+        body["role"]
+        for kind in (
+            "google_project_iam_member",
+            "google_storage_bucket_iam_member",
+            "google_secret_manager_secret_iam_member",
+            "google_artifact_registry_repository_iam_member",
+        )
+        for body in resources("gcp", kind).values()
+    }
+    wide = ("roles/owner", "roles/editor", "roles/storage.admin", "roles/secretmanager.admin")
+    assert not given & set(wide)
+    project_wide = {b["role"] for b in resources("gcp", "google_project_iam_member").values()}
+    assert project_wide == {"roles/dataflow.worker"}
+    lake = {
+        name
+        for name, body in resources("gcp", "google_storage_bucket_iam_member").items()
+        if "google_storage_bucket.lake" in str(body["bucket"])
+    }
+    assert lake == {"writers", "analysts"}
+
+
+def test_no_statement_of_amazon_allows_everything() -> None:
+    for block in parsed("aws")["data"]:
+        for document in block.get("aws_iam_policy_document", {}).values():
+            for statement in document["statement"]:
+                assert all("*" not in action for action in statement["actions"])
+                assert statement.get("resources") != ["*"]
+
+
+def test_analysts_do_not_see_restricted_rows() -> None:
+    google = resources("gcp", "google_storage_bucket_iam_member")["analysts"]
+    assert "telemetry/restricted/" in str(only(google["condition"])["expression"])
+    (amazon,) = (
+        block["aws_iam_policy_document"]["read"]
+        for block in parsed("aws")["data"]
+        if "read" in block.get("aws_iam_policy_document", {})
+    )
+    assert "restricted" not in str(amazon)
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_no_secret_has_its_value_in_a_file(cloud: str) -> None:
+    kinds = {kind for block in parsed(cloud)["resource"] for kind in block}
+    assert not {k for k in kinds if k.endswith(("secret_version", "_access_key", "_key_pair"))}
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="needs terraform on the PATH")
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_the_files_are_formatted(cloud: str) -> None:
+    command = ["terraform", "fmt", "-check", "-no-color", str(TERRAFORM / cloud)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
