@@ -1,0 +1,158 @@
+"""What only a secret manager does; `tests/integration/test_secret_manager.py` runs this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.errors import EnvironmentProblem, KeyUnavailable
+from pipeline.io.secret_manager import MOST_EPOCHS, SecretManagerKeystore
+from pipeline.io.secret_service import SecretService
+from pipeline.privacy.epochs import Epoch, EpochKind, epoch_of
+from tests.integration.services.secret_manager import Refused, Service, client_of, serving
+from tests.unit.io.test_keystore_contract import EPOCH, NOW, Clock, key_of
+
+SECRET = f"projects/p/secrets/telemetry-epoch-{EPOCH.name}"
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Dying:
+    """A client that makes so many calls and dies before or after the next one."""
+
+    def __init__(self, client: Any, calls: int, *, after: bool) -> None:
+        self._client, self._left, self._after = client, calls, after
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(request: Any) -> Any:
+            self._left -= 1
+            if self._left != -1:
+                return method(request)
+            if self._after:
+                with suppress(Exception):  # it dies before it learns of a refusal, too
+                    method(request)
+            raise Crash
+
+        return call
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[Any]:
+    with serving(service) as address:
+        yield client_of(address)
+
+
+def opened(client: Any, clock: Clock | None = None) -> SecretManagerKeystore:
+    return SecretManagerKeystore(SecretService(client, "p", "telemetry"), now=clock or Clock())
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_the_manager_survives_a_crash_at_any_call(
+    client: Any, service: Service, after: bool
+) -> None:
+    calls = 0
+    while True:
+        service.secrets.clear()
+        before: dict[str, bytes | None] = {}
+        finished = False
+        try:
+            store = opened(Dying(client, calls, after=after))
+            before["epoch"] = store.epoch_key(EPOCH)
+            before["optout"] = store.permanent_key("optout")
+            store.destroy(EPOCH.name)
+            finished = True
+        except Crash:
+            pass
+        again = opened(client)
+        epoch, optout = again.epoch_key(EPOCH), again.permanent_key("optout")
+        assert before.get("optout") in (None, optout)
+        if {record.name: record.live for record in again.epochs()}[EPOCH.name]:
+            assert not finished
+            assert before.get("epoch") in (None, epoch)
+        else:
+            assert epoch is None
+            assert service.version(f"{SECRET}/versions/1").state == "DESTROYED"
+        if finished:
+            break
+        calls += 1
+    assert calls > 12
+
+
+def test_the_manager_destroys_the_content_and_keeps_the_name(client: Any, service: Service) -> None:
+    store = opened(client)
+    key_of(store)
+    store.destroy(EPOCH.name)
+    (version,) = service.secrets[SECRET].versions
+    assert (version.state, version.data) == ("DESTROYED", b"")
+
+
+def test_the_manager_does_not_make_a_key_again_whose_entry_was_removed(
+    client: Any, service: Service
+) -> None:
+    store = opened(client)
+    key_of(store)
+    store.destroy(EPOCH.name)
+    service.secrets["projects/p/secrets/telemetry-index"].annotations.clear()
+    with pytest.raises(KeyUnavailable, match="listed is missing"):
+        opened(client).epoch_key(EPOCH)
+
+
+def test_a_removed_secret_of_the_manager_is_noticed(client: Any, service: Service) -> None:
+    key_of(opened(client))
+    del service.secrets[SECRET]
+    with pytest.raises(KeyUnavailable, match="listed is missing"):
+        opened(client).epoch_key(EPOCH)
+    assert SECRET not in service.secrets
+
+
+@pytest.mark.parametrize("code", ["PERMISSION_DENIED", "UNAUTHENTICATED", "INTERNAL"])
+def test_failures_of_the_manager_are_told_without_its_words(
+    client: Any, service: Service, code: str
+) -> None:
+    def refuse(method: str) -> None:
+        raise Refused(code)
+
+    service.before = refuse
+    with pytest.raises(EnvironmentProblem) as caught:
+        opened(client)
+    assert "words of the request" not in str(caught.value)
+
+
+def test_a_known_key_of_the_manager_costs_no_call(client: Any, service: Service) -> None:
+    clock = Clock()
+    store = opened(client, clock)
+    key = key_of(store)
+    calls = service.calls
+    assert key_of(store) == key
+    assert service.calls == calls
+    clock.now += timedelta(minutes=5)
+    assert key_of(store) == key
+    assert service.calls > calls
+
+
+def test_the_managers_index_forgets_the_oldest_destroyed_epochs_first(client: Any) -> None:
+    clock = Clock()
+    store = opened(client, clock)
+    first = epoch_of(NOW.date(), EpochKind.DAY).index
+    for number in range(MOST_EPOCHS + 20):
+        clock.now = NOW + timedelta(days=number)
+        key_of(store, Epoch(EpochKind.DAY, first + number))
+        if number >= 90:
+            store.destroy(Epoch(EpochKind.DAY, first + number - 90).name)
+    names = [record.name for record in store.epochs()]
+    assert len(names) <= MOST_EPOCHS + 1
+    assert names[-1] == Epoch(EpochKind.DAY, first + MOST_EPOCHS + 19).name
+    assert sum(record.live for record in store.epochs()) == 90
