@@ -75,6 +75,33 @@ resource "google_secret_manager_secret_iam_member" "kafka" {
   member    = "serviceAccount:${google_service_account.telemetry["pipeline"].email}"
 }
 
+# Keys in Secret Manager (`[state] keys`). A right to create cannot be bound to names, so keep the
+# keys in a project that holds nothing else where that matters. The expirer alone destroys.
+resource "google_project_iam_custom_role" "keys" {
+  for_each = {
+    pipeline = []
+    eraser   = []
+    expirer  = ["secretmanager.secrets.delete", "secretmanager.versions.destroy"]
+  }
+  role_id = "telemetryKeys${title(each.key)}"
+  title   = "Telemetry keys, ${each.key}"
+  permissions = concat(each.value, [
+    "secretmanager.secrets.create",
+    "secretmanager.secrets.get",
+    "secretmanager.secrets.update",
+    "secretmanager.versions.access",
+    "secretmanager.versions.add",
+    "secretmanager.versions.get",
+  ])
+}
+
+resource "google_project_iam_member" "keys" {
+  for_each = local.accounts
+  project  = var.project
+  role     = google_project_iam_custom_role.keys[each.key].id
+  member   = "serviceAccount:${google_service_account.telemetry[each.key].email}"
+}
+
 # Dataflow: its workers run as the pipeline.
 resource "google_project_iam_member" "dataflow_worker" {
   project = var.project
