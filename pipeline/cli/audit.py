@@ -11,7 +11,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.kafka_lists import open_optout_topic, optout_list
-from pipeline.cli.opening import open_catalogue, open_keystore, open_lake, open_schemas
+from pipeline.cli.opening import has_keys, open_catalogue, open_keystore, open_lake, open_schemas
 from pipeline.cli.options import Invocation, configured
 from pipeline.errors import EnvironmentProblem, UsageError
 
@@ -68,7 +68,7 @@ def open_audited(call: Invocation, deploy: Path | None, canaries: Path | None) -
 
     settings = call.settings
     state = settings.need_state()
-    if not (state / "keys").is_dir():
+    if not has_keys(settings):
         raise EnvironmentProblem(
             "There is no installation to audit here",
             where=str(state),

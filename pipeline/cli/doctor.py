@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.opening import country_path, open_catalogue, open_keystore, open_schemas
+from pipeline.cli.opening import country_path, has_keys, open_catalogue, open_keystore, open_schemas
 from pipeline.cli.options import Invocation, configured
 from pipeline.errors import EnvironmentProblem, TelemetryError
 
@@ -141,7 +141,7 @@ def _inside(inner: Path, outer: Path) -> bool:
 
 def _keys(call: Invocation) -> Iterator[Check]:
     state = call.settings.state.path
-    if state is None or not (state / "keys").exists():
+    if state is None or not has_keys(call.settings):
         yield Check("keys", State.OK, "none yet; made at first use")
         return
     keys = open_keystore(call.settings, call.now)
@@ -155,7 +155,7 @@ def _optout(call: Invocation) -> Iterator[Check]:
     from pipeline.cli.optout import open_optout
 
     state = call.settings.state.path
-    if state is None or not (state / "keys").exists():
+    if state is None or not has_keys(call.settings):
         yield Check("opt-out list", State.OK, "none yet")
         return
     standings = open_optout(call).load().standings

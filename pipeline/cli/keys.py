@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.groups import Subcommands
-from pipeline.cli.opening import open_keystore
+from pipeline.cli.opening import has_keys, open_keystore
 from pipeline.cli.options import Invocation, configured
 
 
@@ -18,7 +18,8 @@ def command() -> None:
 @configured
 def status(call: Invocation) -> None:
     """List every epoch that ever had a key: live or destroyed, and since when."""
-    if (call.settings.need_state() / "keys").exists():
+    call.settings.need_state()
+    if has_keys(call.settings):
         records = open_keystore(call.settings, call.now).epochs()
     else:
         records = ()  # looking makes nothing

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.events.catalogue import Catalogue
     from pipeline.events.schema import EventSchema
     from pipeline.io.geo import CountryDatabase
-    from pipeline.io.keystore import LocalKeystore
+    from pipeline.io.keystore import Keystore
     from pipeline.io.lake import Lake
     from pipeline.privacy.policy import Policy
 
@@ -47,12 +48,28 @@ def open_catalogue(settings: Settings) -> Catalogue:
     return load_catalogue(settings.catalogue.directory)
 
 
-def open_keystore(settings: Settings, now: Callable[[], datetime]) -> LocalKeystore:
-    """The keys below the state folder; made if this is the folder's first use."""
-    from pipeline.io.keystore import LocalKeystore
+def open_keystore(settings: Settings, now: Callable[[], datetime]) -> Keystore:
+    """The keys, in the state folder or a secret manager; made if this is their first use."""
+    return keys_opener(settings, now)()
 
-    folder = open_state(settings) / "keys"
-    return LocalKeystore(folder, now=now, retention_days=settings.privacy.retention_days)
+
+def keys_opener(settings: Settings, now: Callable[[], datetime]) -> partial[Keystore]:
+    """What opens the keys, also in another process."""
+    from pipeline.io.keystores import open_keys
+
+    return partial(
+        open_keys,
+        open_state(settings) / "keys",
+        settings.state.keys,
+        now=now,
+        retention_days=settings.privacy.retention_days,
+    )
+
+
+def has_keys(settings: Settings) -> bool:
+    """Whether there may be keys: looking for some in a new state folder makes nothing."""
+    state = settings.state.path
+    return state is not None and (settings.state.keys is not None or (state / "keys").exists())
 
 
 def open_state(settings: Settings) -> Path:

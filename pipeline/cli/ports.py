@@ -12,12 +12,19 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.cli.kafka_lists import kafka_access, list_access
-from pipeline.cli.opening import country_path, lake_at, make_policy, open_schemas, open_state
+from pipeline.cli.opening import (
+    country_path,
+    keys_opener,
+    lake_at,
+    make_policy,
+    open_schemas,
+    open_state,
+)
 from pipeline.errors import SettingsError, UsageError
 from pipeline.flow.ports import FixedClock, Opener, OptOutSource, Ports, WallClock, utc_now
 from pipeline.io.files import FileSource
 from pipeline.io.geo import CountryDatabase
-from pipeline.io.keystore import LocalKeystore
+from pipeline.io.keystore import Keystore
 from pipeline.io.optout_list import OptOutFile
 from pipeline.io.resources import load_catalogue, load_schemas
 from pipeline.io.source import Pace, Source
@@ -35,9 +42,7 @@ def make_ports(
     """
     state = open_state(settings)
     clock: WallClock = utc_now if fixed_now is None else FixedClock(fixed_now)
-    keys = partial(
-        LocalKeystore, state / "keys", now=clock, retention_days=settings.privacy.retention_days
-    )
+    keys = keys_opener(settings, clock)
     return Ports(
         sources=make_sources(settings, keys),
         schemas=partial(load_schemas, settings.schemas.directory),
@@ -56,7 +61,7 @@ def make_ports(
     )
 
 
-def make_sources(settings: Settings, keys: partial[LocalKeystore]) -> tuple[Source, ...]:
+def make_sources(settings: Settings, keys: partial[Keystore]) -> tuple[Source, ...]:
     """The sources of the settings, in the order of their names."""
     if not settings.sources:
         raise SettingsError(
@@ -107,13 +112,13 @@ def given_source(
     return {"kafka": SourceSettings(event=event, servers=hosts, topic=topic)}
 
 
-def open_optout_file(state: Path, keys: partial[LocalKeystore]) -> OptOutFile:
+def open_optout_file(state: Path, keys: partial[Keystore]) -> OptOutFile:
     """The opt-out list of the state folder."""
     return OptOutFile(state / OPTOUT_FILE, keys().permanent_key("optout"))
 
 
 def _optout(
-    settings: Settings, state: Path, keys: partial[LocalKeystore], clock: WallClock
+    settings: Settings, state: Path, keys: partial[Keystore], clock: WallClock
 ) -> Opener[OptOutSource]:
     if settings.kafka.optout_topic is None:
         return partial(open_optout_file, state, keys)
@@ -128,7 +133,7 @@ def _optout(
     )
 
 
-def _files_key(keys: partial[LocalKeystore]) -> bytes:
+def _files_key(keys: partial[Keystore]) -> bytes:
     return keys().permanent_key("files")
 
 

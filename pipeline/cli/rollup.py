@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from pipeline.cli.opening import country_path, open_keystore, open_lake, open_schemas
+from pipeline.cli.opening import country_path, has_keys, open_keystore, open_lake, open_schemas
 from pipeline.cli.options import Invocation, configured
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def facts_of(call: Invocation, view: LakeView) -> Facts:
     state = call.settings.state.path
     live = destroyed = None
     expired: list[str] = []
-    if state is not None and (state / "keys").is_dir():
+    if state is not None and has_keys(call.settings):
         epochs = open_keystore(call.settings, call.now).epochs()
         live = sum(epoch.live for epoch in epochs)
         destroyed = len(epochs) - live

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.opening import country_path, open_keystore, open_lake, open_schemas
+from pipeline.cli.opening import country_path, has_keys, open_keystore, open_lake, open_schemas
 from pipeline.cli.options import Invocation, configured
 from pipeline.errors import EnvironmentProblem
 
@@ -100,7 +100,7 @@ def _inputs(call: Invocation) -> list[InputState]:
 
     settings = call.settings
     state = settings.state.path
-    if state is None or not (state / "keys").exists():
+    if state is None or not has_keys(call.settings):
         return []
     lake, schemas = open_lake(settings), open_schemas(settings)
     key = open_keystore(settings, call.now).permanent_key("files")
@@ -145,7 +145,7 @@ def _optout(call: Invocation) -> OptOutStatus:
     from pipeline.io.requests import RequestQueue
 
     state = call.settings.state.path
-    if state is None or not (state / "keys").exists():
+    if state is None or not has_keys(call.settings):
         return OptOutStatus(None, None, None, 0)
     waiting = len(RequestQueue(state / "requests.ndjson").pending())
     file = state / "optout.ndjson"
@@ -161,7 +161,7 @@ def _optout(call: Invocation) -> OptOutStatus:
 
 def _keys(call: Invocation) -> list[dict[str, object]]:
     state = call.settings.state.path
-    if state is None or not (state / "keys").exists():
+    if state is None or not has_keys(call.settings):
         return []
     return [
         {"epoch": record.name, "last_day": record.last_day, "live": record.live}

@@ -20,6 +20,7 @@ from pipeline.settings.values import (
     among,
     choice,
     duration,
+    keys,
     networks,
     path,
     secret,
@@ -53,6 +54,12 @@ class StateSettings:
 
     path: Path | None = setting(
         None, path, "Private folder of this installation. Flag `--state`, `TELEMETRY_STATE`."
+    )
+    keys: str | None = setting(
+        None,
+        keys,
+        "Google Secret Manager to keep keys in, as secrets whose names begin with a prefix of your "
+        "choice. Default: `keys/` in the folder.",
     )
 
 

@@ -191,6 +191,17 @@ def _read_secret(value: object) -> Secret:
 
 secret = Kind(_read_secret, "env:NAME, file:/path or gcp-sm:NAME")
 
+_KEYS = re.compile(r"gcp-sm:projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,200}")
+
+
+def _read_keys(value: object) -> str:
+    if not isinstance(value, str) or not _KEYS.fullmatch(value):
+        raise Refused("expected gcp-sm:projects/PROJECT/secrets/PREFIX")
+    return value
+
+
+keys = Kind(_read_keys, "gcp-sm:projects/PROJECT/secrets/PREFIX")
+
 _SECRET_WORDS = ("secret", "password", "token", "access_key", "account_key", "sas_key")
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.cli.main import main
 from pipeline.errors import EnvironmentProblem, KeyUnavailable
 from pipeline.io.secret_manager import MOST_EPOCHS, SecretManagerKeystore
-from pipeline.io.secret_service import SecretService
+from pipeline.io.secret_service import SecretService, connect
 from pipeline.privacy.epochs import Epoch, EpochKind, epoch_of
 from tests.integration.services.secret_manager import Refused, Service, client_of, serving
 from tests.unit.io.test_keystore_contract import EPOCH, NOW, Clock, key_of
@@ -156,3 +159,29 @@ def test_the_managers_index_forgets_the_oldest_destroyed_epochs_first(client: An
     assert len(names) <= MOST_EPOCHS + 1
     assert names[-1] == Epoch(EpochKind.DAY, first + MOST_EPOCHS + 19).name
     assert sum(record.live for record in store.epochs()) == 90
+
+
+def test_commands_find_the_keys_of_the_manager_by_the_settings(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from google.cloud import secretmanager
+
+    monkeypatch.setattr(secretmanager, "SecretManagerServiceClient", lambda: client)
+    settings = tmp_path / "telemetry.toml"
+    settings.write_text('[state]\npath = "state"\nkeys = "gcp-sm:projects/p/secrets/telemetry"\n')
+    words = ["--config", str(settings), "--now", "2026-11-24T12:00:00Z", "--json"]
+    key_of(opened(client))
+    assert main(["keys", "status", *words]) == 0
+    (epoch,) = json.loads(capsys.readouterr().out)["epochs"]
+    assert (epoch["epoch"], epoch["status"]) == (EPOCH.name, "live")
+    assert main(["optout", "add", "account-1", *words]) == 0
+    assert not (tmp_path / "state" / "keys").exists()
+
+
+def test_credentials_for_the_manager_that_are_missing_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the manager's real client, in a process that has no account."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/credentials.json")
+    with pytest.raises(EnvironmentProblem, match="no credentials"):
+        connect("p", "telemetry")
