@@ -29,7 +29,7 @@ endef
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(VENV)/.installed ## Create .venv with the command `telemetry` from the hashed lock
@@ -113,6 +113,14 @@ integration: install ## Whole runs, kill tests, the wheel, real services
 .PHONY: kill-test
 kill-test: install ## Ten minutes of kill -9, frozen processes and broker restarts on Kafka
 	TELEMETRY_KILL_SECONDS=600 $(PYTEST) tests/integration/kafka/test_kafka_kill.py -s
+
+.PHONY: flink-demo
+flink-demo: install ## A broker, a Flink cluster and a job for a minute, to look at; needs Java and Maven
+	$(BIN)/python -m tests.integration.flink.demo
+
+.PHONY: flink-kill-test
+flink-kill-test: install ## Ten minutes of kill -9 on Flink: workers, TaskManagers, JobManager, pool, broker
+	$(BIN)/python -m tests.integration.flink.kill 600
 
 .PHONY: browser
 browser: install ## The dashboard in the system's Chromium (installed by apt-get where possible)

@@ -1,0 +1,125 @@
+"""Exactly once on Flink, whatever dies: `make flink-kill-test`, ten minutes or as many as you say.
+
+Two TaskManagers, two reading workers, eight partitions, a live producer. In turn: a worker, a
+TaskManager, the worker pool and the JobManager are killed with -9, the broker is stopped or
+killed, the client is killed, and a job is cancelled and submitted anew from nothing. At the end
+every message of every partition has to be in one place, the right one.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.conftest import CACHE
+from tests.integration.flink.job import PARTITIONS, Job, busiest, caught_up, install, submit
+from tests.integration.kafka.chaos import Traffic, check_account
+from tests.integration.kafka.telemetry import Installation, wait_for
+from tests.integration.services.flink import Cluster, running_cluster
+from tests.integration.services.kafka import Broker
+
+KINDS = ("worker", "taskmanager", "broker", "pool", "client", "jobmanager", "worker", "cancel")
+
+
+class Trial:
+    """A job, and everything under it that can die."""
+
+    def __init__(self, broker: Broker, cluster: Cluster, installation: Installation) -> None:
+        self.broker, self.cluster, self.installation = broker, cluster, installation
+        self.job = submit(installation, cluster)
+        self.done: Counter[str] = Counter()
+        self.submitted = 1
+        self.chance = random.Random(1)
+
+    def harm(self, kind: str) -> None:
+        """Do one bad thing, and what an operator's supervisor would do about it."""
+        cluster = self.cluster
+        if kind == "worker":
+            busiest(cluster).kill()
+        elif kind == "taskmanager":
+            number = self.chance.choice((1, 2))
+            cluster.kill(f"tm{number}")
+            cluster.start_taskmanager(number)
+        elif kind == "pool":
+            cluster.kill("pool1")
+            cluster.start_pool()
+        elif kind == "jobmanager":
+            cluster.kill("jobmanager")
+            cluster.start_jobmanager()
+        elif kind == "broker":
+            self.broker.kill() if self.done[kind] % 2 else self.broker.stop()
+            time.sleep(2)
+            self.broker.start()
+        elif kind == "client":
+            self.job.client.kill()
+            self.job.client.wait()
+        else:
+            self.job.end(signal.SIGTERM, expect=0)
+        self.done[kind] += 1
+        print(f"{time.strftime('%T')} {kind}", flush=True)
+
+    def tend(self) -> None:
+        """Submit again when the client has ended, as a pod's restart does."""
+        if self.job.client.poll() is not None:
+            self.job = submit(self.installation, self.cluster)
+            self.submitted += 1
+
+    def await_rows(self) -> float:
+        """Wait until the lake grows, and return how long that took."""
+        began, before = time.monotonic(), self.installation.rows()
+        while self.installation.rows() == before:
+            assert time.monotonic() - began < 300, "the job does not come back"
+            self.tend()
+            time.sleep(1)
+        return time.monotonic() - began
+
+
+def main(seconds: float) -> None:
+    """Run the trial and print its account."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (
+            Broker(folder / "broker") as broker,
+            running_cluster(CACHE, folder / "cluster", taskmanagers=2, slots=1) as cluster,
+        ):
+            topic = broker.create_topic("telemetry.api_request", PARTITIONS)
+            installation = install(folder, broker, topic)
+            traffic = Traffic(broker, topic, PARTITIONS, 1000)
+            traffic.start()
+            trial = Trial(broker, cluster, installation)
+            trial.await_rows()
+            began = time.monotonic()
+            outages: dict[str, list[float]] = {}
+            turn = 0
+            while time.monotonic() - began < seconds:
+                time.sleep(trial.chance.uniform(3, 10))
+                kind = KINDS[turn % len(KINDS)]
+                turn += 1
+                trial.harm(kind)
+                outages.setdefault(kind, []).append(trial.await_rows())
+            traffic.finish()
+            wait_for(lambda: _caught_up(trial, traffic), 300, "the end of the topic")
+            _finish(trial.job)
+            kinds = check_account(installation, traffic)
+            worst = {kind: round(max(times)) for kind, times in outages.items()}
+            print(f"{time.monotonic() - began:.0f} s, {kinds}, {dict(trial.done)}")
+            print(f"submitted {trial.submitted} times; longest wait for rows in s: {worst}")
+
+
+def _caught_up(trial: Trial, traffic: Traffic) -> bool:
+    trial.tend()
+    return caught_up(trial.installation, traffic)
+
+
+def _finish(job: Job) -> None:
+    if job.client.poll() is None:
+        job.end(signal.SIGTERM, expect=0)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 600)
