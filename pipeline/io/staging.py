@@ -63,6 +63,14 @@ class Staging:
     def __post_init__(self) -> None:
         self._wall, self._monotonic = self.clock.wall(), self.clock.monotonic()
 
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Remove the files if the block has failed."""
+        if kind is not None:
+            self.discard()
+
     def write(self, day: date, rows: pa.RecordBatch | pa.Table) -> None:
         """Write one file of rows (without the partition column) for one day.
 

@@ -29,7 +29,7 @@ from pipeline.errors import LakeError
 from pipeline.io.snapshot import PartFile
 from pipeline.io.staging import Staging
 from pipeline.io.stored_table import StoredTable
-from pipeline.ops.rewrite import Rewritten, retried
+from pipeline.ops.rewrite import Rewritten, retried, undisturbed
 from pipeline.privacy.epochs import EpochKind, epoch_of
 
 SUBJECT = "subject"
@@ -75,8 +75,11 @@ def find(table: StoredTable, subjects: Subjects) -> list[Found]:
         tokens = subjects.of(file.day)
         return Found(file, _count(table, file, tokens) if len(tokens) else 0)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        return [found for found in pool.map(look, table.snapshot().files) if found.rows]
+    def look_at_all() -> list[Found]:
+        with ThreadPoolExecutor(THREADS) as pool:
+            return [found for found in pool.map(look, table.snapshot().files) if found.rows]
+
+    return undisturbed(look_at_all)
 
 
 def erase(
@@ -121,8 +124,18 @@ def _erase_day(
     table: StoredTable, day: date, subjects: Subjects, job: str, clean: set[str]
 ) -> Rewritten:
     """Rewrite the files of a day that hold a token and are not known as `clean`."""
-    tokens = subjects.of(day)
-    staging = table.staging()
+    with table.staging() as staging:
+        return _erase_files(table, day, subjects.of(day), job, clean, staging)
+
+
+def _erase_files(
+    table: StoredTable,
+    day: date,
+    tokens: pa.Array,
+    job: str,
+    clean: set[str],
+    staging: Staging,
+) -> Rewritten:
     affected: list[PartFile] = []
     removed = 0
     for file in table.snapshot().by_day().get(day, ()):
@@ -131,7 +144,6 @@ def _erase_day(
         with table.storage.open_part(file.path) as source:
             marks = marks_of(source, tokens)
             if source.metadata.num_rows != file.rows:
-                staging.discard()
                 raise _damaged(table, day)
             if all(mark is None for mark in marks):
                 clean.add(file.path)
@@ -144,7 +156,6 @@ def _erase_day(
     before = sum(file.rows for file in affected)
     after = sum(staged.rows for staged in staging.files)
     if before - after != removed:
-        staging.discard()
         raise _damaged(table, day)
     table.rewrite(affected, staging, metadata={"job": job, "rows": removed})
     return Rewritten(len(affected), len(staging.files), before, after)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pipeline.errors import RewriteConflict
 from pipeline.io.stored_table import StoredTable
 
 ATTEMPTS = 10
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +42,26 @@ class Rewritten:
         return self.rows_before - self.rows_after
 
 
-def retried(attempt: Callable[[], Rewritten], table: StoredTable) -> Rewritten:
-    """Call `attempt`, which plans and commits one rewrite, until nobody disturbs it; then vacuum.
+def undisturbed(attempt: Callable[[], T]) -> T:
+    """Call `attempt`, which plans on a snapshot and reads its files, until nobody disturbs it.
 
-    Raises RewriteConflict if other jobs were faster ten times in a row.
+    A file of the snapshot may be replaced and deleted by another job at any moment. Raises
+    RewriteConflict if other jobs were faster ten times in a row.
     """
-    for chance in range(ATTEMPTS):
+    for _ in range(ATTEMPTS):
         try:
-            done = attempt()
-        except RewriteConflict:
-            if chance == ATTEMPTS - 1:
-                raise
+            return attempt()
+        except (RewriteConflict, FileNotFoundError):
             continue
-        if done.files_before:
-            table.vacuum()
-        return done
-    raise AssertionError("unreachable")
+    raise RewriteConflict(
+        "Other jobs changed the same files again and again",
+        remedy="Nothing was changed. Wait until they are done, then repeat.",
+    )
+
+
+def retried(attempt: Callable[[], Rewritten], table: StoredTable) -> Rewritten:
+    """Plan and commit one rewrite with `attempt` until nobody disturbs it; then vacuum."""
+    done = undisturbed(attempt)
+    if done.files_before:
+        table.vacuum()
+    return done

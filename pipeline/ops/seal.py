@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
+from pipeline.errors import RewriteConflict
 from pipeline.io.event_table import EVENT_DATE, EventTable
 from pipeline.io.parquet import ROWS_PER_GROUP, PartKind
 from pipeline.io.snapshot import PartFile
@@ -117,7 +119,11 @@ class Sealer:
         self, event: str, table: EventTable, files: Sequence[PartFile], kind: PartKind
     ) -> Rewritten:
         staging = table.staging()
-        self._write(staging, files[0].day, kind, self._sorted(event, table, files, kind))
+        try:
+            self._write(staging, files[0].day, kind, self._sorted(event, table, files, kind))
+        except duckdb.IOException:
+            # DuckDB's way to say that a file has gone meanwhile; `retried` looks again.
+            raise RewriteConflict("Another job replaced a file of the day") from None
         before = sum(file.rows for file in files)
         after = sum(file.rows for file in staging.files)
         table.rewrite(

@@ -64,7 +64,8 @@ def test_processes_that_rewrite_one_day_lose_and_double_nothing(tmp_path: Path) 
     assert len(rows) == len(set(rows)) == table.snapshot().rows == 40 - 2 * ROUNDS + ROUNDS
 
 
-def test_a_rewrite_of_files_that_are_gone_is_planned_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", [RewriteConflict("another was faster"), FileNotFoundError()])
+def test_a_rewrite_of_files_that_are_gone_is_planned_anew(tmp_path: Path, fault: Exception) -> None:
     table = opened(tmp_path)
     store(table, [1, 2, 3])
     calls: list[int] = []
@@ -72,7 +73,7 @@ def test_a_rewrite_of_files_that_are_gone_is_planned_anew(tmp_path: Path) -> Non
     def attempt() -> Rewritten:
         calls.append(1)
         if len(calls) == 1:
-            raise RewriteConflict("another was faster")
+            raise fault
         return without_first(table)
 
     assert retried(attempt, table).rows_removed == 1
