@@ -25,7 +25,6 @@ def command(call: Invocation, account: str, out: Path) -> None:
     With - the id is read from standard input; it is never printed and not written.
     """
     from pipeline.io.requests import RequestKind
-    from pipeline.ops.work import Worked
 
     accounts = read_accounts([account])
     if len(accounts) != 1:
@@ -34,10 +33,9 @@ def command(call: Invocation, account: str, out: Path) -> None:
         )
     if out.exists():
         raise UsageError("the folder exists already", where="--out", remedy="Name a new folder")
-    done = Worked()
     with open_desk(call) as desk:
         (request,) = desk.submit(RequestKind.EXPORT, desk.people(accounts), None)
-        desk.rights.hand_out(request, out, call.now(), done)
+        done = desk.rights.hand_out(request, out, call.now())
     call.out.result(
         {"rows": done.rows_exported, "folder": str(out), "receipt": done.receipts[-1]},
         lambda: call.out.line(

@@ -26,7 +26,8 @@ from pipeline.io.exports import ExportFolder, export_folder
 from pipeline.io.lake import Lake
 from pipeline.io.standings import to_text
 from pipeline.io.stored_table import StoredTable
-from pipeline.ops.erase import SUBJECT, Subjects, marked_groups, marks_of, tidy
+from pipeline.ops.erase import SUBJECT, Subjects, marked_groups, marks_of
+from pipeline.ops.rewrite import undisturbed
 from pipeline.privacy.optout import Standing
 
 RESTRICTED = "restricted"
@@ -81,34 +82,44 @@ def _write_event(
     subjects: Subjects,
 ) -> int:
     columns = [*tables[0][0].log.schema.names, RESTRICTED]
+    # Read before anything is written: another job may replace a file, then all is read anew.
+    parts = undisturbed(lambda: list(_rows(tables, subjects)))
     count = 0
     with ExitStack() as files:
         lines = files.enter_context(folder.open(f"{event}.jsonl"))
         sheet = csv.writer(files.enter_context(folder.open(f"{event}.csv")), lineterminator="\r\n")
         sheet.writerow(columns)
-        for row in _rows(tables, subjects):
-            ordered = {name: row.get(name) for name in columns}
-            lines.write(json.dumps(ordered, default=str, ensure_ascii=False) + "\n")
-            sheet.writerow([cell(value) for value in ordered.values()])
-            count += 1
+        for part in parts:
+            for row in part.rows.to_pylist():
+                said = {**row, "event_date": part.day, RESTRICTED: part.aside}
+                ordered = {name: said.get(name) for name in columns}
+                lines.write(json.dumps(ordered, default=str, ensure_ascii=False) + "\n")
+                sheet.writerow([cell(value) for value in ordered.values()])
+            count += part.rows.num_rows
     return count
 
 
-def _rows(
-    tables: Sequence[tuple[StoredTable, bool]], subjects: Subjects
-) -> Iterator[dict[str, object]]:
-    parts = [(file, table, aside) for table, aside in tables for file in table.snapshot().files]
-    for file, table, aside in sorted(parts, key=lambda part: (part[0].day, part[0].path)):
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The account's rows of one row group, compact: codes into dictionaries."""
+
+    day: date
+    aside: bool
+    rows: pa.Table
+
+
+def _rows(tables: Sequence[tuple[StoredTable, bool]], subjects: Subjects) -> Iterator[_Part]:
+    found = [(file, table, aside) for table, aside in tables for file in table.snapshot().files]
+    for file, table, aside in sorted(found, key=lambda part: (part[0].day, part[0].path)):
         tokens = subjects.of(file.day)
         if not len(tokens):
             continue
         mine = set(tokens.to_pylist())
         with table.storage.open_part(file.path) as source:
             for rows in marked_groups(source, marks_of(source, tokens)):
-                for row in tidy(rows).to_pylist():
-                    if row[SUBJECT] not in mine:
-                        raise _foreign(table, file.day)
-                    yield {**row, "event_date": file.day, RESTRICTED: aside}
+                if not mine.issuperset(rows[SUBJECT].unique().to_pylist()):
+                    raise _foreign(table, file.day)
+                yield _Part(file.day, aside, rows)
 
 
 def _foreign(table: StoredTable, day: date) -> LakeError:

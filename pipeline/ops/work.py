@@ -119,7 +119,7 @@ class Rights:
             self._move(waiting, now, done)
             for one in waiting:
                 if one.kind is RequestKind.EXPORT:
-                    self.hand_out(one, self.state / "exports" / one.number, now, done)
+                    self._hand_out(one, self.state / "exports" / one.number, now, done)
             remove_exports(self.state / "exports", EXPORTS_KEPT, now)
         return done
 
@@ -130,8 +130,16 @@ class Rights:
             for target in erasure_targets(self.lake)
         }
 
-    def hand_out(self, request: Request, out: Path, now: datetime, done: Worked) -> None:
+    def hand_out(self, request: Request, out: Path, now: datetime) -> Worked:
         """Export one account to the new folder `out`, write the receipt, finish the request."""
+        done = Worked()
+        with locked(self.state / ".rights.lock"):
+            for _, pair in self._pairs():
+                pair.finish()
+            self._hand_out(request, out, now, done)
+        return done
+
+    def _hand_out(self, request: Request, out: Path, now: datetime, done: Worked) -> None:
         if out.parent == self.state / "exports":
             remove_export(out)  # of a run that was interrupted before its receipt
         self.progress("export")
