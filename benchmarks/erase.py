@@ -8,12 +8,22 @@ one statement that copies the same rows to zstd Parquet.
     TELEMETRY_ERASE_DAYS=90 python -m benchmarks.run erase the whole retention
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
 
 from benchmarks.harness import Measurement, Report, as_json, measure, table, workplace
+
+if TYPE_CHECKING:
+    from pipeline.io.event_table import EventTable
 
 ACCOUNTS, ERASED = 20_000, 100
 
@@ -51,9 +61,6 @@ def make(lake: Path, events: int, days: int) -> None:
     import secrets
     from datetime import date, timedelta
 
-    import numpy as np
-    import pyarrow as pa
-
     from pipeline.io.parquet import ROWS_PER_GROUP, PartKind
 
     table = _table(lake)
@@ -73,14 +80,13 @@ def make(lake: Path, events: int, days: int) -> None:
     (lake.parent / "subjects.json").write_text(json.dumps(accounts[ERASED : 2 * ERASED]), "utf-8")
 
 
-def _invented(written, events, tokens, random):  # type: ignore[no-untyped-def]
-    import numpy as np
-    import pyarrow as pa
-
+def _invented(
+    written: pa.Schema, events: int, tokens: Mapping[str, list[str]], random: np.random.Generator
+) -> pa.Table:
+    """Make rows of few accounts that make most of the traffic, in sessions of eight requests."""
     columns = []
     for number, field in enumerate(written):
         if field.name in tokens:
-            # Few accounts make most of the traffic, as they do.
             many = len(tokens[field.name])
             ranks = np.minimum((random.pareto(1.1, events) * many / 50).astype(int), many - 1)
             if field.name == "session":
@@ -98,7 +104,7 @@ def _invented(written, events, tokens, random):  # type: ignore[no-untyped-def]
     return pa.Table.from_arrays(columns, schema=written)
 
 
-def _table(lake: Path):  # type: ignore[no-untyped-def]
+def _table(lake: Path) -> EventTable:
     from pipeline.io.lake import Lake
     from pipeline.io.resources import load_schemas
 
