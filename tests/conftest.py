@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ CACHE = Path(
     os.environ.get("TELEMETRY_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telemetry-pipeline"
 )
+_ABSENT = pytest.StashKey[set[str]]()
 IN_CI = os.environ.get("CI") == "true"
 
 set_hypothesis_home_dir(str(CACHE / "hypothesis"))
@@ -31,6 +33,28 @@ settings.register_profile(
 )
 settings.register_profile("thorough", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if IN_CI else "quick"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out second opinions by tools that no package registry brings, and say so.
+
+    They are not skips: what they check is checked by other tests as well, without the tool.
+    """
+    absent: dict[pytest.Item, str] = {}
+    for item in items:
+        for mark in item.iter_markers("second_opinion"):
+            if shutil.which(mark.args[0]) is None:
+                absent[item] = mark.args[0]
+    if absent:
+        config.hook.pytest_deselected(items=list(absent))
+        items[:] = [item for item in items if item not in absent]
+        config.stash.setdefault(_ABSENT, set()).update(absent.values())
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Name the tools whose second opinion was not asked."""
+    absent = sorted(config.stash.get(_ABSENT, set()))
+    return [f"no second opinion by {', '.join(absent)}: not on the PATH"] if absent else []
 
 
 @pytest.hookimpl(trylast=True)

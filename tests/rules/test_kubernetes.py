@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -26,10 +25,6 @@ BASE = DEPLOY / "kubernetes" / "base"
 OVERLAYS = ("aws", "gcp")
 IMAGES = {"telemetry-pipeline": __version__, "telemetry-flink": FLINK_VERSION}
 DOCKERFILES = sorted(DEPLOY.rglob("Dockerfile*"))
-
-needs_kubectl = pytest.mark.skipif(
-    shutil.which("kubectl") is None, reason="needs kubectl on the PATH, for its kustomize"
-)
 
 
 @cache
@@ -217,7 +212,7 @@ def test_the_image_and_the_tests_run_one_version_of_beams_runner() -> None:
         assert f"<{tag}>{value}</{tag}>" in pom
 
 
-@needs_kubectl
+@pytest.mark.second_opinion("kubectl")
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_builds_and_reaches_into_flinks_own_kind(overlay: str) -> None:
     folder = BASE.parent / "overlays" / overlay

@@ -7,7 +7,6 @@ deploys; here the files are parsed, and what they say is compared with what was 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from functools import cache
 from typing import Any
@@ -162,7 +161,7 @@ def test_no_secret_has_its_value_in_a_file(cloud: str) -> None:
     assert not {k for k in kinds if k.endswith(("secret_version", "_access_key", "_key_pair"))}
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="needs terraform on the PATH")
+@pytest.mark.second_opinion("terraform")
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_files_are_formatted(cloud: str) -> None:
     command = ["terraform", "fmt", "-check", "-no-color", str(TERRAFORM / cloud)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -44,6 +43,6 @@ def test_every_rule_has_a_name_a_severity_and_words() -> None:
         assert set(rule["annotations"]) == {"summary", "description"}  # type: ignore[call-overload]
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool on the PATH")
+@pytest.mark.second_opinion("promtool")
 def test_promtool_accepts_the_rules() -> None:
     subprocess.run(["promtool", "check", "rules", str(RULES)], check=True, capture_output=True)
