@@ -53,8 +53,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Name the tools whose second opinion was not asked."""
-    absent = sorted(config.stash.get(_ABSENT, set()))
-    return [f"no second opinion by {', '.join(absent)}: not on the PATH"] if absent else []
+    absent = config.stash.setdefault(_ABSENT, set())
+    return [f"no second opinion by {', '.join(sorted(absent))}: not on the PATH"] if absent else []
 
 
 @pytest.hookimpl(trylast=True)
