@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import time
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,12 +18,15 @@ from pipeline.cli.opening import open_keystore, open_state
 from pipeline.cli.options import Invocation, configured
 from pipeline.cli.rights import open_desk, worked_document
 from pipeline.errors import UsageError
+from pipeline.flow.signals import Stop, stop_on_signals
 from pipeline.settings.values import parse_duration
 
 if TYPE_CHECKING:
     from pipeline.io.kafka_requests import RequestService, Served
     from pipeline.io.requests import RequestQueue
     from pipeline.ops.work import Worked
+
+STOP_CHECK_SECONDS = 0.5
 
 
 @click.group(cls=Subcommands)
@@ -62,21 +65,15 @@ def serve(call: Invocation, once: bool, accept_loss: bool) -> None:
     from pipeline.io.kafka_requests import Served
 
     set_up_logging(call.out.verbose)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     total = Served()
-    service = _open_service(call, accept_loss)
-    try:
-        while not stopping.is_set():
+    with stop_on_signals() as stop, closing(_open_service(call, accept_loss)) as service:
+        while stop.signal is None:
             served = service.serve(call.now(), wait=0.5)
             total += served
             for partition, offset, reason in served.where:
                 call.out.warn(f"partition {partition}, offset {offset}: rejected, {reason}")
             if once and service.at_end():
                 break
-    finally:
-        service.close()
     document = {key: value for key, value in asdict(total).items() if key != "where"}
     call.out.result(document, lambda: _show(call, total))
 
@@ -91,16 +88,25 @@ def work(call: Invocation, interval: float | None) -> None:
     safe to interrupt: the next run goes on. Exports are put into the state folder, below exports/,
     and removed after 30 days. With --loop 15m it repeats until SIGTERM or SIGINT.
     """
-    stopping = threading.Event()
-    if interval is not None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
-    while True:
-        with open_desk(call) as desk:
-            done = desk.rights.work(call.now())
-        call.out.result(worked_document(done), partial(_show_worked, call, done))
-        if interval is None or stopping.wait(interval):
-            return
+    if interval is None:
+        _work_once(call)
+        return
+    with stop_on_signals() as stop:
+        while stop.signal is None:
+            _work_once(call)
+            _pause(stop, interval)
+
+
+def _pause(stop: Stop, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while stop.signal is None and time.monotonic() < until:
+        time.sleep(STOP_CHECK_SECONDS)
+
+
+def _work_once(call: Invocation) -> None:
+    with open_desk(call) as desk:
+        done = desk.rights.work(call.now())
+    call.out.result(worked_document(done), partial(_show_worked, call, done))
 
 
 @command.command(name="list")

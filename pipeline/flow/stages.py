@@ -74,11 +74,14 @@ class OptOut(beam.DoFn):
         """Drop from one batch."""
         worker = self._worker
         now = worker.now()
+        time_field = worker.line(element.event).schema.time_field
 
         def call() -> tuple[RawBatch, ...]:
             standing = worker.standing()
-            # While the list is not known the slice goes no further, and is read again later.
-            return () if standing is None else (drop(worker.gate, element, standing, now),)
+            if standing is None:
+                # While the list is not known the slice goes no further, and is read again later.
+                return ()
+            return (drop(worker.gate, element, standing, now, time_field),)
 
         return [batch for found in worker.attempt("OptOut", element.span, call) for batch in found]
 
@@ -122,12 +125,15 @@ def decode(decoder: Decoder, source: Slice) -> RawBatch:
     return _account(batch, len(source), Stage.DECODE, source.offsets[culprits], sizes)
 
 
-def drop(gate: OptOutGate, batch: RawBatch, standing: OptOutState, now: datetime) -> RawBatch:
+def drop(
+    gate: OptOutGate, batch: RawBatch, standing: OptOutState, now: datetime, time_field: str
+) -> RawBatch:
     """Drop opted-out people; rows that the gate fails on are rejected as `internal`."""
     now_us = int(now.timestamp() * _MICROSECONDS)
 
     def call(kept: Offsets | None) -> RawBatch:
-        return gate.drop(batch if kept is None else _rows(batch, kept), standing, now_us)
+        rows = batch if kept is None else _rows(batch, kept)
+        return gate.drop(rows, standing, now_us, time_field=time_field)
 
     result, culprits = find_culprits(Stage.OPT_OUT, batch.span, batch.rows.num_rows, call)
     return _account(result, batch.read, Stage.OPT_OUT, *_coordinates(batch, culprits))

@@ -19,6 +19,7 @@ from tests.unit.flow.world import EVENT, NOW, FixedKeys, event, schemas, slice_o
 
 LINES = [event(number) for number in range(20)]
 LINES[7] = b"nonsense"
+TIME = schemas()[EVENT][-1].time_field
 SPAN = Span("memory", "lines", 0, 100, 120)
 
 
@@ -75,7 +76,7 @@ def test_rows_that_the_gate_breaks_on_are_rejected(raw: RawBatch) -> None:
                 raise RuntimeError("acct_3")
             return real(batch, *args, **kwargs)  # type: ignore[arg-type]
 
-    batch = drop(Gate(), raw, OptOutState({}), NOW)  # type: ignore[arg-type]
+    batch = drop(Gate(), raw, OptOutState({}), NOW, TIME)  # type: ignore[arg-type]
     assert refused(batch) == {103: "internal", 107: "not_json"}
     assert batch.read == 20
 
@@ -98,6 +99,6 @@ def test_rows_that_anonymizing_breaks_on_are_rejected(
 
 def test_an_empty_slice_passes_all_stages(decoder: Decoder, anonymizer: Anonymizer) -> None:
     empty = slice_of([], replace(SPAN, stop=150))
-    batch = drop(OptOutGate(bytes(32)), decode(decoder, empty), OptOutState({}), NOW)
+    batch = drop(OptOutGate(bytes(32)), decode(decoder, empty), OptOutState({}), NOW, TIME)
     clean = anonymize(anonymizer, batch, NOW)
     assert (clean.read, clean.rows.num_rows, clean.span.stop) == (0, 0, 150)
