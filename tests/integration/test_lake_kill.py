@@ -83,11 +83,14 @@ def test_kills_at_random_times_with_two_writers_lose_and_double_nothing(tmp_path
     rng = random.Random(7)
     running: list[subprocess.Popen[str]] = []
     while kills < 24:
-        running = [process for process in running if process.poll() is None]
+        for process in [process for process in running if process.poll() is not None]:
+            process.communicate()
+            running.remove(process)
         while len(running) < 2:
             running.append(worker(tmp_path, total))
         time.sleep(rng.uniform(0.4, 1.6))
         victim = rng.choice(running)
+        running.remove(victim)
         victim.kill()
         victim.communicate()
         kills += victim.returncode == KILLED
