@@ -145,10 +145,6 @@ class KafkaReader:
         """Count messages that are known to be there and are not committed."""
         return sum(partition.backlog for partition in self._partitions.values())
 
-    def lags(self) -> dict[int, int]:
-        """Count the same by partition."""
-        return {number: partition.backlog for number, partition in self._partitions.items()}
-
     def close(self) -> None:
         """Close the connection; safe to call twice."""
         if self._publication is not None:

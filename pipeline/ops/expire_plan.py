@@ -108,7 +108,7 @@ def plan_expiry(
     overdue: set[date] = set()
     for table in tables:
         newest = today - timedelta(days=table.kept_days)
-        for file in _dated(table, newest, today):
+        for file in _dated(table, newest):
             if file.day in holds:
                 held.add(Held(file.day, holds[file.day]))
                 continue
@@ -134,7 +134,7 @@ def plan_expiry(
     )
 
 
-def _dated(table: TableView, newest: date, today: date) -> Iterable[Doomed]:
+def _dated(table: TableView, newest: date) -> Iterable[Doomed]:
     for file in table.snapshot.files:
         if file.day <= newest:
             yield Doomed(table.name, file.path, file.day, file.size, file.rows, True)
@@ -143,7 +143,7 @@ def _dated(table: TableView, newest: date, today: date) -> Iterable[Doomed]:
     unnamed += [(found, newest - timedelta(days=1)) for found in table.leftovers.young]
     for found, limit in unnamed:
         day = day_of(found)
-        if day is not None and day <= min(limit, today):
+        if day is not None and day <= limit:
             yield Doomed(table.name, found.path, day, found.size, 0, False)
 
 
