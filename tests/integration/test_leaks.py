@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -25,6 +24,7 @@ from pipeline.io.contents import Content, read_contents
 from pipeline.io.resources import load_schemas
 from pipeline.ops.canaries import search
 from tests.integration.runs import NOW, wait_until
+from tests.integration.services.ports import free_port
 
 TIME = "2026-11-24T11:00:00Z"
 ACCOUNT = "acct_canary_of_an_opt_out"
@@ -129,9 +129,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         content = b"\n".join(planting.lines) + b"\n"
         (folder / "in" / event / "first.ndjson").write_bytes(content)
     (folder / "telemetry.toml").write_text(settings(folder, list(planted)))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (out / "log").open("wb") as log:
 
         def start(*words: str) -> subprocess.Popen[bytes]:

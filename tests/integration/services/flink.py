@@ -19,11 +19,13 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.integration.services.ports import free_port
 
 FLINK_VERSION = "1.19.3"
 BEAM_RUNNER = "org.apache.beam:beam-runners-flink-1.19:2.62.0"
@@ -151,25 +153,6 @@ def fetch(cache: Path) -> Distribution:
     return distribution
 
 
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(what: str, ready: Any, timeout_s: float, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"{what} ended with exit code {process.returncode}")
-        if ready():
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"{what} was not ready after {timeout_s:.0f} s")
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
@@ -200,11 +183,8 @@ class Cluster:
         for number in range(1, pools + 1):
             self.start_pool(number)
         expected = taskmanagers * self.slots
-        _wait_for(
-            "the TaskManagers",
-            lambda: self.overview().get("slots-total") == expected,
-            90,
-            self.processes["jobmanager"],
+        self._wait_for(
+            "jobmanager", lambda: self.overview().get("slots-total") == expected, timeout_s=90
         )
 
     def _configure(self) -> None:
@@ -242,17 +222,27 @@ io.tmp.dirs: {self.work}/tmp
             "appender.console.layout.pattern=%d{ISO8601} %-5p %c - %m%n\n"
         )
 
-    def _spawn(self, name: str, command: list[str], **variables: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, command: list[str], **variables: str) -> None:
         with (self.work / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
+            self.processes[name] = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **variables},
                 start_new_session=True,
             )
-        self.processes[name] = process
-        return process
+
+    def _wait_for(self, name: str, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Return when a process is ready; tell the end of its log when it never is."""
+        process = self.processes[name]
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and process.poll() is None:
+            if ready():
+                return
+            time.sleep(0.2)
+        state = "is not ready" if process.poll() is None else f"ended with {process.returncode}"
+        tail = "\n".join(self.log(name).splitlines()[-15:])
+        raise RuntimeError(f"{name} {state}; its log ends with:\n{tail}")
 
     def _java(self, heap: str, *main: str) -> list[str]:
         log4j = f"-Dlog4j.configurationFile={self.work}/conf/log4j.properties"
@@ -275,8 +265,8 @@ io.tmp.dirs: {self.work}/tmp
         )
         for key, value in JOBMANAGER_MEMORY.items():
             command += ["-D", f"{key}={value}"]
-        process = self._spawn("jobmanager", command)
-        _wait_for("the JobManager", lambda: _listens(self.rest_port), 60, process)
+        self._spawn("jobmanager", command)
+        self._wait_for("jobmanager", lambda: _listens(self.rest_port), timeout_s=60)
 
     def start_taskmanager(self, number: int) -> None:
         command = self._java(
@@ -302,8 +292,8 @@ io.tmp.dirs: {self.work}/tmp
             f"--flink-master=localhost:{self.rest_port}",
             f"--artifacts-dir={self.work}/artifacts",
         )
-        process = self._spawn("jobserver", command)
-        _wait_for("Beam's job server", lambda: _listens(self.job_port), 60, process)
+        self._spawn("jobserver", command)
+        self._wait_for("jobserver", lambda: _listens(self.job_port), timeout_s=60)
 
     def start_pool(self, number: int = 1) -> None:
         port = self.pool_ports.setdefault(number, free_port())
@@ -311,8 +301,8 @@ io.tmp.dirs: {self.work}/tmp
         command = [*pool, f"--service_port={port}", f"--container_executable={SHIM}"]
         # The shim's first line asks for `python3`: it has to be the one that has the pipeline.
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        process = self._spawn(f"pool{number}", command, PATH=path)
-        _wait_for("the worker pool", lambda: _listens(port), 60, process)
+        self._spawn(f"pool{number}", command, PATH=path)
+        self._wait_for(f"pool{number}", lambda: _listens(port), timeout_s=60)
 
     def words(self, pool: int = 1) -> list[str]:
         """Return the words with which `telemetry run` reaches this cluster."""

@@ -16,7 +16,6 @@ import ipaddress
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +25,8 @@ from typing import Any
 
 import confluent_kafka
 from confluent_kafka import admin
+
+from tests.integration.services.ports import free_port
 
 VERSION = "4.1.1"
 
@@ -87,13 +88,6 @@ def libraries() -> Path:
             )
             part.rename(libs)
     return libs
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:

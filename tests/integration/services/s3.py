@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.integration.services.ports import free_port
+
 VERSION = "v1.8.0"
 _MODULE = f"github.com/versity/versitygw/cmd/versitygw@{VERSION}"
 _ACCESS, _SECRET = "testing", "testing-secret"
@@ -63,9 +65,7 @@ def bucket(folder: Path) -> Iterator[Bucket]:
     """Run a gateway over `folder` and yield its one bucket."""
     data = folder / "s3"
     (data / "lake").mkdir(parents=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "ROOT_ACCESS_KEY": _ACCESS, "ROOT_SECRET_KEY": _SECRET}
     command = [str(binary()), "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(data)]
     with (folder / "gateway.log").open("w") as log:
