@@ -13,6 +13,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/integration/flink" in str(item.path):
             item.add_marker(pytest.mark.service)
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
-import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,7 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/integration/kafka" in str(item.path):
             item.add_marker(pytest.mark.service)
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -28,20 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
     with kafka.Broker(tmp_path_factory.mktemp("kafka")) as started:
         yield started
-    _collect_sockets()
-
-
-@pytest.fixture(autouse=True)
-def _clients_leave_sockets() -> Iterator[None]:
-    yield
-    _collect_sockets()
-
-
-def _collect_sockets() -> None:
-    """Collect what kafka-python leaves to the garbage collector: sockets of lost connections."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
 
 
 @pytest.fixture
