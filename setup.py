@@ -46,6 +46,7 @@ EXTRAS = {
     "dev": [
         "confluent-kafka>=2.8",
         "hypothesis>=6.120",
+        "kubernetes-validate>=1.37",  # the published schemas, and what checks against them
         "mmdb-writer>=0.2.5",
         "mypy>=2.4",
         "pandas>=2.2",

@@ -100,6 +100,14 @@ def test_pods_run_as_the_user_of_the_image() -> None:
         assert spec.get("automountServiceAccountToken", False) is False, name
 
 
+def test_jobs_run_in_utc_one_at_a_time_and_what_must_be_seen_is_not_repeated() -> None:
+    jobs = {name: job["spec"] for name, job in of_kind("CronJob").items()}
+    assert {job["concurrencyPolicy"] for job in jobs.values()} == {"Forbid"}
+    assert {job["timeZone"] for job in jobs.values()} == {"Etc/UTC"}
+    once = {n for n, job in jobs.items() if job["jobTemplate"]["spec"]["backoffLimit"] == 0}
+    assert once == {"telemetry-audit"}
+
+
 def commands() -> list[tuple[str, list[str]]]:
     return [
         (name, container["args"]) for name, container in containers() if name.endswith("/telemetry")
