@@ -102,6 +102,7 @@ def open_audited(call: Invocation, deploy: Path | None, canaries: Path | None) -
         epochs=EpochKind(settings.privacy.epoch),
         retention_days=settings.privacy.retention_days,
         now=call.now(),
+        keys_elsewhere=settings.state.keys is not None,
         topics=[source.topic for source in sources.values() if source.topic is not None],
         transports=list(_transports(call)),
         storage_options=list(settings.lake.storage),

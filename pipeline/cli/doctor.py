@@ -149,6 +149,13 @@ def _keys(call: Invocation) -> Iterator[Check]:
     for record in live:
         keys.live_key(record.name)
     yield Check("keys", State.OK, f"{len(live)} epochs live, every key readable")
+    if call.settings.state.keys is not None and (state / "keys").exists():
+        yield Check(
+            "keys",
+            State.WARN,
+            "there are key files in the state folder, too: copies that no expiry destroys",
+            f"Look whose they are, then remove {state / 'keys'}",
+        )
 
 
 def _optout(call: Invocation) -> Iterator[Check]:

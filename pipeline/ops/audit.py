@@ -97,6 +97,8 @@ class Audited:
     epochs: EpochKind
     retention_days: int
     now: datetime
+    keys_elsewhere: bool = False
+    """Keys are in a secret manager: key files in the state folder outlive what it destroys."""
     topics: Sequence[str] = ()
     transports: Sequence[Transport] = ()
     storage_options: Sequence[str] = ()

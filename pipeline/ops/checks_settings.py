@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pipeline.events.model import OFFSET, SIZE, Drop, RawBatch, Span
 from pipeline.events.schema import PURPOSES, EventSchema, FieldType
 from pipeline.io.modes import names_in, open_to_others, texts_below
-from pipeline.ops.audit import Audited, Check, Observation, not_applicable, unless
+from pipeline.ops.audit import Audited, Check, Observation, kept, not_applicable, unless
 from pipeline.ops.rollup_registry import TOKENS, Kind
 from pipeline.ops.rollup_values import PUBLISHED
 from pipeline.privacy.optout import SIGNALS, OptOutGate, OptOutState
@@ -105,10 +105,11 @@ def _known_places(audited: Audited) -> Observation:
         found += [f"{root}/{name}" for name in names_in(root) if name not in IN_LAKE]
         inside = audited.state.resolve().is_relative_to(root.resolve())
         found += [f"{audited.state}: the state folder lies in the lake"] if inside else []
+    listed = IN_STATE - {"keys"} if audited.keys_elsewhere else IN_STATE
     found += [
         f"{audited.state}/{name}"
         for name in names_in(audited.state)
-        if name not in IN_STATE and not name.startswith(".")
+        if name not in listed and not name.startswith(".")
     ]
     return unless(found, "nothing but the listed places", "something lies where nothing should")
 
@@ -138,6 +139,8 @@ def _keys_sound(audited: Audited) -> Observation:
 def _encrypted_at_rest(audited: Audited) -> Observation:
     if audited.lake.local:
         return not_applicable("there is no bucket: a local lake is encrypted by its disk")
+    if audited.lake.root.startswith(("gs://", "gcs://")):
+        return kept("Google Cloud Storage encrypts every object with AES-256")
     options = [name.lower() for name in audited.storage_options]
     named = any(word in name for name in options for word in ENCRYPTING)
     found = [] if named else ["lake.storage names no server-side encryption"]

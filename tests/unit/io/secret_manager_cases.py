@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.errors import EnvironmentProblem, KeyUnavailable
+from pipeline.io.keystore import LocalKeystore
 from pipeline.io.secret_manager import MOST_EPOCHS, SecretManagerKeystore
 from pipeline.io.secret_service import SecretService, connect
 from pipeline.privacy.epochs import Epoch, EpochKind, epoch_of
@@ -134,6 +135,29 @@ def test_failures_of_the_manager_are_told_without_its_words(
     assert "words of the request" not in str(caught.value)
 
 
+def test_an_account_that_may_not_destroy_reads_on_after_an_expiry(
+    client: Any, service: Service
+) -> None:
+    """The pipeline has no right to destroy; the expirer died before it had destroyed the key."""
+
+    def refuse(method: str) -> None:
+        if method == "destroy_secret_version":
+            raise Refused("PERMISSION_DENIED")
+
+    store = opened(client)
+    key_of(store)
+    optout = store.permanent_key("optout")
+    service.before = refuse
+    with pytest.raises(EnvironmentProblem, match="could not be destroyed"):
+        store.destroy(EPOCH.name)
+    again = opened(client)
+    assert (again.epoch_key(EPOCH), again.permanent_key("optout")) == (None, optout)
+    assert service.version(f"{SECRET}/versions/1").state == "ENABLED"
+    service.before = lambda method: None
+    opened(client)
+    assert service.version(f"{SECRET}/versions/1").state == "DESTROYED"
+
+
 def test_a_known_key_of_the_manager_costs_no_call(client: Any, service: Service) -> None:
     clock = Clock()
     store = opened(client, clock)
@@ -176,6 +200,104 @@ def test_commands_find_the_keys_of_the_manager_by_the_settings(
     assert (epoch["epoch"], epoch["status"]) == (EPOCH.name, "live")
     assert main(["optout", "add", "account-1", *words]) == 0
     assert not (tmp_path / "state" / "keys").exists()
+
+
+@pytest.fixture
+def commands(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
+    """Runs a command whose keys are the manager's; returns its JSON document."""
+    from google.cloud import secretmanager
+
+    monkeypatch.setattr(secretmanager, "SecretManagerServiceClient", lambda: client)
+    settings = tmp_path / "telemetry.toml"
+    settings.write_text(
+        '[lake]\npath = "lake"\n'
+        '[state]\npath = "state"\nkeys = "gcp-sm:projects/p/secrets/telemetry"\n'
+    )
+    (tmp_path / "lake").mkdir()
+
+    def run(*words: str) -> Any:
+        capsys.readouterr()
+        main([*words, "--config", str(settings), "--now", "2026-11-24T12:00:00Z", "--json"])
+        return json.loads(capsys.readouterr().out)
+
+    run("optout", "add", "account-1")
+    return run
+
+
+def lose_a_key(service: Service, state: Path) -> None:
+    service.version(f"{SECRET}/versions/1").state = "DISABLED"
+
+
+def write_a_short_key(service: Service, state: Path) -> None:
+    service.version(f"{SECRET}/versions/1").data = b"x" * 16
+
+
+def write_a_weak_key(service: Service, state: Path) -> None:
+    service.version(f"{SECRET}/versions/1").data = b"x" * 32
+
+
+def use_a_key_twice(service: Service, state: Path) -> None:
+    optout = service.version("projects/p/secrets/telemetry-optout/versions/1")
+    service.version(f"{SECRET}/versions/1").data = optout.data
+
+
+def leave_local_keys(service: Service, state: Path) -> None:
+    LocalKeystore(state / "keys", now=Clock()).permanent_key("optout")
+
+
+def take_the_rights(service: Service, state: Path) -> None:
+    def refuse(method: str) -> None:
+        raise Refused("PERMISSION_DENIED")
+
+    service.before = refuse
+
+
+BROKEN_KEYS = [
+    (lose_a_key, "fail", "keys_sound"),
+    (write_a_short_key, "fail", "keys_sound"),
+    (write_a_weak_key, "ok", "keys_sound"),
+    (use_a_key_twice, "ok", "keys_sound"),
+    (leave_local_keys, "warn", "known_places"),
+    (take_the_rights, "fail", "keys_sound"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "doctor", "audit"), BROKEN_KEYS, ids=[spoil.__name__ for spoil, _, _ in BROKEN_KEYS]
+)
+def test_doctor_and_audit_look_at_the_keys_of_the_manager(
+    commands: Callable[..., Any],
+    client: Any,
+    service: Service,
+    tmp_path: Path,
+    spoil: Callable[[Service, Path], None],
+    doctor: str,
+    audit: str,
+) -> None:
+    """A key's length and presence are the doctor's business, its randomness is the audit's."""
+    key = key_of(opened(client))
+    assert (doctored(commands), broken(commands) & {audit}) == ("ok", set())
+    spoil(service, tmp_path / "state")
+    assert (doctored(commands), broken(commands) & {audit}) == (doctor, {audit})
+    assert key.hex() not in json.dumps(commands("audit"))
+
+
+def doctored(commands: Callable[..., Any]) -> str:
+    """The worst that `telemetry doctor` says of the keys."""
+    found = {one["state"] for one in commands("doctor")["checks"] if one["name"] == "keys"}
+    return next(state for state in ("fail", "warn", "ok") if state in found)
+
+
+def broken(commands: Callable[..., Any]) -> set[str]:
+    """The checks of `telemetry audit` that failed."""
+    return {
+        check["check"]
+        for promise in commands("audit")["promises"]
+        for check in promise["checks"]
+        if check["verdict"] == "broken"
+    }
 
 
 def test_credentials_for_the_manager_that_are_missing_are_told(
