@@ -35,6 +35,8 @@ from pipeline.privacy.epochs import EpochKind, epoch_of
 SUBJECT = "subject"
 THREADS = 2
 """Days that are rewritten at once; Arrow works outside of Python's lock."""
+GLANCE = 4_096
+"""Rows of a column that are looked at first: closed lists are all used within them."""
 PASSES = 5
 """A pipeline whose list is up to a quarter of an hour behind may bring rows meanwhile."""
 
@@ -111,6 +113,8 @@ def erase(
         if not removed.files_before:
             # A run that was killed may have left files that it had replaced already.
             table.vacuum()
+            # So may writers that were killed: what they staged is named by no commit.
+            table.sweep()
             return done
     raise LakeError(
         "Rows that were to be erased come again and again",
@@ -209,13 +213,21 @@ def tidy(rows: pa.Table) -> pa.Table:
 
 
 def _compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    codes = column.indices
-    known = codes.drop_null().to_numpy()
-    used = np.bincount(known, minlength=len(column.dictionary)) > 0
+    size = len(column.dictionary)
+    if _used(column.indices[:GLANCE], size).all():
+        return column
+    used = _used(column.indices, size)
     if used.all():
         return column
-    renumbered = pa.array(np.cumsum(used) - 1, codes.type).take(codes)
+    renumbered = pa.array(np.cumsum(used) - 1, column.indices.type).take(column.indices)
     return pa.DictionaryArray.from_arrays(renumbered, column.dictionary.filter(pa.array(used)))
+
+
+def _used(codes: pa.Array, size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return for each of `size` values whether a code means it."""
+    used = np.zeros(size, np.bool_)
+    used[codes.drop_null().to_numpy()] = True
+    return used
 
 
 def marks_of(source: pq.ParquetFile, tokens: pa.Array) -> list[pa.Array | None]:
