@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 import subprocess
 from functools import cache
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import hcl2
 import pytest
 
 from pipeline.io.resources import load_schemas
+from pipeline.io.secret_service import Client
 from tests.rules.sources import ROOT
 
 TERRAFORM = ROOT / "deploy" / "terraform"
-CLOUDS = ("aws", "gcp")
+CLOUDS = ("aws", "gcp", "kafka")
+LAKES = ("aws", "gcp")
 WORD = re.compile(r'^"(.*)"$', re.S)
 
 
@@ -58,7 +62,7 @@ def only(value: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", LAKES)
 def test_partitions_of_every_event_have_a_backstop_and_logs_have_none(cloud: str) -> None:
     found = only(b for b in parsed(cloud)["locals"] if "events" in b)
     assert found["events"] == sorted(load_schemas())
@@ -69,7 +73,7 @@ def test_partitions_of_every_event_have_a_backstop_and_logs_have_none(cloud: str
     ]
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", LAKES)
 def test_the_backstop_is_no_later_than_the_promise(cloud: str) -> None:
     variables = {n: body for block in parsed(cloud)["variable"] for n, body in block.items()}
     assert variables["backstop_days"]["default"] == 90
@@ -86,10 +90,17 @@ def test_google_keeps_nothing_that_was_deleted() -> None:
         assert bucket["public_access_prevention"] == "enforced"
         assert "retention_policy" not in bucket
     rules = buckets["lake"]["lifecycle_rule"]
-    actions = {only(rule["action"])["type"]: only(rule["condition"]) for rule in rules}
-    assert set(actions) == {"Delete", "AbortIncompleteMultipartUpload"}
-    assert set(actions["Delete"]) == {"age", "matches_prefix"}
-    assert actions["AbortIncompleteMultipartUpload"]["age"] == 1
+    actions = [(only(rule["action"])["type"], only(rule["condition"])) for rule in rules]
+    assert [(action, set(condition)) for action, condition in actions] == [
+        ("Delete", {"days_since_custom_time", "matches_prefix"}),
+        ("Delete", {"age", "matches_prefix"}),
+        ("AbortIncompleteMultipartUpload", {"age"}),
+    ]
+    assert {str(condition.get("matches_prefix")) for _, condition in actions} == {
+        "${local.partitions}",
+        "None",
+    }
+    assert actions[-1][1]["age"] == 1
     assert "default_kms_key_name" in only(buckets["lake"]["encryption"])
 
 
@@ -127,7 +138,7 @@ def test_no_role_of_google_is_wider_than_needed() -> None:
     assert any("google_project_iam_custom_role.keys" in role for role in project_wide)
     keys = resources("gcp", "google_project_iam_custom_role")["keys"]["for_each"]
     assert keys["pipeline"] == keys["eraser"] == []
-    assert len(keys["expirer"]) == 2
+    assert keys["expirer"] == ["secretmanager.versions.destroy"]
     lake = {
         name
         for name, body in resources("gcp", "google_storage_bucket_iam_member").items()
@@ -140,6 +151,8 @@ def test_no_statement_of_amazon_allows_everything() -> None:
     for block in parsed("aws")["data"]:
         for document in block.get("aws_iam_policy_document", {}).values():
             for statement in document["statement"]:
+                if statement.get("effect") == "Deny":
+                    continue
                 assert all("*" not in action for action in statement["actions"])
                 assert statement.get("resources") != ["*"]
 
@@ -159,6 +172,95 @@ def test_analysts_do_not_see_restricted_rows() -> None:
 def test_no_secret_has_its_value_in_a_file(cloud: str) -> None:
     kinds = {kind for block in parsed(cloud)["resource"] for kind in block}
     assert not {k for k in kinds if k.endswith(("secret_version", "_access_key", "_key_pair"))}
+
+
+def test_nobody_reaches_amazons_bucket_without_tls() -> None:
+    (document,) = (
+        block["aws_iam_policy_document"]["transport"]
+        for block in parsed("aws")["data"]
+        if "transport" in block.get("aws_iam_policy_document", {})
+    )
+    statement = only(document["statement"])
+    assert (statement["effect"], statement["actions"]) == ("Deny", ["s3:*"])
+    assert only(statement["condition"])["variable"] == "aws:SecureTransport"
+    assert "transport" in resources("aws", "aws_s3_bucket_policy")["lake"]["policy"]
+
+
+def test_the_keystore_has_the_rights_that_it_uses_and_no_other() -> None:
+    """The calls of `pipeline/io/secret_service.py`, each by the right that it needs."""
+    used = {
+        "create_secret": "secretmanager.secrets.create",
+        "get_secret": "secretmanager.secrets.get",
+        "update_secret": "secretmanager.secrets.update",
+        "add_secret_version": "secretmanager.versions.add",
+        "access_secret_version": "secretmanager.versions.access",
+        "destroy_secret_version": "secretmanager.versions.destroy",
+    }
+    assert {name for name in vars(Client) if not name.startswith("_")} == set(used)
+    role = resources("gcp", "google_project_iam_custom_role")["keys"]
+    given = set(re.findall(r"secretmanager\.\w+\.\w+", str(role)))
+    assert given == set(used.values())
+
+
+@pytest.mark.parametrize("cloud", LAKES)
+def test_the_pipeline_reads_one_login_and_the_requests_another(cloud: str) -> None:
+    found = only(b for b in parsed(cloud)["locals"] if "kafka_secrets" in b)
+    assert found["kafka_secrets"] == {
+        "kafka-username": "pipeline",
+        "kafka-password": "pipeline",
+        "kafka-requests-username": "eraser",
+        "kafka-requests-password": "eraser",
+    }
+
+
+def told(script: str, tool: str, folder: Path, *words: str) -> list[list[str]]:
+    """What a script of deploy/kafka tells Kafka's tool: the words of each call."""
+    record = folder / "record"
+    (folder / tool).write_text(f"#!/bin/sh\nprintf '%s\\t' \"$@\" >> {record}\necho >> {record}\n")
+    (folder / tool).chmod(0o755)
+    path = f"{folder}:/usr/bin:/bin"
+    command = ["bash", str(ROOT / "deploy" / "kafka" / script), "b:9093", *words]
+    subprocess.run(command, env={"PATH": path}, check=True)
+    return [line.split("\t")[:-1] for line in record.read_text().splitlines()]
+
+
+def after(words: list[str], option: str) -> list[str]:
+    return [value for name, value in pairwise(words) if name == option]
+
+
+def test_topics_are_those_of_the_script(tmp_path: Path) -> None:
+    always = only(b for b in parsed("kafka")["locals"] if "always" in b)["always"]
+    raw = only(b for b in parsed("kafka")["locals"] if "raw" in b)["raw"]
+    expected = {}
+    for words in told("create-topics.sh", "kafka-topics.sh", tmp_path, "8", "3"):
+        (name,), (count,) = after(words, "--topic"), after(words, "--partitions")
+        settings = dict(one.split("=") for one in after(words, "--config"))
+        expected[name] = (int(count), settings)
+    made = {}
+    topics = resources("kafka", "kafka_topic")
+    for name, body in {**{f"telemetry.{one}": topics["raw"] for one in raw}}.items():
+        made[name] = (1 if name == "telemetry.privacy_requests" else 8, config(body, always))
+    made["telemetry.optouts"] = (topics["optouts"]["partitions"], config(topics["optouts"], always))
+    assert made == expected
+
+
+def config(topic: dict[str, Any], always: dict[str, str]) -> dict[str, str]:
+    """A topic's settings for three replicas; the parser gives a call of merge() as text."""
+    own = dict(re.findall(r'"([\w.]+)"\s*[=:]\s*"(-?[\w.]+)"', topic["config"]))
+    return {**always, "min.insync.replicas": "2", **own}
+
+
+def test_rights_at_the_brokers_are_those_of_the_script(tmp_path: Path) -> None:
+    rights = only(b for b in parsed("kafka")["locals"] if "rights" in b)["rights"]
+    made = {(r["user"], r["type"], r["name"], one) for r in rights for one in r["operations"]}
+    expected = set()
+    for words in told("create-acls.sh", "kafka-acls.sh", tmp_path, "pipeline", "requests"):
+        (user,) = after(words, "--allow-principal")
+        for option, kind in (("--topic", "Topic"), ("--transactional-id", "TransactionalID")):
+            for name in after(words, option):
+                for operation in after(words, "--operation"):
+                    expected.add((user.removeprefix("User:"), kind, name, operation))
+    assert made == expected
 
 
 @pytest.mark.second_opinion("terraform")

@@ -60,6 +60,32 @@ resource "aws_iam_role_policy" "telemetry" {
   policy   = data.aws_iam_policy_document.write[each.key].json
 }
 
+# Nobody reaches the lake without TLS.
+data "aws_iam_policy_document" "transport" {
+  statement {
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.lake.arn, "${aws_s3_bucket.lake.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "lake" {
+  bucket     = aws_s3_bucket.lake.id
+  policy     = data.aws_iam_policy_document.transport.json
+  depends_on = [aws_s3_bucket_public_access_block.lake]
+}
+
 data "aws_iam_policy_document" "read" {
   statement {
     actions   = ["s3:ListBucket"]

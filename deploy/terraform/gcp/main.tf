@@ -68,9 +68,19 @@ resource "google_storage_bucket" "lake" {
     retention_duration_seconds = 0
   }
 
-  # The backstop, should `telemetry expire` not have run: data files by their age. Files that were
-  # sealed again are younger than their events; for these `telemetry audit` watches the partitions.
+  # The backstop, should `telemetry expire` not have run. The custom time of a data file is the day
+  # of its events, whenever it was written; the second rule, by age, is for files without one.
   # The log is beside the partitions, and stays.
+  lifecycle_rule {
+    condition {
+      days_since_custom_time = var.backstop_days
+      matches_prefix         = local.partitions
+    }
+    action {
+      type = "Delete"
+    }
+  }
+
   lifecycle_rule {
     condition {
       age            = var.backstop_days
@@ -99,6 +109,10 @@ resource "google_storage_bucket" "staging" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 
+  encryption {
+    default_kms_key_name = google_kms_crypto_key.lake.id
+  }
+
   versioning {
     enabled = false
   }
@@ -115,23 +129,12 @@ resource "google_storage_bucket" "staging" {
       type = "Delete"
     }
   }
+
+  depends_on = [google_kms_crypto_key_iam_member.storage]
 }
 
 resource "google_artifact_registry_repository" "images" {
   repository_id = "telemetry"
   location      = var.region
   format        = "DOCKER"
-}
-
-resource "google_secret_manager_secret" "kafka" {
-  for_each  = toset(["kafka-username", "kafka-password"])
-  secret_id = "telemetry-${each.key}"
-
-  replication {
-    user_managed {
-      replicas {
-        location = var.region
-      }
-    }
-  }
 }

@@ -68,20 +68,14 @@ resource "google_storage_bucket_iam_member" "analysts" {
   }
 }
 
-resource "google_secret_manager_secret_iam_member" "kafka" {
-  for_each  = google_secret_manager_secret.kafka
-  secret_id = each.value.id
-  role      = "roles/secretmanager.secretAccessor"
-  member    = "serviceAccount:${google_service_account.telemetry["pipeline"].email}"
-}
-
 # Keys in Secret Manager (`[state] keys`). A right to create cannot be bound to names, so keep the
-# keys in a project that holds nothing else where that matters. The expirer alone destroys.
+# keys in a project that holds nothing else where that matters. The expirer alone destroys; what a
+# crash of it left, its next run finishes.
 resource "google_project_iam_custom_role" "keys" {
   for_each = {
     pipeline = []
     eraser   = []
-    expirer  = ["secretmanager.secrets.delete", "secretmanager.versions.destroy"]
+    expirer  = ["secretmanager.versions.destroy"]
   }
   role_id = "telemetryKeys${title(each.key)}"
   title   = "Telemetry keys, ${each.key}"
@@ -91,7 +85,6 @@ resource "google_project_iam_custom_role" "keys" {
     "secretmanager.secrets.update",
     "secretmanager.versions.access",
     "secretmanager.versions.add",
-    "secretmanager.versions.get",
   ])
 }
 
