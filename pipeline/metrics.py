@@ -2,7 +2,8 @@
 
 Labels hold closed sets alone: names of events, fields, reasons, stages and sources of the
 settings. Nothing in a label or a value tells of a person. Each process counts for itself, and
-serves on the loopback interface when asked; dashboards add up over processes.
+serves when asked, on the loopback interface unless told otherwise; dashboards add up over
+processes.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ COMMITS = _counter("commits", "Slices committed", "event")
 CONFLICTS = _counter("commit_conflicts", "Slices that another writer had moved past", "event")
 FILES = _counter("files", "Parquet files written", "event")
 STORED_BYTES = _counter("stored_bytes", "Bytes of Parquet files written", "event")
+TURNS = _counter("turns", "Turns at reading a shard, whether there was something or not", "source")
 STEP_SECONDS = _counter("step_seconds", "Seconds spent in each step", "step")
 GEO_UNKNOWN = _counter("geo_unknown", "Events whose country is unknown", "event")
 RESTARTS = _counter("worker_restarts", "Workers that died and were started again")
@@ -125,6 +127,6 @@ class Metrics:
         """Add an observation to a histogram."""
         self._histograms[metric].labels(**labels).observe(value)
 
-    def serve(self, port: int) -> None:
-        """Serve on the loopback interface from a thread of this process; OSError if it is taken."""
-        start_http_server(port, addr=LOOPBACK, registry=self.registry)
+    def serve(self, port: int, address: str = LOOPBACK) -> None:
+        """Serve from a thread of this process; OSError if the port is taken."""
+        start_http_server(port, addr=address, registry=self.registry)

@@ -21,6 +21,7 @@ from pipeline.cli.opening import (
     open_state,
 )
 from pipeline.errors import SettingsError, UsageError
+from pipeline.flow.endpoint import Endpoint
 from pipeline.flow.ports import FixedClock, Opener, OptOutSource, Ports, WallClock, utc_now
 from pipeline.io.files import FileSource
 from pipeline.io.geo import CountryDatabase
@@ -58,6 +59,7 @@ def make_ports(
             to_end=once,
         ),
         clock=clock,
+        metrics=_endpoint(settings),
     )
 
 
@@ -110,6 +112,11 @@ def given_source(
         return {"input": SourceSettings(event=event, files=tuple(inputs))}
     hosts = tuple(server.strip() for server in servers.split(","))
     return {"kafka": SourceSettings(event=event, servers=hosts, topic=topic)}
+
+
+def _endpoint(settings: Settings) -> Endpoint | None:
+    port = settings.metrics.port
+    return None if port is None else Endpoint(port, settings.metrics.address)
 
 
 def open_optout_file(state: Path, keys: partial[Keystore]) -> OptOutFile:

@@ -62,7 +62,7 @@ class RunCommand(click.Command):
     "--metrics-port",
     type=click.IntRange(1, 65_535),
     metavar="N",
-    help="Serve Prometheus metrics on loopback.",
+    help="Serve Prometheus metrics from here on.",
 )
 @click.option("--runner", default="FnApiRunner", show_default=True, help="Beam runner.")
 @configured
@@ -113,6 +113,7 @@ def _run(
     set_up_logging(call.out.verbose)
     # Beam takes over a second to import: only when the words are known to make sense.
     from pipeline.cli.ports import given_source, make_ports
+    from pipeline.cli.reach import check_reach
     from pipeline.flow.options import RunOptions
     from pipeline.flow.runners import run
 
@@ -120,13 +121,13 @@ def _run(
     given = given_source((*inputs, *more_inputs), servers, topic, event)
     if given is not None:
         settings = replace(settings, sources=given)
+    check_reach(settings, runner, beam_words)
     ports = make_ports(settings, fixed_now=call.fixed_now, backfill=backfill, once=once)
     with call.out.progress("events") as advance:
         options = RunOptions(
             workers=workers,
             runner=runner,
             beam_options=beam_words,
-            metrics_port=settings.metrics.port,
             prepare=partial(set_up_logging, call.out.verbose),
             on_commit=lambda tally: advance(tally.read),
         )

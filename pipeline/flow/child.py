@@ -36,7 +36,6 @@ def main() -> int:
             summary = run_here(
                 job.ports,
                 stop,
-                metrics_port=job.metrics_port,
                 on_commit=lambda tally: send_tally(up, tally),
             )
         except TelemetryError as error:

@@ -11,12 +11,13 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
 import grpc
+from apache_beam.options import pipeline_options
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
@@ -27,7 +28,7 @@ from pipeline.flow.options import RunOptions
 from pipeline.flow.ports import Ports, Seat
 from pipeline.flow.report import Summary, Tally
 from pipeline.flow.signals import Stop
-from pipeline.flow.words import SHARDS_PER_WORKER, flink_job, words_for
+from pipeline.flow.words import PASSED_ON, SHARDS_PER_WORKER, flink_job
 from pipeline.flow.worker import dismiss, worker_of
 from pipeline.io.flink_rest import cancel_jobs
 
@@ -37,20 +38,20 @@ _OURS = re.compile(r"pipeline\.errors\.(\w+): ([^\n]+)")
 _STEP = re.compile(r" \[while running '.*?'\]")
 
 
-def run_elsewhere(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
-    """Submit the graph and wait for its end; a signal cancels it there.
+def run_elsewhere(ports: Ports, options: RunOptions, words: Sequence[str], stop: Stop) -> Summary:
+    """Submit the graph with these words for Beam, and wait for its end; a signal cancels it there.
 
     Cancelling needs no drain: what is committed stays, and the next run goes on from there.
     Raises `TelemetryError`: an error of a worker, or what became of the job.
     """
     began = time.monotonic()
-    words = words_for(options.runner, options.workers, options.beam_options)
     ports = replace(ports, seat=Seat(None, options.workers * SHARDS_PER_WORKER))
+    logging.getLogger(pipeline_options.__name__).addFilter(_is_news)
     on_flink = flink_job(words)
     if on_flink is not None and cancel_jobs(*on_flink):
         LOG.warning("A job of this name was running, and was cancelled: its client is gone")
     try:
-        pipeline = beam.Pipeline(options=PipelineOptions(words))
+        pipeline = beam.Pipeline(options=PipelineOptions(list(words)))
         build(pipeline, ports)
         _wait(_submit(pipeline, options.runner), options.runner, stop)
     finally:
@@ -59,6 +60,12 @@ def run_elsewhere(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
         # With workers in this process (LOOPBACK) there is something to close.
         dismiss(worker_of(ports))
     return Summary(account_of(ports), time.monotonic() - began, stopped_by=stop.signal)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out Beam's warnings of words of ours that it does not know and only passes on."""
+    told = record.getMessage()
+    return not any(f"--{name}=" in told for name in PASSED_ON)
 
 
 def _submit(pipeline: beam.Pipeline, runner: str) -> PipelineResult:
@@ -126,8 +133,8 @@ def account_of(ports: Ports) -> Tally:
             for record in lake.events(event, schemas[event][-1].stored).history():
                 told: Mapping[str, Any] = record.account
                 if told.get("run") == ports.run_id:
-                    counts = (told[name] for name in ("read", "written", "rejected", "dropped"))
-                    tally += Tally(*counts)
+                    counts = ("read", "written", "rejected", "dropped", "files")
+                    tally += Tally(*(told[name] for name in counts))
     finally:
         lake.close()
     return tally

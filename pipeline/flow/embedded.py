@@ -45,7 +45,6 @@ def run_here(
     ports: Ports,
     stop: Stop,
     *,
-    metrics_port: int | None = None,
     on_commit: Callable[[Tally], None] | None = None,
 ) -> Summary:
     """Run the graph in this process; `ports.seat` says which part of the input is its own.
@@ -57,7 +56,7 @@ def run_here(
     began = time.monotonic()
     worker = worker_of(ports)
     try:
-        serve(worker.metrics, metrics_port)
+        serve(worker.metrics, ports.metrics)
         stop.tell(worker.stop)
         if on_commit is not None:
             worker.on_commit = on_commit

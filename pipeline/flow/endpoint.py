@@ -1,24 +1,66 @@
-"""The metrics endpoint of a process: on the loopback interface, when asked for."""
+"""The metrics endpoint of a process: one that people have set, or one that a runner has started."""
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+
 from pipeline.errors import EnvironmentProblem
-from pipeline.metrics import Metrics
+from pipeline.metrics import LOOPBACK, Metrics
+
+LOG = logging.getLogger(__name__)
+
+SPAN = 16
+"""So many ports are tried by a process that a runner has started beside others of its kind."""
 
 
-def serve(metrics: Metrics, port: int | None) -> None:
-    """Serve metrics from a thread of this process, unless `port` is None.
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where metrics are served."""
+
+    port: int
+    address: str = LOOPBACK
+
+    def worker(self, index: int) -> Endpoint:
+        """Return the endpoint of a supervisor's worker: the supervisor itself has the first port.
+
+        >>> Endpoint(9100).worker(2).port
+        9103
+        """
+        return Endpoint(self.port + 1 + index, self.address)
+
+
+def serve(metrics: Metrics, endpoint: Endpoint | None) -> None:
+    """Serve metrics from a thread of this process, unless there is no endpoint.
 
     Raises `EnvironmentProblem` if the port is taken.
     """
-    if port is None:
+    if endpoint is None:
         return
     try:
-        metrics.serve(port)
+        metrics.serve(endpoint.port, endpoint.address)
     except OSError:
         raise EnvironmentProblem(
             "metrics cannot be served",
-            where=f"port {port} of the loopback interface",
-            why="another process has it",
+            where=f"port {endpoint.port} of {endpoint.address}",
+            why="another process has it, or the address is not of this machine",
             remedy="Name a free port with --metrics-port, or leave it out.",
         ) from None
+
+
+def serve_somewhere(metrics: Metrics, endpoint: Endpoint | None) -> int | None:
+    """Serve metrics on the first free port of `SPAN` and return it; None if there is none.
+
+    For processes that nobody has counted: the runner of a cluster starts as many on a machine as
+    it likes. Events are worth more than figures about them, so nothing is raised.
+    """
+    if endpoint is None:
+        return None
+    for port in range(endpoint.port, min(endpoint.port + SPAN, 65_536)):
+        try:
+            metrics.serve(port, endpoint.address)
+        except OSError:
+            continue
+        return port
+    LOG.warning("No metrics: %d ports from %d on are taken", SPAN, endpoint.port)
+    return None

@@ -33,8 +33,6 @@ class RunOptions:
     runner: str = EMBEDDED
     beam_options: tuple[str, ...] = ()
     """Words for Beam itself, as after `--` on the command line."""
-    metrics_port: int | None = None
-    """Serve metrics on the loopback interface: this process here, worker i on port + 1 + i."""
     prepare: Callable[[], None] = _nothing
     """Called first in every worker process: sets up logging the way this process has it."""
     on_commit: Callable[[Tally], None] = _nobody

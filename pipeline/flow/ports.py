@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipeline.events.catalogue import Catalogue
 from pipeline.events.model import CleanBatch
 from pipeline.events.schema import EventSchema
+from pipeline.flow.endpoint import Endpoint
 from pipeline.io.source import Pace, Source
 from pipeline.privacy.epochs import Epoch
 from pipeline.privacy.optout import OptOutState
@@ -165,5 +166,7 @@ class Ports:
     pace: Pace = field(default_factory=Pace)
     clock: WallClock = utc_now
     seat: Seat = Seat(0, 1)
+    metrics: Endpoint | None = None
+    """Where this process serves its metrics; see `Seat` for whose process it is."""
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Names the run in commit metadata; processes of one run share it."""

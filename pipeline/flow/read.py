@@ -53,6 +53,7 @@ class Read(beam.DoFn):
         """Take a turn at a shard."""
         holder = object()
         self._worker.turn.take(holder)
+        self._worker.metrics.count(declared.TURNS, 1, source=element.source)
         try:
             yield from self._take_turn(element, tracker)
         finally:
@@ -116,7 +117,9 @@ def _cut(worker: Worker, session: Session) -> Slice | None:
             session.reader.flush()
             wait = 0.0
         taken = session.next(wait)
-        worker.metrics.show(declared.LAG, session.reader.lag(), source=session.shard.source)
+        session.lag = session.reader.lag()
+        source = session.shard.source
+        worker.metrics.show(declared.LAG, worker.sessions.lag_of(source), source=source)
         return taken
 
     began = time.monotonic()

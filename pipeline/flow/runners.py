@@ -18,17 +18,17 @@ def run(ports: Ports, options: RunOptions) -> Summary:
     which code to leave with. Call it in the main thread. Raises `TelemetryError`. Beam is
     imported only in the processes that run a graph.
     """
+    words = words_for(
+        options.runner, options.workers, options.beam_options, to_end=ports.pace.to_end
+    )
     with stop_on_signals() as stop:
-        words_for(options.runner, options.workers, options.beam_options)
         if options.runner == EMBEDDED and options.workers > 1:
             return supervise(ports, options, stop)
         import_beam()
         if options.runner == EMBEDDED:
             from pipeline.flow.embedded import run_here
 
-            return run_here(
-                ports, stop, metrics_port=options.metrics_port, on_commit=options.on_commit
-            )
+            return run_here(ports, stop, on_commit=options.on_commit)
         from pipeline.flow.elsewhere import run_elsewhere
 
-        return run_elsewhere(ports, options, stop)
+        return run_elsewhere(ports, options, words, stop)

@@ -69,6 +69,8 @@ class Session:
         self.busy_at = float("-inf")
         """When the last slice was cut."""
         self.picked_up_at = clock()
+        self.lag = 0
+        """How much there was to read when it was looked at last."""
         self._clock = clock
         self._under_way = False
 
@@ -115,6 +117,11 @@ class Sessions:
         since = self._clock() - 2 * IDLE_WAIT_SECONDS * len(self._by_shard)
         others = (other for other in self._by_shard.values() if other is not session)
         return 0.0 if any(other.busy_at > since for other in others) else IDLE_WAIT_SECONDS
+
+    def lag_of(self, source: str) -> int:
+        """Add up what the shards of a source that are read here have before them."""
+        sessions = self._by_shard.values()
+        return sum(session.lag for session in sessions if session.shard.source == source)
 
     def end(self, session: Session) -> None:
         """Close a session."""

@@ -71,7 +71,7 @@ def supervise(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
     """Run `options.workers` processes; see `flow.runners.run`."""
     began = time.monotonic()
     metrics = Metrics()
-    serve(metrics, options.metrics_port)
+    serve(metrics, ports.metrics)
     seats = [_Seat(_job(ports, options, index)) for index in range(options.workers)]
     run = _Run(options.on_commit)
     with selectors.DefaultSelector() as selector:
@@ -99,12 +99,8 @@ def supervise(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
 
 
 def _job(ports: Ports, options: RunOptions, index: int) -> Job:
-    port = options.metrics_port
-    return Job(
-        replace(ports, seat=Seat(index, options.workers)),
-        None if port is None else port + 1 + index,
-        options.prepare,
-    )
+    own = None if ports.metrics is None else ports.metrics.worker(index)
+    return Job(replace(ports, seat=Seat(index, options.workers), metrics=own), options.prepare)
 
 
 def _start_due(seats: list[_Seat], run: _Run, selector: selectors.BaseSelector) -> None:

@@ -27,7 +27,6 @@ class Job:
     """What a worker process is to do."""
 
     ports: Ports
-    metrics_port: int | None
     prepare: Callable[[], None]
 
 

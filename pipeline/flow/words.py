@@ -25,6 +25,13 @@ FLINK_DEFAULTS: Mapping[str, str] = {
     "max_bundle_time_mills": "200",
     "number_of_execution_retries": "-1",  # the cluster's restart strategy decides
 }
+FLINK_TO_END: Mapping[str, str] = {
+    # Else Beam keeps the step that has named the shards alive, for the sake of checkpoints.
+    "shutdown_sources_after_idle_ms": "0",
+}
+PASSED_ON = (*FLINK_DEFAULTS, *FLINK_TO_END)
+"""Beam for Python does not know these words, and hands them to the job server, which does."""
+
 DATAFLOW_DEFAULTS: Mapping[str, str] = {
     # A turn holds its process; more threads would wait for it, and only cost memory.
     "number_of_worker_harness_threads": "1",
@@ -41,8 +48,13 @@ _OURS = {
 _WORKERS_ANYWHERE = ("EXTERNAL", "PROCESS", "LOOPBACK")
 
 
-def words_for(runner: str, workers: int, given: Sequence[str]) -> list[str]:
-    """Return all words for Beam. Raises `UsageError` for those that do not go together."""
+def words_for(
+    runner: str, workers: int, given: Sequence[str], *, to_end: bool = False
+) -> list[str]:
+    """Return all words for Beam. Raises `UsageError` for those that do not go together.
+
+    `to_end`: the job is to end by itself when its shards have.
+    """
     named = named_words(given)
     for name, instead in _OURS.items():
         if name in named:
@@ -72,6 +84,8 @@ def words_for(runner: str, workers: int, given: Sequence[str]) -> list[str]:
             "sdk_worker_parallelism": str(2 * workers),
             **FLINK_DEFAULTS,
         }
+        if to_end:
+            defaults |= FLINK_TO_END
     elif runner == DATAFLOW:
         _check_dataflow(named)
         defaults = {"max_num_workers": str(workers), **DATAFLOW_DEFAULTS}

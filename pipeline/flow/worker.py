@@ -22,6 +22,7 @@ from pipeline.errors import OptOutPaused, TelemetryError
 from pipeline.events.decode import Decoder
 from pipeline.events.model import CleanBatch, Slice, Span
 from pipeline.events.schema import EventSchema
+from pipeline.flow.endpoint import serve_somewhere
 from pipeline.flow.guard import guarded
 from pipeline.flow.ports import (
     Committed,
@@ -84,6 +85,7 @@ class Worker:
         self._lake: Lake | None = None
         self._optout: OptOutSource | None = None
         self._opened = False
+        self._serves = False
         self._paused = False
         self._lock = threading.Lock()
 
@@ -98,6 +100,9 @@ class Worker:
                 self._opened = True
 
     def _open(self) -> None:
+        if self.ports.seat.index is None and not self._serves:
+            serve_somewhere(self.metrics, self.ports.metrics)
+            self._serves = True
         pa.set_cpu_count(1)
         pa.set_io_thread_count(1)
         ports = self.ports

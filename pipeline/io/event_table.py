@@ -102,7 +102,7 @@ class EventTable(StoredTable):
                 self.rejections.catch_up(batch.event, span.app_id, decided)
             return table
 
-        counts = account(batch, metadata)
+        counts = account(batch, metadata) | {"files": len(staging.files)}
         companion = None if refused is None else refused.staging
         try:
             committed = self.land(load, staging, positions, counts, companion=companion)

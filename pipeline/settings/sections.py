@@ -148,11 +148,15 @@ class SchemaSettings:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
-    """The Prometheus endpoint."""
+    """The Prometheus endpoints, one for each process."""
 
     port: int | None = setting(
-        None, whole(1, 65_535), "Port on the loopback interface. Default: no endpoint."
+        None,
+        whole(1, 65_535),
+        "Port of `telemetry run`; worker 0 has the next one, and so on. On another runner each "
+        "worker process takes the first free one of 16. Default: no endpoint.",
     )
+    address: str = setting("127.0.0.1", text, "Address of this machine that they listen on.")
 
 
 @dataclass(frozen=True, slots=True)

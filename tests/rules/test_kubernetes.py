@@ -14,6 +14,7 @@ import yaml
 
 from pipeline import __version__
 from pipeline.cli.main import telemetry
+from pipeline.flow.endpoint import SPAN
 from pipeline.flow.words import FLINK, words_for
 from pipeline.settings import Settings, load_settings
 from pipeline.settings.values import Secret
@@ -153,6 +154,22 @@ def test_workers_are_where_the_job_looks_for_them() -> None:
     shim = next(w for w in pool["args"] if w.startswith("--container_executable=")).split("=")[1]
     dockerfile = (DEPLOY / "image" / "Dockerfile").read_text()
     assert re.search(rf"^COPY --chmod=0555 deploy/flink/worker_shim.py {shim}$", dockerfile, re.M)
+
+
+@pytest.mark.parametrize(
+    "path", [BASE, *(BASE.parent / "overlays" / name for name in OVERLAYS)], ids=lambda p: p.name
+)
+def test_prometheus_reaches_every_worker_process(path: Path) -> None:
+    found = settings(path / "telemetry.toml").metrics
+    assert found.port is not None
+    assert found.address == "0.0.0.0"
+    pool = dict(containers())["taskmanager/worker-pool"]
+    named = [port["containerPort"] for port in pool["ports"] if "metrics" in port["name"]]
+    slots = int(flink()["flinkConfiguration"]["taskmanager.numberOfTaskSlots"])
+    assert named == list(range(found.port, found.port + 2 * slots))
+    (policy,) = of_kind("NetworkPolicy").values()
+    opened = [port for rule in policy["spec"]["ingress"] for port in rule.get("ports", [])]
+    assert {"port": found.port, "endPort": found.port + SPAN - 1} in opened
 
 
 def test_the_job_server_is_where_the_job_looks_for_it() -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Job:
 
     installation: Installation
     cluster: Cluster
+    command: list[str]
     client: subprocess.Popen[bytes]
     log: Path
 
@@ -61,16 +63,16 @@ class Job:
         return found
 
 
-def submit(installation: Installation, cluster: Cluster, workers: int = 2) -> Job:
-    """Start `telemetry run` with this cluster as its runner."""
+def submit(
+    installation: Installation, cluster: Cluster, workers: int = 2, ours: Sequence[str] = ()
+) -> Job:
+    """Start `telemetry run` with this cluster as its runner, and with more words of ours."""
     log = installation.folder / f"client-{time.monotonic_ns()}.log"
-    command = installation.command("run")
-    words = ["--runner", "FlinkRunner", "--workers", str(workers), "--json", "--"]
+    words = ["--runner", "FlinkRunner", "--workers", str(workers), "--json", *ours, "--"]
+    command = [*installation.command("run"), *words, *cluster.words()]
     with log.open("wb") as out:
-        client = subprocess.Popen(
-            [*command, *words, *cluster.words()], stdout=out, stderr=out, start_new_session=True
-        )
-    return Job(installation, cluster, client, log)
+        client = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+    return Job(installation, cluster, command, client, log)
 
 
 def busiest(cluster: Cluster) -> psutil.Process:

@@ -3,11 +3,17 @@
 Two TaskManagers, two reading workers, eight partitions, a live producer. In turn: a worker, a
 TaskManager, the worker pool and the JobManager are killed with -9, the broker is stopped or
 killed, the client is killed, and a job is cancelled and submitted anew from nothing. At the end
-every message of every partition has to be in one place, the right one.
+every message of every partition has to be in one place, the right one; and neither heaps nor
+checkpoints nor workers may have grown with time, nor may an idle job turn faster than it needs.
+
+    python -m tests.integration.flink.kill [SECONDS] [KIND...]
+
+It goes on until the time has passed and every kind of harm was done once.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import sys
@@ -19,21 +25,27 @@ from pathlib import Path
 
 from tests.conftest import CACHE
 from tests.integration.flink.job import PARTITIONS, Job, busiest, caught_up, install, submit
+from tests.integration.flink.watch import IDLE_TURNS_PER_SECOND, Watch
 from tests.integration.kafka.chaos import Traffic, check_account
 from tests.integration.kafka.telemetry import Installation, wait_for
 from tests.integration.services.flink import Cluster, running_cluster
 from tests.integration.services.kafka import Broker
+from tests.integration.services.ports import free_port
 
 KINDS = ("worker", "taskmanager", "broker", "pool", "client", "jobmanager", "worker", "cancel")
 SETTLE_SECONDS = 8
+IDLE_SECONDS = 15
 
 
 class Trial:
     """A job, and everything under it that can die."""
 
-    def __init__(self, broker: Broker, cluster: Cluster, installation: Installation) -> None:
+    def __init__(
+        self, broker: Broker, cluster: Cluster, installation: Installation, metrics_port: int
+    ) -> None:
         self.broker, self.cluster, self.installation = broker, cluster, installation
-        self.job = submit(installation, cluster)
+        self.ours = ("--metrics-port", str(metrics_port))
+        self.job = submit(installation, cluster, ours=self.ours)
         self.done: Counter[str] = Counter()
         self.submitted = 1
         self.chance = random.Random(1)
@@ -70,7 +82,7 @@ class Trial:
     def tend(self) -> None:
         """Submit again when the client has ended, as a pod's restart does."""
         if self.job.client.poll() is not None:
-            self.job = submit(self.installation, self.cluster)
+            self.job = submit(self.installation, self.cluster, ours=self.ours)
             self.submitted += 1
 
     def await_workers(self) -> None:
@@ -108,24 +120,43 @@ def main(seconds: float, chosen: Sequence[str]) -> None:
             installation = install(folder, broker, topic)
             traffic = Traffic(broker, topic, PARTITIONS, 1000)
             traffic.start()
-            trial = Trial(broker, cluster, installation)
+            watch = Watch(cluster, free_port())
+            trial = Trial(broker, cluster, installation, watch.metrics_port)
             trial.await_rows()
             began = time.monotonic()
-            outages: dict[str, list[float]] = {}
-            turn = 0
-            while time.monotonic() - began < seconds:
-                time.sleep(trial.chance.uniform(3, 10))
-                kind = chosen[turn % len(chosen)]
-                turn += 1
-                trial.harm(kind)
-                outages.setdefault(kind, []).append(trial.await_rows())
+            with watch.running():
+                outages = _harm(trial, seconds, chosen)
             traffic.finish()
             wait_for(lambda: _caught_up(trial, traffic), 300, "the end of the topic")
+            turns = watch.idle_turns(IDLE_SECONDS)
             _finish(trial.job)
             kinds = check_account(installation, traffic)
             worst = {kind: round(max(times)) for kind, times in outages.items()}
             print(f"{time.monotonic() - began:.0f} s, {kinds}, {dict(trial.done)}")
-            print(f"submitted {trial.submitted} times; longest wait for rows in s: {worst}")
+            print("Every message is in one place, the right one.")
+            print(f"Submitted {trial.submitted} times; longest wait for rows in s: {worst}")
+            print(f"Idle turns of a worker process in a second: {turns:.1f}")
+            print("Least/median/most at the beginning, in the middle, at the end:")
+            print(*watch.report(), sep="\n")
+            faults = watch.judge()
+            if turns > IDLE_TURNS_PER_SECOND:
+                faults.append(f"an idle worker takes {turns:.1f} turns a second")
+            if faults:
+                raise SystemExit("; ".join(faults))
+            print("Nothing grew.")
+
+
+def _harm(trial: Trial, seconds: float, chosen: Sequence[str]) -> dict[str, list[float]]:
+    """Do harm after harm, and return how long each time no rows came."""
+    outages: dict[str, list[float]] = {}
+    began = time.monotonic()
+    for kind in itertools.cycle(chosen):
+        if time.monotonic() - began >= seconds and len(outages) == len(set(chosen)):
+            break
+        time.sleep(trial.chance.uniform(3, 10))
+        trial.harm(kind)
+        outages.setdefault(kind, []).append(trial.await_rows())
+    return outages
 
 
 def _caught_up(trial: Trial, traffic: Traffic) -> bool:

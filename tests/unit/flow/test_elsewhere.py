@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from pipeline.errors import (
@@ -12,10 +14,10 @@ from pipeline.errors import (
     TelemetryError,
     UsageError,
 )
-from pipeline.flow.elsewhere import account_of, run_elsewhere, what_happened
+from pipeline.flow.elsewhere import _is_news, account_of, what_happened
 from pipeline.flow.options import RunOptions
 from pipeline.flow.report import Tally
-from pipeline.flow.signals import Stop
+from pipeline.flow.runners import run
 from tests.unit.flow.world import EVENT, MemoryCommit, MemorySource, world
 
 TRACE = """java.util.concurrent.ExecutionException: java.lang.RuntimeException: Error received from
@@ -51,7 +53,7 @@ def test_the_account_is_what_the_commits_of_the_run_say() -> None:
 
     def commit(run: str, read: int) -> MemoryCommit:
         counts = {"read": read, "written": read - 3, "rejected": {"malformed": 1}}
-        return MemoryCommit({"run": run, **counts, "dropped": {"opt_out": 2}})
+        return MemoryCommit({"run": run, **counts, "dropped": {"opt_out": 2}, "files": 2})
 
     table = ports.lake().events(EVENT, ports.schemas()[EVENT][-1].stored)
     table.commits = (  # type: ignore[attr-defined]
@@ -60,10 +62,19 @@ def test_the_account_is_what_the_commits_of_the_run_say() -> None:
         MemoryCommit({}),
         commit(ports.run_id, 5),
     )
-    assert account_of(ports) == Tally(15, 9, {"malformed": 2}, {"opt_out": 4})
+    assert account_of(ports) == Tally(15, 9, {"malformed": 2}, {"opt_out": 4}, 4)
 
 
 def test_words_that_cannot_work_are_refused_before_anything_is_opened() -> None:
     ports = world(MemorySource("logs", EVENT, ())).ports
     with pytest.raises(UsageError):
-        run_elsewhere(ports, RunOptions(runner="FlinkRunner"), Stop())
+        run(ports, RunOptions(runner="FlinkRunner"))
+
+
+def test_beam_does_not_warn_of_words_of_ours() -> None:
+    def told(word: str) -> logging.LogRecord:
+        text = f"Unparseable argument: {word}"
+        return logging.LogRecord("beam", logging.WARNING, "", 0, text, (), None)
+
+    assert _is_news(told("--paralelism=2"))
+    assert not _is_news(told("--max_bundle_time_mills=200"))

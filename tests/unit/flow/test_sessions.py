@@ -76,3 +76,14 @@ def test_a_turn_waits_only_while_no_other_session_has_work(
     assert sessions.wait_for(busy) == IDLE_WAIT_SECONDS
     clock.now += 10
     assert sessions.wait_for(idle) == IDLE_WAIT_SECONDS
+
+
+def test_the_lag_of_a_source_is_that_of_all_its_shards(sessions: Sessions) -> None:
+    one, two = Shard("a", 0, 2), Shard("a", 1, 2)
+    sessions.pick_up(one, reader).lag = 3
+    ended = sessions.pick_up(two, reader)
+    ended.lag = 4
+    sessions.pick_up(B, reader).lag = 100
+    assert sessions.lag_of("a") == 7
+    sessions.end(ended)
+    assert sessions.lag_of("a") == 3

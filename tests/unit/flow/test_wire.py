@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import select
+from dataclasses import replace
 
 import pytest
 
 from pipeline.errors import KeyUnavailable, SettingsError, TelemetryError
+from pipeline.flow.endpoint import Endpoint
 from pipeline.flow.report import Summary, Tally
 from pipeline.flow.wire import End, Job, parse_line, receive_job, send_end, send_job, send_tally
 from tests.unit.flow.world import world
@@ -19,13 +21,13 @@ def prepare() -> None:
 
 
 def test_a_job_comes_back() -> None:
-    job = Job(world().ports, 9100, prepare)
+    job = Job(replace(world().ports, metrics=Endpoint(9100)), prepare)
     pipe = io.BytesIO()
     send_job(pipe, job)
     pipe.seek(0)
     back = receive_job(pipe)
     assert back.ports.run_id == job.ports.run_id
-    assert (back.metrics_port, back.prepare) == (9100, prepare)
+    assert (back.ports.metrics, back.prepare) == (Endpoint(9100), prepare)
 
 
 @pytest.fixture

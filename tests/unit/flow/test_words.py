@@ -39,6 +39,12 @@ def test_a_word_of_the_user_replaces_ours(words: list[str]) -> None:
     assert "--max_bundle_time_mills=200" not in told
 
 
+def test_on_flink_a_run_to_the_end_ends() -> None:
+    ending = "--shutdown_sources_after_idle_ms=0"
+    assert ending in words_for(FLINK, 1, POOL, to_end=True)
+    assert ending not in words_for(FLINK, 1, POOL)
+
+
 def test_dataflow_grows_up_to_the_workers() -> None:
     told = words_for(DATAFLOW, 12, CLOUD)
     assert "--max_num_workers=12" in told

@@ -208,6 +208,7 @@ def test_the_log_accounts_for_every_message(lake: Lake) -> None:
             "written": 8,
             "rejected": {"not_json": 2},
             "dropped": {"opt_out": 4, "signal": 1},
+            "files": 2,
         },
         {
             "app_id": app_id(),
@@ -217,6 +218,7 @@ def test_the_log_accounts_for_every_message(lake: Lake) -> None:
             "written": 2,
             "rejected": {},
             "dropped": {},
+            "files": 2,
         },
     ]
 

@@ -1,0 +1,138 @@
+"""What a Flink job costs while it runs, seen from outside: heaps, checkpoints, workers' memory.
+
+Figures are compared by thirds of the time, so a run of any length can be judged: what grows with
+time and not with work is a leak. Idle turns are counted by the workers' own metrics.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+from pipeline.flow.endpoint import SPAN
+from tests.integration.services.flink import Cluster
+
+EVERY_SECONDS = 2.0
+MIB = 1 << 20
+HEAP = "Status.JVM.Memory.Heap.Used"
+TURNS = re.compile(r"^telemetry_turns_total\{.*\} ([0-9.e+]+)$", re.M)
+IDLE_TURNS_PER_SECOND = 4.0
+"""An idle turn waits 0.3 s, and a process takes one at a time."""
+
+
+@dataclass
+class Watch:
+    """Samples by what they are of, each with its time."""
+
+    cluster: Cluster
+    metrics_port: int
+    samples: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    _seen: set[tuple[str, int]] = field(default_factory=set)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Look every two seconds until the block ends."""
+        stopping = threading.Event()
+
+        def look() -> None:
+            while not stopping.wait(EVERY_SECONDS):
+                self.look()
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            thread.join()
+
+    def look(self) -> None:
+        """Take one sample of everything that answers."""
+        rest = self.cluster.rest
+        self._heap("heap of the JobManager", "/jobmanager")
+        for manager in rest("/taskmanagers").get("taskmanagers", []):
+            self._heap("heap of a TaskManager", f"/taskmanagers/{manager['id']}")
+        for job in self.cluster.jobs():
+            latest = (rest(f"/jobs/{job}/checkpoints").get("latest") or {}).get("completed")
+            if latest and (job, latest["id"]) not in self._seen:
+                self._seen.add((job, latest["id"]))
+                self._note("checkpoint, KiB", latest["state_size"] / 1024)
+                self._note("checkpoint, s", latest["end_to_end_duration"] / 1000)
+        for pid in self.cluster.workers():
+            try:
+                resident = psutil.Process(pid).memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+            self._note("memory of a worker", resident / MIB)
+
+    def _heap(self, name: str, path: str) -> None:
+        found = self.cluster.rest(f"{path}/metrics?get={HEAP}")
+        for metric in found or []:
+            self._note(name, float(metric["value"]) / MIB)
+
+    def _note(self, name: str, value: float) -> None:
+        self.samples.setdefault(name, []).append((time.monotonic(), value))
+
+    def thirds(self, name: str) -> list[list[float]]:
+        """Return the samples of the beginning, the middle and the end."""
+        taken = self.samples[name]
+        first, last = taken[0][0], taken[-1][0]
+        parts: list[list[float]] = [[], [], []]
+        for at, value in taken:
+            parts[min(2, int(3 * (at - first) / (last - first or 1)))].append(value)
+        return parts
+
+    def report(self) -> list[str]:
+        """Say what was seen in each third: least, median, most."""
+        return [
+            f"{name}: " + ", ".join(_spread(part) for part in self.thirds(name))
+            for name in sorted(self.samples)
+        ]
+
+    def judge(self) -> list[str]:
+        """Return what grew. A heap is judged by what a collection leaves of it."""
+        grown = []
+        for name in sorted(self.samples):
+            _, middle, end = self.thirds(name)
+            if not middle or not end or name == "checkpoint, s":
+                continue
+            least = name.startswith("heap")
+            before, after = (min(p) if least else statistics.median(p) for p in (middle, end))
+            if after > 1.3 * before + 32:
+                grown.append(f"{name} grew from {before:.0f} to {after:.0f}")
+        return grown
+
+    def idle_turns(self, seconds: float) -> float:
+        """Return how many turns a second each worker process takes while there is no work."""
+        began, before = time.monotonic(), self._turns()
+        time.sleep(seconds)
+        passed, after = time.monotonic() - began, self._turns()
+        gone = [(after[port] - turns) / passed for port, turns in before.items() if port in after]
+        assert gone, "no worker serves its metrics"
+        return max(gone)
+
+    def _turns(self) -> dict[int, float]:
+        found = {}
+        for port in range(self.metrics_port, self.metrics_port + SPAN):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+                    counts = TURNS.findall(page.read().decode())
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                continue
+            found[port] = sum(map(float, counts))
+        return found
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return "nothing"
+    return f"{min(values):.0f}/{statistics.median(values):.0f}/{max(values):.0f}"
