@@ -40,7 +40,8 @@ def test_every_rule_has_a_name_a_severity_and_words() -> None:
     assert len(names) == len(set(names))
     for rule in rules():
         assert rule["labels"]["severity"] in {"warning", "critical"}  # type: ignore[index]
-        assert set(rule["annotations"]) == {"summary", "description"}  # type: ignore[call-overload]
+        annotations = set(rule["annotations"])  # type: ignore[call-overload]
+        assert annotations == {"summary", "description", "runbook_url"}
 
 
 @pytest.mark.second_opinion("promtool")
