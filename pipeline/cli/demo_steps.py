@@ -180,8 +180,9 @@ def scan(demo: Demo) -> Result:
 
     call, settings = demo.call, demo.call.settings
     policy = make_policy(settings)
+    lake = open_lake(settings)
     scanned = scan_lake(
-        open_lake(settings),
+        lake,
         open_schemas(settings),
         open_catalogue(settings),
         Ceilings(policy.ipv4_bits, policy.ipv6_bits),
@@ -192,7 +193,8 @@ def scan(demo: Demo) -> Result:
         for canary in CANARIES
     )
     places = (demo.folder / "lake", demo.folder / "state", demo.folder / SITE)
-    searched = search(chain.from_iterable(map(read_contents, places)), CANARIES)
+    contents = chain.from_iterable(read_contents(place, lake.encryption) for place in places)
+    searched = search(contents, CANARIES)
     if scanned.findings or searched.leaks or not planted:
         raise PrivacyGateClosed(
             "the demo's scan found what may not be stored",

@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import UsageError
+from pipeline.cli.options import now_utc
+from pipeline.errors import KeyUnavailable, UsageError
 from pipeline.settings import Secret, Settings
 from pipeline.settings.secrets import reveal
 
 if TYPE_CHECKING:
     from pipeline.events.catalogue import Catalogue
     from pipeline.events.schema import EventSchema
+    from pipeline.io.encryption import Encryption
     from pipeline.io.geo import CountryDatabase
     from pipeline.io.keystore import Keystore
     from pipeline.io.lake import Lake
@@ -83,20 +85,59 @@ def open_state(settings: Settings) -> Path:
     return state
 
 
-def open_lake(settings: Settings) -> Lake:
-    """The lake; nothing is created by opening it."""
-    return lake_at(settings.need_lake(), dict(settings.lake.storage), settings.state.path)
+def open_lake(settings: Settings, now: Callable[[], datetime] = now_utc) -> Lake:
+    """The lake; nothing is created by opening it. `now` counts where files are written."""
+    return lake_at(
+        settings.need_lake(),
+        dict(settings.lake.storage),
+        settings.state.path,
+        encryption_of(settings, now),
+    )
 
 
-def lake_at(root: str, storage: Mapping[str, str | Secret], state: Path | None) -> Lake:
+def encryption_of(settings: Settings, now: Callable[[], datetime]) -> Encryption:
+    """How the lake's files are opened, and whether new ones are encrypted; picklable."""
+    from pipeline.io.encryption import Encryption
+    from pipeline.privacy.epochs import EpochKind
+
+    state, privacy = settings.state.path, settings.privacy
+    kind = None if settings.lake.encryption == "off" else EpochKind(privacy.epoch)
+    if state is None:
+        return Encryption(None, kind)
+    keys = partial(_keys_there, state, settings.state.keys, now, privacy.retention_days)
+    return Encryption(keys, kind)
+
+
+def _keys_there(
+    state: Path, reference: str | None, now: Callable[[], datetime], retention_days: int
+) -> Keystore:
+    """Open the keys of an installation that has some: reading a lake makes none."""
+    from pipeline.io.keystores import open_keys
+
+    if reference is None and not (state / "keys").exists():
+        raise KeyUnavailable(
+            "Files of this lake are encrypted, and this state folder has no keys",
+            where=str(state),
+            remedy="Pass the --state of the pipeline that writes the lake.",
+        )
+    return open_keys(state / "keys", reference, now=now, retention_days=retention_days)
+
+
+def lake_at(
+    root: str,
+    storage: Mapping[str, str | Secret],
+    state: Path | None,
+    encryption: Encryption | None = None,
+) -> Lake:
     """The lake at a path or URL; secrets of the object store client are revealed here."""
+    from pipeline.io.encryption import PLAIN
     from pipeline.io.lake import Lake
 
     options = {
         name: reveal(value, f"lake.storage.{name}") if isinstance(value, Secret) else value
         for name, value in storage.items()
     }
-    return Lake(root, options, state=state)
+    return Lake(root, options, state=state, encryption=encryption or PLAIN)
 
 
 def country_path(settings: Settings) -> Path | None:

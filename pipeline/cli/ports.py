@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.cli.kafka_lists import kafka_access, list_access
 from pipeline.cli.opening import (
     country_path,
+    encryption_of,
     keys_opener,
     lake_at,
     make_policy,
@@ -51,7 +52,13 @@ def make_ports(
         keys=keys,
         optout=_optout(settings, state, keys, clock),
         country=partial(CountryDatabase, country_path(settings)),
-        lake=partial(lake_at, settings.need_lake(), dict(settings.lake.storage), state),
+        lake=partial(
+            lake_at,
+            settings.need_lake(),
+            dict(settings.lake.storage),
+            state,
+            encryption_of(settings, clock),
+        ),
         policy=make_policy(settings, backfill=backfill),
         pace=Pace(
             slice_bytes=settings.flush.bytes,

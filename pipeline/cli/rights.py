@@ -60,7 +60,7 @@ def open_desk(call: Invocation) -> Iterator[Desk]:
     from pipeline.privacy.epochs import EpochKind
 
     state = open_state(call.settings)
-    lake = open_lake(call.settings)
+    lake = open_lake(call.settings, call.now)
     try:
         with optout_list(call) as optouts:
             yield Desk(

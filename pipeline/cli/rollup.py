@@ -92,7 +92,7 @@ def publish(call: Invocation, min_accounts: int = 20, keep_days: int = 760) -> R
         ),
         call.now(),
         time.monotonic,
-        None if lake.local else RemoteFiles(lake, schemas),
+        None if view.direct else RemoteFiles(lake, schemas),
     )
 
 

@@ -63,11 +63,12 @@ def seal_lake(call: Invocation, days: tuple[object, ...] = ()) -> list[Sealed]:
     """Seal every table of the lake of the settings."""
     from pipeline.ops.seal import Sealer
 
-    lake = open_lake(call.settings)
+    lake = open_lake(call.settings, call.now)
     lake.recover()
     sealer = Sealer(
         lateness=timedelta(days=call.settings.privacy.max_age_days),
         spill=open_state(call.settings) / "spill",
+        encrypt=lake.encryption.kind is not None,
     )
     chosen = [day.date() for day in days if isinstance(day, datetime)] or None
     done: list[Sealed] = []

@@ -77,13 +77,11 @@ def open_database(call: Invocation) -> duckdb.DuckDBPyConnection:
         stored = versions[-1].stored
         table = lake.events(event, stored)
         files = visible(table.snapshot().files, today)
-        paths = [file.path for file in files]
-        dataset = None if lake.local else table.storage.dataset(paths, stored, "event_date")
+        dataset = table.dataset([file.path for file in files])
         views.append(View(event, stored, "event_date", files, dataset))
     refused = lake.rejections()
     kept = refused.snapshot().files
-    paths = [file.path for file in kept]
-    dataset = None if lake.local else refused.storage.dataset(paths, STORED, INGEST_DATE)
+    dataset = refused.dataset([file.path for file in kept])
     views.append(View("rejections", STORED, INGEST_DATE, kept, dataset))
     return open_views(views)
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import EnvironmentProblem
+from pipeline.io.encryption import PLAIN, Encryption, opened
 from pipeline.io.faults import environment_problem
 
 
@@ -30,11 +31,12 @@ class Content:
     """Whether this is the first content of its file; for counting files."""
 
 
-def read_contents(folder: Path) -> Iterator[Content]:
+def read_contents(folder: Path, encryption: Encryption = PLAIN) -> Iterator[Content]:
     """Yield every file below `folder`, hidden ones too, and what compressed ones hold.
 
     The path of a file is content as well: its first content begins with it. Files that vanish
-    meanwhile are passed over. Raises EnvironmentProblem for a file that cannot be read.
+    meanwhile are passed over. Raises EnvironmentProblem for a file that cannot be read, and
+    KeyUnavailable for an encrypted one that cannot be decrypted.
     """
     for path in sorted(folder.rglob("*")):
         if not path.is_file():
@@ -52,18 +54,22 @@ def read_contents(folder: Path) -> Iterator[Content]:
         if path.suffix == ".gz":
             yield Content(f"{place} (unpacked)", gzip.decompress(data), False)
         if path.suffix == ".parquet":
-            yield from _parquet(place, data)
+            yield from _parquet(place, data, encryption)
 
 
-def _parquet(place: str, data: bytes) -> Iterator[Content]:
-    file = pq.ParquetFile(pa.BufferReader(data))
+def _parquet(place: str, data: bytes, encryption: Encryption) -> Iterator[Content]:
+    decryption = encryption.opening(place)
+    with opened(place):
+        file = pq.ParquetFile(pa.BufferReader(data), decryption_properties=decryption)
     yield Content(f"{place} (footer)", repr(file.metadata.to_dict()).encode(), False)
     for column in file.read().columns:
         for chunk in column.chunks:
             yield from _buffers(f"{place} (columns)", chunk)
     # A dictionary page may hold values that no row has: they are seen only undecoded.
     text = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
-    coded = pq.ParquetFile(pa.BufferReader(data), read_dictionary=text)
+    coded = pq.ParquetFile(
+        pa.BufferReader(data), read_dictionary=text, decryption_properties=decryption
+    )
     for number in range(coded.num_row_groups):
         for column in coded.read_row_group(number, text).columns:
             for chunk in column.chunks:

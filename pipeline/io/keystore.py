@@ -1,8 +1,10 @@
-"""Where keys live: one per epoch, and two that stay (`optout`, `files`); never in the lake.
+"""Where keys live: one or two per epoch, and two that stay (`optout`, `files`); never in the lake.
 
-A key is 32 random bytes in a file of its own, and the index says which keys exist and which were
-destroyed. The key file is written before the index names it and removed after the index calls it
-destroyed, all under one lock, so a crash at any point leaves either a usable key or none:
+An epoch has the key of its tokens and, where files are encrypted, a data key; both are random, and
+both are destroyed together. A key is 32 random bytes in a file of its own, and the index says which
+keys exist and which were destroyed. The key file is written before the index names it and removed
+after the index calls it destroyed, all under one lock, so a crash at any point leaves either a
+usable key or none:
 
     crash after the key file, before the index   the key was never used; it is made again
     crash after the index, before the removal    the key is destroyed; opening removes the file
@@ -48,6 +50,8 @@ class EpochRecord:
     last_day: date
     created_at: str
     destroyed_at: str | None = None
+    encrypts: bool = False
+    """Whether the epoch has (or had) a data key, with which its files are encrypted."""
 
     @property
     def live(self) -> bool:
@@ -67,6 +71,15 @@ class Keystore(Protocol):
     def live_key(self, name: str) -> bytes | None:
         """Return the key of the epoch called `name` if it is live; never make one."""
 
+    def data_key(self, epoch: Epoch) -> bytes | None:
+        """Return the key that an epoch's files are encrypted with; otherwise as `epoch_key`."""
+
+    def live_data_key(self, name: str) -> bytes | None:
+        """Return the data key of the epoch called `name`; never make one.
+
+        None if the epoch is destroyed or has no data key.
+        """
+
     def permanent_key(self, name: str) -> bytes:
         """Return the key `optout` or `files`, made at first use. Raises KeyUnavailable."""
 
@@ -74,7 +87,7 @@ class Keystore(Protocol):
         """Return every epoch that ever had a key, by name."""
 
     def destroy(self, name: str) -> bool:
-        """Destroy an epoch's key for ever; return whether it was live."""
+        """Destroy an epoch's keys for ever; return whether they were live."""
 
 
 @dataclass(slots=True)
@@ -109,7 +122,7 @@ class LocalKeystore:
                 self._write(index)
             for record in index.epochs.values():
                 if not record.live:
-                    erase_private(self._path(_file_name(record.name)))
+                    self._erase(record.name)
 
     def __repr__(self) -> str:
         return f"LocalKeystore({str(self._folder)!r})"
@@ -136,6 +149,35 @@ class LocalKeystore:
         with self._index() as index:
             record = index.epochs.get(name)
             return self._load(_file_name(name)) if record and record.live else None
+
+    def data_key(self, epoch: Epoch) -> bytes | None:
+        """See `Keystore.data_key`. A key that is known costs one `stat`."""
+        file = data_name(epoch.name)
+        key = self._cached(file)
+        if key is not None:
+            return key
+        if self.epoch_key(epoch) is None:
+            return None
+        with self._index() as index:
+            record = index.epochs[epoch.name]
+            if not record.live:
+                return None
+            if record.encrypts:
+                return self._load(file)
+            key = self._make(file)
+            index.epochs[epoch.name] = replace(record, encrypts=True)
+            self._write(index)
+            return key
+
+    def live_data_key(self, name: str) -> bytes | None:
+        """See `Keystore.live_data_key`."""
+        key = self._cached(data_name(name))
+        if key is not None:
+            return key
+        with self._index() as index:
+            record = index.epochs.get(name)
+            usable = record is not None and record.live and record.encrypts
+            return self._load(data_name(name)) if usable else None
 
     def permanent_key(self, name: str) -> bytes:
         """See `Keystore.permanent_key`."""
@@ -165,9 +207,13 @@ class LocalKeystore:
                 return False
             index.epochs[name] = replace(record, destroyed_at=self._timestamp())
             self._write(index)
-            erase_private(self._path(_file_name(name)))
-            self._cache.pop(_file_name(name), None)
+            self._erase(name)
             return True
+
+    def _erase(self, epoch: str) -> None:
+        for name in (_file_name(epoch), data_name(epoch)):
+            erase_private(self._path(name))
+            self._cache.pop(name, None)
 
     def _cached(self, name: str) -> bytes | None:
         """Return a known key if its file is untouched; otherwise the index has to decide."""
@@ -237,7 +283,11 @@ class LocalKeystore:
             data = json.loads(content)
             epochs = {
                 name: EpochRecord(
-                    name, date.fromisoformat(item["last_day"]), item["created"], item["destroyed"]
+                    name,
+                    date.fromisoformat(item["last_day"]),
+                    item["created"],
+                    item["destroyed"],
+                    item.get("encrypts", False),
                 )
                 for name, item in data["epochs"].items()
             }
@@ -251,6 +301,7 @@ class LocalKeystore:
                 "last_day": record.last_day.isoformat(),
                 "created": record.created_at,
                 "destroyed": record.destroyed_at,
+                "encrypts": record.encrypts,
             }
             for record in index.epochs.values()
         }
@@ -268,3 +319,12 @@ class LocalKeystore:
 
 def _file_name(epoch: str) -> str:
     return f"epoch-{epoch}"
+
+
+def data_name(epoch: str) -> str:
+    """Return under which name an epoch's data key is kept.
+
+    >>> data_name("4weeks-0037")
+    'data-4weeks-0037'
+    """
+    return f"data-{epoch}"

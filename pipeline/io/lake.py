@@ -18,6 +18,7 @@ from deltalake.fs import DeltaStorageHandler
 
 from pipeline.errors import LakeError
 from pipeline.io.deltalog import DeltaLog
+from pipeline.io.encryption import PLAIN, Encryption
 from pipeline.io.event_table import EVENT_DATE, EventTable
 from pipeline.io.faults import state_faults
 from pipeline.io.lake_faults import lake_faults
@@ -38,7 +39,8 @@ class Lake:
 
     `storage_options` are delta-rs's, for data and log alike. `state` is the folder in which local
     writers show that they are alive; without it the leftovers of a crashed writer are removed
-    after an hour instead of at the next start.
+    after an hour instead of at the next start. `encryption` says whether files of events are
+    written encrypted, and opens those that are.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Lake:
         *,
         state: Path | None = None,
         clock: Clock | None = None,
+        encryption: Encryption = PLAIN,
     ) -> None:
+        self.encryption = encryption
         self.local = "://" not in root
         self.root = str(Path(root).absolute()) if self.local else root.rstrip("/")
         self._options = dict(storage_options or {})
@@ -150,4 +154,6 @@ class Lake:
     ) -> tuple[DeltaLog, Storage, Writer]:
         uri = f"{self.root}/{path}"
         log = DeltaLog(uri, self._options, schema, partition, name)
-        return log, storage_at(uri, self._options), self.writer
+        # Rejections hold no row of anybody, and outlive short retentions.
+        encryption = self.encryption if partition == EVENT_DATE else PLAIN
+        return log, storage_at(uri, self._options, encryption), self.writer

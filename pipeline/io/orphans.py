@@ -15,14 +15,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.io.encryption import LABEL
 from pipeline.io.lake_faults import lake_faults
 from pipeline.io.storage import Found, Storage
 
 SWEEP_AFTER_SECONDS = 3600.0
 
+_END = rf"(?:\.{LABEL})?\.parquet"
 _OURS = re.compile(
-    r"[a-z_]+=\d{4}-\d\d-\d\d/(?:(?:part|sealed|final)-(?P<part>[0-9a-f]{12})-(?P<a>[0-9a-f]{32})\.parquet"
-    r"|\.(?:part|sealed|final)-(?P<hidden>[0-9a-f]{12})-(?P<b>[0-9a-f]{32})\.parquet\.tmp)"
+    r"[a-z_]+=\d{4}-\d\d-\d\d/"
+    rf"(?:(?:part|sealed|final)-(?P<part>[0-9a-f]{{12}})-(?P<a>[0-9a-f]{{32}}){_END}"
+    rf"|\.(?:part|sealed|final)-(?P<hidden>[0-9a-f]{{12}})-(?P<b>[0-9a-f]{{32}}){_END}\.tmp)"
 )
 
 

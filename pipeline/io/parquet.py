@@ -33,6 +33,14 @@ UNIQUE_COLUMNS = frozenset({"event_token"})
 """Every value occurs once: a dictionary would only cost time."""
 
 
+_ONE_PAGE = {
+    "max_rows_per_page": ROWS_PER_GROUP,
+    "data_page_size": 1 << 30,
+    "dictionary_pagesize_limit": 1 << 30,
+}
+"""Encrypted files: DuckDB reads the first page of an encrypted column, and fails at the second."""
+
+
 class PartKind(StrEnum):
     """How a file came to be; the first word of its name."""
 
@@ -58,16 +66,24 @@ def kind_of(path: str) -> PartKind:
 
 
 def part_writer(
-    sink: object, schema: pa.Schema, kind: PartKind = PartKind.STREAM
+    sink: object,
+    schema: pa.Schema,
+    kind: PartKind = PartKind.STREAM,
+    encryption: pq.FileEncryptionProperties | None = None,
 ) -> pq.ParquetWriter:
     """Open a Parquet writer with the lake's settings on `sink`.
 
     Columns may be dictionary arrays, as `open_part` reads them: they are written without being
-    decoded, and the file says that they are plain, as every reader expects.
+    decoded, and the file says that they are plain, as every reader expects. An encrypted file has
+    no Bloom filter, which pyarrow cannot encrypt.
     """
     columns = leaf_paths(schema)
     # The filter is folded to what a row group really holds; Arrow would begin with a million.
-    bloom = {BLOOM_COLUMN: {"ndv": ROWS_PER_GROUP}} if kind is not PartKind.STREAM else {}
+    bloom = (
+        {BLOOM_COLUMN: {"ndv": ROWS_PER_GROUP}}
+        if kind is not PartKind.STREAM and not encryption
+        else {}
+    )
     writer = pq.ParquetWriter(
         sink,
         schema,
@@ -77,6 +93,8 @@ def part_writer(
         write_statistics=[path for path, name in columns if name not in TOKEN_COLUMNS],
         bloom_filter_options={name: on for name, on in bloom.items() if name in schema.names},
         write_batch_size=WRITE_BATCH,
+        encryption_properties=encryption,
+        **(_ONE_PAGE if encryption is not None else {}),
         store_schema=False,
         version="2.6",
     )
@@ -84,12 +102,18 @@ def part_writer(
     return writer
 
 
-def open_part(source: object, filesystem: pafs.FileSystem) -> pq.ParquetFile:
+def open_part(
+    source: object,
+    filesystem: pafs.FileSystem,
+    decryption: pq.FileDecryptionProperties | None = None,
+) -> pq.ParquetFile:
     """Open a file of the lake to copy rows of it: text comes as dictionary arrays, undecoded."""
-    with pq.ParquetFile(source, filesystem=filesystem) as file:
+    with pq.ParquetFile(source, filesystem=filesystem, decryption_properties=decryption) as file:
         text = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
     coded = [name for name in text if name not in UNIQUE_COLUMNS]
-    return pq.ParquetFile(source, filesystem=filesystem, read_dictionary=coded)
+    return pq.ParquetFile(
+        source, filesystem=filesystem, read_dictionary=coded, decryption_properties=decryption
+    )
 
 
 def plain(schema: pa.Schema) -> pa.Schema:

@@ -1,6 +1,7 @@
 """Keys in Google Cloud Secret Manager: one secret per key, and one that lists them.
 
     <prefix>-epoch-<name>   version 1 is the key, for ever; other versions are never read
+    <prefix>-data-<name>    the epoch's data key, the same way, where files are encrypted
     <prefix>-<name>         the permanent keys `optout` and `files`, the same way
     <prefix>-index          annotations: which keys exist, and which were destroyed
 
@@ -12,7 +13,7 @@ destruction the next opening finishes. A key that is listed but missing stops th
 
 What a process knows it keeps for five minutes: a key that was destroyed elsewhere may be used for
 as long, for events that the age limit refuses anyway. The service keeps the audit log of who read
-a key. Annotations hold about 280 epochs; the oldest destroyed ones are forgotten before that.
+a key. Annotations hold about 230 epochs; the oldest destroyed ones are forgotten before that.
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from pipeline.errors import EnvironmentProblem, KeyUnavailable
-from pipeline.io.keystore import KEY_BYTES, PERMANENT, EpochRecord
+from pipeline.io.keystore import KEY_BYTES, PERMANENT, EpochRecord, data_name
 from pipeline.io.secret_service import NoVersion, SecretService, Unreadable
 from pipeline.privacy.epochs import Epoch
 
 KNOWN_FOR = timedelta(minutes=5)
 ATTEMPTS = 20
-MOST_EPOCHS = 250
+MOST_EPOCHS = 220
 FINISHED_WITHIN = timedelta(days=7)
 """Destructions older than that are not looked after again at every opening."""
 
 _INDEX = "index"
 _EPOCH, _PERMANENT = "epoch.", "permanent."
+_ENCRYPTS = "d"
+"""The mark of an epoch that has a data key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class SecretManagerKeystore:
         for record in self._read().epochs.values():
             if record.destroyed_at and datetime.fromisoformat(record.destroyed_at) >= since:
                 # Only the expirer may destroy; whoever else comes by leaves it to that account.
-                service.destroy_first(_file_name(record.name), if_allowed=True)
+                self._destroy(record, if_allowed=True)
 
     def __repr__(self) -> str:
         return f"SecretManagerKeystore({self._service.path('*')!r})"
@@ -90,6 +93,43 @@ class SecretManagerKeystore:
         """See `Keystore.live_key`."""
         record = self._read().epochs.get(name)
         return self._load(_file_name(name)) if record and record.live else None
+
+    def data_key(self, epoch: Epoch) -> bytes | None:
+        """See `Keystore.data_key`."""
+        key = self._cached(data_name(epoch.name))
+        if key is not None:
+            return key
+        if self.epoch_key(epoch) is None:
+            return None
+        record = self._read().epochs.get(epoch.name)
+        if record is None or not record.live:
+            return None
+        if record.encrypts:
+            return self._load(data_name(epoch.name))
+        key = self._make(data_name(epoch.name))
+
+        def mark(index: _Index) -> _Index:
+            now = index.epochs.get(epoch.name)
+            if now is None:
+                return index
+            return replace(index, epochs={**index.epochs, epoch.name: replace(now, encrypts=True)})
+
+        marked = self._change(mark).epochs.get(epoch.name)
+        if marked is not None and marked.live:
+            return key
+        # Somebody destroyed the epoch in between, and could not know of this key.
+        self._service.destroy_first(data_name(epoch.name), if_allowed=True)
+        self._cache.pop(data_name(epoch.name), None)
+        return None
+
+    def live_data_key(self, name: str) -> bytes | None:
+        """See `Keystore.live_data_key`."""
+        key = self._cached(data_name(name))
+        if key is not None:
+            return key
+        record = self._read().epochs.get(name)
+        usable = record is not None and record.live and record.encrypts
+        return self._load(data_name(name)) if usable else None
 
     def permanent_key(self, name: str) -> bytes:
         """See `Keystore.permanent_key`."""
@@ -123,10 +163,16 @@ class SecretManagerKeystore:
                 return index
             return replace(index, epochs={**index.epochs, name: replace(record, destroyed_at=at)})
 
-        if name in self._change(mark).epochs:
-            self._service.destroy_first(_file_name(name))
-        self._cache.pop(_file_name(name), None)
+        record = self._change(mark).epochs.get(name)
+        if record is not None:
+            self._destroy(record)
         return was_live
+
+    def _destroy(self, record: EpochRecord, *, if_allowed: bool = False) -> None:
+        # A process that died may have made a data key that the index does not know.
+        for name in (_file_name(record.name), data_name(record.name)):
+            self._service.destroy_first(name, if_allowed=if_allowed)
+            self._cache.pop(name, None)
 
     def _cached(self, name: str) -> bytes | None:
         key, until = self._cache.get(name, (None, None))
@@ -181,9 +227,11 @@ class SecretManagerKeystore:
                     permanent[name.removeprefix(_PERMANENT)] = text
                 elif name.startswith(_EPOCH):
                     epoch = name.removeprefix(_EPOCH)
-                    last_day, created, destroyed = text.split(" ")
+                    last_day, created, destroyed, *marks = text.split(" ")
                     day = date.fromisoformat(last_day)
-                    epochs[epoch] = EpochRecord(epoch, day, created, destroyed or None)
+                    epochs[epoch] = EpochRecord(
+                        epoch, day, created, destroyed or None, marks == [_ENCRYPTS]
+                    )
         except ValueError:
             raise KeyUnavailable(
                 "The index of keys cannot be trusted",
@@ -219,7 +267,10 @@ def _annotations(index: _Index) -> dict[str, str]:
     forgotten = {one.name for one in destroyed[: max(0, len(index.epochs) - MOST_EPOCHS)]}
     for name, one in index.epochs.items():
         if name not in forgotten:
-            found[f"{_EPOCH}{name}"] = f"{one.last_day} {one.created_at} {one.destroyed_at or ''}"
+            mark = f" {_ENCRYPTS}" if one.encrypts else ""
+            found[f"{_EPOCH}{name}"] = (
+                f"{one.last_day} {one.created_at} {one.destroyed_at or ''}{mark}"
+            )
     return found
 
 

@@ -9,6 +9,7 @@ from datetime import date
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from pipeline.io.encryption import label_of
 from pipeline.io.parquet import PartKind, kind_of
 
 
@@ -30,6 +31,11 @@ class PartFile:
     def kind(self) -> PartKind:
         """Whether the stream wrote the file, or a seal."""
         return kind_of(self.path)
+
+    @property
+    def label(self) -> str | None:
+        """The epoch whose data key the file is encrypted with; None for a plain file."""
+        return label_of(self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,9 @@ class StagedWriter:
 
     def __init__(self, staging: Staging, day: date, schema: pa.Schema, kind: PartKind) -> None:
         self._staging, self._day, self._kind = staging, day, kind
-        name = f"{kind.value}-{staging.writer}-{secrets.token_hex(16)}.parquet"
+        self._label = staging.storage.encryption.label(day)
+        suffix = ".parquet" if self._label is None else f".{self._label}.parquet"
+        name = f"{kind.value}-{staging.writer}-{secrets.token_hex(16)}{suffix}"
         self._path = f"{staging.partition}={day.isoformat()}/{name}"
         self._hidden = staging.storage.hidden(self._path)
         self._schema = schema
@@ -143,10 +145,11 @@ class StagedWriter:
         self._closing = ExitStack()
 
     def __enter__(self) -> StagedWriter:
+        encryption = self._staging.storage.encryption.closing(self._label)
         try:
             self._file = self._staging.storage.create(self._hidden)
             self._closing.callback(self._file.close)
-            self._parquet = part_writer(self._file, self._schema, self._kind)
+            self._parquet = part_writer(self._file, self._schema, self._kind, encryption)
             self._closing.callback(self._parquet.close)
         except STORAGE_FAULTS as error:
             self._give_up()

@@ -24,6 +24,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
 
+from pipeline.io.encryption import PLAIN, Encryption, by_label, opened
 from pipeline.io.locks import sync_folder
 from pipeline.io.parquet import open_part
 
@@ -43,6 +44,9 @@ class Found:
 
 class Storage(Protocol):
     """Files of one table; paths are relative, with `/` between folders."""
+
+    encryption: Encryption
+    """How files are opened, and whether new ones are encrypted."""
 
     def hidden(self, path: str) -> str:
         """Return the name under which `path` is written before its commit."""
@@ -77,7 +81,10 @@ class Storage(Protocol):
         """Open one Parquet file to copy rows of it, row group by row group."""
 
     def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
-        """Return these files as one dataset; a column that a file lacks is null there."""
+        """Return these files as one dataset; a column that a file lacks is null there.
+
+        Plain and encrypted files may be among them. Raises KeyUnavailable.
+        """
 
     def files(self) -> Iterator[Found]:
         """List every file outside the log folder."""
@@ -86,8 +93,9 @@ class Storage(Protocol):
 class LocalStorage:
     """A table in a local folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, encryption: Encryption = PLAIN) -> None:
         self.root = root
+        self.encryption = encryption
 
     def hidden(self, path: str) -> str:
         folder, _, name = path.rpartition("/")
@@ -133,14 +141,18 @@ class LocalStorage:
     def read(
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
     ) -> pa.Table:
-        return _read(str(self.root / path), columns, where, pafs.LocalFileSystem())
+        decryption = self.encryption.opening(path)
+        with opened(path):
+            return _read(str(self.root / path), columns, where, pafs.LocalFileSystem(), decryption)
 
     def open_part(self, path: str) -> pq.ParquetFile:
-        return open_part(str(self.root / path), pafs.LocalFileSystem())
+        decryption = self.encryption.opening(path)
+        with opened(path):
+            return open_part(str(self.root / path), pafs.LocalFileSystem(), decryption)
 
     def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
         files = pafs.SubTreeFileSystem(str(self.root), pafs.LocalFileSystem())
-        return _dataset(paths, schema, partition, files)
+        return _dataset(paths, schema, partition, files, self.encryption)
 
     def files(self) -> Iterator[Found]:
         for folder, folders, names in os.walk(self.root):
@@ -162,7 +174,8 @@ class ObjectStorage:
     One client for data and log: credentials are configured once and cannot disagree.
     """
 
-    def __init__(self, uri: str, options: dict[str, str]) -> None:
+    def __init__(self, uri: str, options: dict[str, str], encryption: Encryption = PLAIN) -> None:
+        self.encryption = encryption
         self._files = pafs.PyFileSystem(DeltaStorageHandler(uri, options))
 
     def hidden(self, path: str) -> str:
@@ -199,13 +212,17 @@ class ObjectStorage:
     def read(
         self, path: str, columns: list[str] | None = None, where: pc.Expression | None = None
     ) -> pa.Table:
-        return _read(path, columns, where, self._files)
+        decryption = self.encryption.opening(path)
+        with opened(path):
+            return _read(path, columns, where, self._files, decryption)
 
     def open_part(self, path: str) -> pq.ParquetFile:
-        return open_part(path, self._files)
+        decryption = self.encryption.opening(path)
+        with opened(path):
+            return open_part(path, self._files, decryption)
 
     def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
-        return _dataset(paths, schema, partition, self._files)
+        return _dataset(paths, schema, partition, self._files, self.encryption)
 
     def files(self) -> Iterator[Found]:
         everything = pafs.FileSelector("", recursive=True, allow_not_found=True)
@@ -216,23 +233,49 @@ class ObjectStorage:
 
 
 def _dataset(
-    paths: Sequence[str], schema: pa.Schema, partition: str, files: pafs.FileSystem
+    paths: Sequence[str],
+    schema: pa.Schema,
+    partition: str,
+    files: pafs.FileSystem,
+    encryption: Encryption,
 ) -> pads.Dataset:
     folders = pads.partitioning(pa.schema([schema.field(partition)]), flavor="hive")
-    return pads.dataset(
-        list(paths), schema=schema, format="parquet", filesystem=files, partitioning=folders
-    )
+    parts = []
+    for label, group in (by_label(paths) or {None: []}).items():
+        key = encryption.opening(group[0]) if label is not None else None
+        options = pads.ParquetFragmentScanOptions(decryption_properties=key)
+        form = pads.ParquetFileFormat(default_fragment_scan_options=options)
+        part = pads.dataset(
+            group, schema=schema, format=form, filesystem=files, partitioning=folders
+        )
+        if label is not None:
+            # A wrong key is told here: whoever scans the dataset gets a library's error for it.
+            with opened(group[0]):
+                next(iter(part.get_fragments())).ensure_complete_metadata()
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else pads.dataset(parts)
 
 
 def _read(
-    path: str, columns: list[str] | None, where: pc.Expression | None, files: pafs.FileSystem
+    path: str,
+    columns: list[str] | None,
+    where: pc.Expression | None,
+    files: pafs.FileSystem,
+    decryption: pq.FileDecryptionProperties | None,
 ) -> pa.Table:
     # partitioning=None: the folder's name must not become a column, it is not in the file.
-    return pq.read_table(path, columns=columns, filters=where, filesystem=files, partitioning=None)
+    return pq.read_table(
+        path,
+        columns=columns,
+        filters=where,
+        filesystem=files,
+        partitioning=None,
+        decryption_properties=decryption,
+    )
 
 
-def storage_at(uri: str, options: dict[str, str]) -> Storage:
+def storage_at(uri: str, options: dict[str, str], encryption: Encryption = PLAIN) -> Storage:
     """Return the storage of the table at `uri`: an object store if it has a scheme."""
     if "://" in uri:
-        return ObjectStorage(uri, options)
-    return LocalStorage(Path(uri))
+        return ObjectStorage(uri, options, encryption)
+    return LocalStorage(Path(uri), encryption)

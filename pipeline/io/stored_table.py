@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow.dataset as pads
 from deltalake import DeltaTable
 from deltalake.transaction import RemoveAction
 
 from pipeline.errors import RewriteConflict, TelemetryError
 from pipeline.io.deltalog import CommitRecord, CommitRefused, DeltaLog
+from pipeline.io.encryption import label_of
 from pipeline.io.lake_faults import lake_faults
 from pipeline.io.orphans import Leftovers, is_revealed, of_dead, remove, sort_leftovers
 from pipeline.io.snapshot import EMPTY, PartFile, Snapshot, take_snapshot
@@ -48,6 +50,15 @@ class StoredTable:
         """Return the files that make up the table now; empty if it was not created yet."""
         table = self.log.load()
         return EMPTY if table is None else take_snapshot(table, self.log.uri, self.log.partition)
+
+    def dataset(self, paths: Sequence[str]) -> pads.Dataset | None:
+        """Return files of the table as one dataset, for readers that cannot open them.
+
+        None for plain files on a disk, which any reader opens. Raises KeyUnavailable.
+        """
+        if self.log.local and not any(map(label_of, paths)):
+            return None
+        return self.storage.dataset(paths, self.log.schema, self.log.partition)
 
     def history(self) -> tuple[CommitRecord, ...]:
         """Return the commits that the log still holds, oldest first."""

@@ -215,7 +215,8 @@ def _dictionary_attack(audited: Audited) -> Observation:
         return not_applicable("no identifiers were given to look for (--canaries FILE)")
     if not audited.lake.local:
         return not_applicable("an object store is not searched byte by byte")
-    searched = search(read_contents(Path(audited.lake.root)), audited.canaries)
+    lake = audited.lake
+    searched = search(read_contents(Path(lake.root), lake.encryption), audited.canaries)
     found = [f"identifier {one.canary} as {one.form} in {one.place}" for one in searched.leaks]
     detail = f"{len(audited.canaries)} identifiers and their hashes in {searched.files} files"
     return unless(found, f"{detail}: none found", "identifiers are stored")

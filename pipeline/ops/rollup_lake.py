@@ -31,6 +31,8 @@ class LakeView:
     late: Mapping[tuple[str, date], int]
     newest_commit: datetime | None
     oldest_day: date | None
+    direct: bool = True
+    """Whether DuckDB can open the files itself: on a disk, none encrypted."""
 
 
 def look_at(
@@ -46,15 +48,15 @@ def look_at(
     newest: list[datetime] = []
     days: list[date] = []
     next_heads: dict[str, int] = {}
-    for event, schema in schemas.items():
-        stored = lake.events(event, schema)
-        table = stored.log.load()
+    snapshots = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
+    direct = lake.local and not any(part.label for parts in snapshots.values() for part in parts)
+    for event, parts in snapshots.items():
+        table = lake.events(event, schemas[event]).log.load()
         if table is None:
             continue
-        parts = stored.snapshot().files
         days += [part.day for part in parts]
         for day, mine in _by_day(visible(parts, now.date())).items():
-            files.append(_day_files(event, day, mine, lake.local))
+            files.append(_day_files(event, day, mine, direct))
             if count := _late(day, mine):
                 late[event, day] = count
         found = commits_of(table, event, heads.get(event, 0))
@@ -64,12 +66,12 @@ def look_at(
         next_heads[event] = min(open_versions, default=table.version() + 1)
         newest += [commit.at for commit in found[-1:]]
     return LakeView(
-        files, commits, next_heads, late, max(newest, default=None), min(days, default=None)
+        files, commits, next_heads, late, max(newest, default=None), min(days, default=None), direct
     )
 
 
 class RemoteFiles:
-    """Opens an event's files in an object store, for DuckDB."""
+    """Opens an event's files in an object store, or encrypted ones, for DuckDB."""
 
     def __init__(self, lake: Lake, schemas: Mapping[str, pa.Schema]) -> None:
         self._lake = lake
@@ -88,11 +90,11 @@ def _by_day(parts: Sequence[PartFile]) -> dict[date, list[PartFile]]:
     return days
 
 
-def _day_files(event: str, day: date, parts: Sequence[PartFile], local: bool) -> DayFiles:
+def _day_files(event: str, day: date, parts: Sequence[PartFile], direct: bool) -> DayFiles:
     return DayFiles(
         event,
         day,
-        tuple(part.uri if local else part.path for part in parts),
+        tuple(part.uri if direct else part.path for part in parts),
         sum(part.rows for part in parts),
         digest(f"{part.path} {part.size}" for part in parts),
     )

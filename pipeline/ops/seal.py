@@ -60,6 +60,8 @@ class Sealer:
     memory_mib: int = 2048
     spill: Path | None = None
     """Folder for what does not fit into memory; it is emptied again."""
+    encrypt: bool = False
+    """Whether a day that has plain files is sealed anew, to be encrypted."""
 
     def kind(self, day: date, now: datetime) -> PartKind:
         """Return what a seal of `day` may be now; STREAM for a day that is still open."""
@@ -71,9 +73,13 @@ class Sealer:
     def due(self, files: Sequence[PartFile], now: datetime) -> PartKind | None:
         """Return the seal that the files of one day need, or None if they need none."""
         kind = self.kind(files[0].day, now)
-        if kind is PartKind.STREAM or all(file.kind in (kind, PartKind.FINAL) for file in files):
+        if kind is PartKind.STREAM:
             return None
-        return kind
+        sealed = all(file.kind in (kind, PartKind.FINAL) for file in files)
+        return None if sealed and not (self.encrypt and self._has_plain(files)) else kind
+
+    def _has_plain(self, files: Sequence[PartFile]) -> bool:
+        return any(file.label is None for file in files)
 
     def seal(
         self,
@@ -121,8 +127,11 @@ class Sealer:
         staging = table.staging()
         try:
             self._write(staging, files[0].day, kind, self._sorted(event, table, files, kind))
-        except duckdb.IOException:
-            # DuckDB's way to say that a file has gone meanwhile; `retried` looks again.
+        except duckdb.Error:
+            # A file may have gone meanwhile, of which DuckDB and Arrow tell in many ways.
+            there = {file.path for file in table.snapshot().files}
+            if there.issuperset(file.path for file in files):
+                raise
             raise RewriteConflict("Another job replaced a file of the day") from None
         before = sum(file.rows for file in files)
         after = sum(file.rows for file in staging.files)
@@ -147,9 +156,7 @@ class Sealer:
         self, event: str, table: EventTable, files: Sequence[PartFile], kind: PartKind
     ) -> Iterator[pa.RecordBatch]:
         stored = table.log.schema
-        local = "://" not in table.log.uri
-        paths = [file.path for file in files]
-        dataset = None if local else table.storage.dataset(paths, stored, EVENT_DATE)
+        dataset = table.dataset([file.path for file in files])
         written = pa.schema([field for field in stored if field.name != EVENT_DATE])
         view = View(event, stored, EVENT_DATE, tuple(files), dataset)
         with open_views([view], memory_mib=self.memory_mib, spill=self.spill) as database:

@@ -46,6 +46,12 @@ class LakeSettings:
     storage: Mapping[str, str | Secret] = setting(
         _NOTHING, storage, "Options of the object store client, passed on as they are."
     )
+    encryption: str = setting(
+        "off",
+        choice("off", "epoch"),
+        "Whether new files of events are encrypted by Parquet itself, with a data key for each "
+        "epoch. Files that are there already are read either way.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def test_the_manager_survives_a_crash_at_any_call(
         try:
             store = opened(Dying(client, calls, after=after))
             before["epoch"] = store.epoch_key(EPOCH)
+            before["data"] = store.data_key(EPOCH)
             before["optout"] = store.permanent_key("optout")
             store.destroy(EPOCH.name)
             finished = True
@@ -86,9 +87,17 @@ def test_the_manager_survives_a_crash_at_any_call(
         if {record.name: record.live for record in again.epochs()}[EPOCH.name]:
             assert not finished
             assert before.get("epoch") in (None, epoch)
+            assert before.get("data") in (None, again.data_key(EPOCH))
         else:
             assert epoch is None
+            assert again.data_key(EPOCH) is None
             assert service.version(f"{SECRET}/versions/1").state == "DESTROYED"
+            assert all(
+                version.state == "DESTROYED"
+                for name, secret in service.secrets.items()
+                if "-data-" in name
+                for version in secret.versions
+            )
         if finished:
             break
         calls += 1

@@ -202,11 +202,11 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-@pytest.mark.parametrize("crash_at", range(7))
+@pytest.mark.parametrize("crash_at", range(10))
 def test_a_crash_at_any_write_leaves_a_usable_store(
     folder: Path, monkeypatch: pytest.MonkeyPatch, crash_at: int
 ) -> None:
-    """Making two keys and destroying one takes seven writes; each is the last one once."""
+    """Making three keys and destroying two takes ten writes; each is the last one once."""
     monkeypatch.setattr(keystore, "write_private", _crashing(write_private, crash_at))
     monkeypatch.setattr(keystore, "erase_private", _crashing(erase_private, crash_at))
     before: dict[str, bytes | None] = {}
@@ -214,6 +214,7 @@ def test_a_crash_at_any_write_leaves_a_usable_store(
     try:
         store = opened(folder)
         before["epoch"] = store.epoch_key(EPOCH)
+        before["data"] = store.data_key(EPOCH)
         before["optout"] = store.permanent_key("optout")
         store.destroy(EPOCH.name)
         finished = True
@@ -222,16 +223,20 @@ def test_a_crash_at_any_write_leaves_a_usable_store(
     monkeypatch.undo()
     again = opened(folder)
     epoch, optout = again.epoch_key(EPOCH), again.permanent_key("optout")
+    data = again.data_key(EPOCH)
     assert before.get("optout") in (None, optout)
     records = {record.name: record.live for record in again.epochs()}
     if records[EPOCH.name]:
         assert not finished
         assert before.get("epoch") in (None, epoch)
+        assert before.get("data") in (None, data)
     else:
         assert epoch is None
+        assert data is None
         assert not key_file(folder).exists()
     index = json.loads((folder / "index.json").read_text())
-    listed = {f"epoch-{n}" for n, item in index["epochs"].items() if not item["destroyed"]}
+    live = [n for n, item in index["epochs"].items() if not item["destroyed"]]
+    listed = {f"{kind}-{n}" for n in live for kind in ("epoch", "data")}
     assert {path.stem for path in folder.glob("*.key")} == listed | set(index["permanent"])
 
 

@@ -198,3 +198,59 @@ def test_those_who_make_the_same_keys_at_once_end_with_the_same_ones(place: Plac
     assert len(set(answers[0])) == 7
     assert all(answer == answers[0] for answer in answers)
     assert len(place.open().epochs()) == 6
+
+
+def data_key_of(store: Keystore, epoch: Epoch = EPOCH) -> bytes:
+    key = store.data_key(epoch)
+    assert key is not None
+    return key
+
+
+def test_a_data_key_is_made_once_and_is_another_one_than_the_epochs(place: Place) -> None:
+    store = place.open()
+    assert store.live_data_key(EPOCH.name) is None
+    first = data_key_of(store)
+    assert len(first) == KEY_BYTES
+    assert data_key_of(place.open()) == place.open().live_data_key(EPOCH.name) == first
+    assert first not in (key_of(store), data_key_of(store, Epoch(EPOCH.kind, EPOCH.index - 1)))
+    assert [record.encrypts for record in place.open().epochs()] == [True, True]
+
+
+def test_an_epoch_without_encrypted_files_has_no_data_key(place: Place) -> None:
+    store = place.open()
+    key_of(store)
+    assert store.live_data_key(EPOCH.name) is None
+    assert [record.encrypts for record in store.epochs()] == [False]
+
+
+def test_an_epochs_keys_are_destroyed_together_and_for_ever(place: Place) -> None:
+    store = place.open()
+    data_key_of(store)
+    assert store.destroy(EPOCH.name)
+    for again in (store, place.open()):
+        assert again.live_data_key(EPOCH.name) is None
+        assert again.data_key(EPOCH) is None
+        assert again.epoch_key(EPOCH) is None
+
+
+def test_an_epoch_beyond_the_retention_gets_no_data_key(place: Place) -> None:
+    store = place.open()
+    assert store.data_key(OLD) is None
+    assert store.epochs() == ()
+
+
+def test_a_data_key_that_is_listed_but_missing_stops_the_work(place: Place) -> None:
+    data_key_of(place.open())
+    place.lose(f"data-{EPOCH.name}")
+    for ask in (
+        lambda: place.open().live_data_key(EPOCH.name),
+        lambda: place.open().data_key(EPOCH),
+    ):
+        with pytest.raises(KeyUnavailable, match="listed is missing"):
+            ask()
+
+
+def test_many_at_once_get_the_same_data_key(place: Place) -> None:
+    stores = [place.open() for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(data_key_of, stores))) == 1
