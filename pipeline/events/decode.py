@@ -37,6 +37,8 @@ BLOCK_MESSAGES: Final = 32_768
 """Messages in one columnar parse: enough to forget its fixed cost, few enough for the caches."""
 STRICT_RUN: Final = 64
 """Messages that go to the strict decoder together when the columnar parser keeps stopping."""
+LONG_RUN: Final = 16
+"""Rows that must come in one run, on the average, for runs to be quicker than single rows."""
 SPLIT: Final = 16
 """Parts into which a block is cut when the parser does not say where it stopped."""
 
@@ -82,7 +84,7 @@ class _Work:
         self._strict = strict
         self._learned = learned
         self._familiar = familiar
-        self._pieces: list[tuple[Offsets, list[pa.Array]]] = []
+        self._pieces: list[tuple[Offsets, pa.RecordBatch]] = []
         self._records: list[tuple[int, Record]] = []
         self._refused: list[tuple[int, Reason]] = []
         self._nulled: Counter[tuple[str, str]] = Counter()
@@ -102,8 +104,8 @@ class _Work:
 
     def by_columns(self, rows: Offsets) -> None:
         """Decode screened messages (at least one) by columns, as far as that goes."""
-        done, rest = self._familiar.parse(lines_of(self._source, rows))
-        for parsed in done:
+        parsed, rest = self._familiar.parse(lines_of(self._source, rows))
+        if parsed is not None:
             self._accept(parsed)
         if not len(rest):
             return
@@ -153,7 +155,7 @@ class _Work:
     def _accept(self, parsed: Parsed) -> None:
         self._nulled.update(parsed.nulled)
         if len(parsed.rows):
-            self._pieces.append((parsed.rows, parsed.columns))
+            self._piece(parsed.rows, parsed.columns)
         self.strictly(parsed.doubtful)
 
     def _split(self, lines: Lines) -> None:
@@ -161,49 +163,35 @@ class _Work:
         for start in range(0, len(lines), step):
             self._by_parser(lines.part(start, min(start + step, len(lines))))
 
-    def batch(self) -> RawBatch:
-        """The whole slice's rows, rejections and counts."""
-        if self._records:
-            self._pieces.append(self._strict_piece())
-        rows, columns = self._ordered()
+    def _piece(self, rows: Offsets, columns: list[pa.Array]) -> None:
+        """Keep the columns of these messages, with the coordinates of each."""
         source = self._source
         sizes = (source.ends[rows] - source.starts[rows]).astype(np.int32)
-        columns += [pa.array(source.offsets[rows]), pa.array(sizes)]
+        coordinates = [pa.array(source.offsets[rows]), pa.array(sizes)]
+        batch = pa.RecordBatch.from_arrays([*columns, *coordinates], schema=self._newest.raw)
+        self._pieces.append((rows, batch))
+
+    def batch(self) -> RawBatch:
+        """The whole slice's rows, rejections and counts."""
+        if self._records or not self._pieces:
+            self._strict_piece()
+        source = self._source
         return RawBatch(
             source.span,
             source.event,
             len(source),
-            pa.RecordBatch.from_arrays(columns, schema=self._newest.raw),
+            _in_order(self._pieces),
             self._rejections(),
             nulled=dict(self._nulled),
         )
 
-    def _strict_piece(self) -> tuple[Offsets, list[pa.Array]]:
+    def _strict_piece(self) -> None:
         rows = np.array([row for row, _ in self._records], np.int64)
         columns = [
             pa.array([record.values[at] for _, record in self._records], self._newest.raw[at].type)
             for at in range(len(self._newest.fields))
         ]
-        return rows, columns
-
-    def _ordered(self) -> tuple[Offsets, list[pa.Array]]:
-        """All pieces as one, in the order of the slice."""
-        if not self._pieces:
-            kinds = [self._newest.raw[at].type for at in range(len(self._newest.fields))]
-            return np.zeros(0, np.int64), [pa.array([], kind) for kind in kinds]
-        if len(self._pieces) == 1:
-            rows, columns = self._pieces[0]
-        else:
-            rows = np.concatenate([rows for rows, _ in self._pieces])
-            columns = [
-                pa.concat_arrays(parts)
-                for parts in zip(*(columns for _, columns in self._pieces), strict=True)
-            ]
-        if (rows[1:] > rows[:-1]).all():
-            return rows, list(columns)
-        order = np.argsort(rows)
-        indices = pa.array(order)
-        return rows[order], [_reordered(column, indices) for column in columns]
+        self._piece(rows, columns)
 
     def _rejections(self) -> pa.RecordBatch:
         if not self._refused:
@@ -224,6 +212,26 @@ class _Work:
         )
 
 
-def _reordered(column: pa.Array, indices: pa.Array) -> pa.Array:
-    """The column in another order; one without any value is the same in every order."""
-    return column if column.null_count == len(column) else column.take(indices)
+def _in_order(pieces: list[tuple[Offsets, pa.RecordBatch]]) -> pa.RecordBatch:
+    """The pieces' rows (ascending in each) as one batch in the order of the slice.
+
+    Most pieces are long and few rows stand between them, so runs are put together, not rows.
+    """
+    rows = np.concatenate([rows for rows, _ in pieces])
+    piece = np.repeat(np.arange(len(pieces)), [len(rows) for rows, _ in pieces])
+    order = np.argsort(rows, kind="stable")
+    follows = (np.diff(order) == 1) & (np.diff(piece[order]) == 0)
+    begins = np.flatnonzero(np.concatenate([[True], ~follows]))[: len(order)]
+    lengths = np.diff(begins, append=len(order))
+    within = order - np.searchsorted(piece, piece)[order]
+    runs = [
+        pieces[at][1].slice(first, length)
+        for at, first, length in zip(
+            piece[order[begins]].tolist(), within[begins].tolist(), lengths.tolist(), strict=True
+        )
+    ]
+    if len(runs) < 2:
+        return runs[0] if runs else pieces[0][1]
+    if len(runs) * LONG_RUN > len(order):
+        return pa.concat_batches([batch for _, batch in pieces]).take(pa.array(order))
+    return pa.concat_batches(runs)

@@ -11,6 +11,7 @@ from typing import Final, Never
 import numpy as np
 
 from pipeline.events.finish import Parsed, finish
+from pipeline.events.gathering import Gathering
 from pipeline.events.layouts import Layout, layout_of
 from pipeline.events.lines import Lines
 from pipeline.events.matching import Block, Flags, block_of, match_layout
@@ -39,36 +40,38 @@ class FamiliarLayouts:
     def __reduce__(self) -> Never:
         raise TypeError("layouts stay in the process that learned them")
 
-    def parse(self, lines: Lines) -> tuple[list[Parsed], Offsets]:
+    def parse(self, lines: Lines) -> tuple[Parsed | None, Offsets]:
         """What has a familiar layout, and which of the lines (by index) have not."""
-        everything = np.arange(len(lines))
         if len(lines) < MIN_MESSAGES:
-            return [], everything
+            return None, np.arange(len(lines))
         block = block_of(lines)
         counts = np.diff(block.first)
         pending = block.plain.copy()
-        done: list[Parsed] = []
+        gathering = Gathering(self._schema, block)
         for layout in sorted(self._hits, key=lambda known: -self._hits[known]):
-            self._hits[layout] = self._apply(layout, block, counts, pending, done)
-        self._look_for_more(block, counts, pending, done)
-        pending |= ~block.plain
-        return done, np.flatnonzero(pending)
+            self._hits[layout] = self._apply(layout, block, counts, pending, gathering)
+        self._look_for_more(block, counts, pending, gathering)
+        rows, arrays = gathering.columns()
+        rest = np.ones(len(lines), np.bool_)
+        rest[rows] = False
+        parsed = finish(self._schema, arrays, lines.rows[rows]) if len(rows) else None
+        return parsed, np.flatnonzero(rest)
 
     def _apply(
-        self, layout: Layout, block: Block, counts: Offsets, pending: Flags, done: list[Parsed]
+        self, layout: Layout, block: Block, counts: Offsets, pending: Flags, gathering: Gathering
     ) -> int:
-        """Parse the pending messages of this layout; returns how many there were."""
+        """Gather the pending messages of this layout; returns how many there were."""
         rows = np.flatnonzero(pending & (counts == layout.quotes))
         if len(rows) < MIN_MESSAGES:
             return 0
-        rows, arrays = match_layout(self._schema, layout, block, rows)
-        if len(rows):
-            pending[rows] = False
-            done.append(finish(self._schema, arrays, block.lines.rows[rows]))
-        return len(rows)
+        match = match_layout(layout, block, rows)
+        if len(match.rows):
+            pending[match.rows] = False
+            gathering.add(layout, match)
+        return len(match.rows)
 
     def _look_for_more(
-        self, block: Block, counts: Offsets, pending: Flags, done: list[Parsed]
+        self, block: Block, counts: Offsets, pending: Flags, gathering: Gathering
     ) -> None:
         """Learn the layouts of messages that are still pending, those of most messages first."""
         hopeless: set[int] = set()
@@ -83,7 +86,7 @@ class FamiliarLayouts:
             message = bytes(block.content[block.lines.bounds[row] : block.ends[row]])
             known = isinstance(self._strict.decode(message), Record)
             layout = layout_of(self._schema, message) if known else None
-            hits = self._apply(layout, block, counts, pending, done) if layout else 0
+            hits = self._apply(layout, block, counts, pending, gathering) if layout else 0
             if layout and hits >= MIN_MESSAGES:
                 self._remember(layout, hits)
             else:

@@ -1,4 +1,4 @@
-"""Proves for a whole block at once which messages have a layout, and takes their values out.
+"""Proves for a whole block at once which messages have a layout, and where their values stand.
 
 A message has the layout if and only if
 
@@ -15,22 +15,32 @@ names are out of the question. What is not proved here is left to the other path
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from pipeline.events.layouts import Layout
 from pipeline.events.lines import Lines
 from pipeline.events.model import Offsets
-from pipeline.events.numerals import LONGEST, read_numerals
-from pipeline.events.schema import TEXT_TYPES, EventSchema, FieldType
 
 Flags = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
-Span = tuple[Offsets, Offsets]
-"""Where something begins and ends in the block, for each of the messages looked at."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Match:
+    """Messages of one layout, and where each slot of theirs begins and ends in the block."""
+
+    rows: Offsets
+    starts: Offsets
+    """One row for each slot, one column for each message."""
+    stops: Offsets
+
+    def part(self, kept: Flags) -> Match:
+        """Only some of the messages."""
+        if kept.all():
+            return self
+        return Match(self.rows[kept], self.starts[:, kept], self.stops[:, kept])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,82 +86,59 @@ def _firsts(quotes: Offsets, bounds: Offsets) -> Offsets:
     return np.searchsorted(quotes, bounds)
 
 
-def match_layout(
-    schema: EventSchema, layout: Layout, block: Block, rows: Offsets
-) -> tuple[Offsets, list[pa.Array]]:
+def match_layout(layout: Layout, block: Block, rows: Offsets) -> Match:
     """Which of the messages `rows` (plain, of `layout.quotes` quotes) have the layout.
 
-    Returns them with one array for each field of the schema, in JSON's types: times are texts.
+    What stands in a slot for a number is not read here, but for its first byte.
     """
-    slots = _spans(layout, block, rows)
-    same = _same_constants(layout, block, rows, slots)
-    if not same.all():
-        rows = rows[same]
-        slots = [(start[same], stop[same]) for start, stop in slots]
-    if not len(rows):
-        return rows, []
-    good = np.ones(len(rows), np.bool_)
-    found: dict[int, list[Span]] = {}
-    numbers: dict[int, pa.Array] = {}
-    for slot, span in zip(layout.slots, slots, strict=True):
-        if slot.text:
-            if slot.field is not None:
-                found.setdefault(slot.field, []).append(span)
-            continue
-        whole = slot.field is not None and schema.fields[slot.field].type is FieldType.INT64
-        start, stop = span
-        good &= stop - start <= LONGEST
-        texts = _texts(block, start, np.minimum(stop, start + LONGEST))
-        values, fine = read_numerals(texts, pa.int64() if whole else pa.float64())
-        if fine is not None:
-            good &= fine
-        if slot.field is not None:
-            numbers[slot.field] = values
-    columns = []
-    for at, field in enumerate(schema.fields):
-        if at in numbers:
-            columns.append(numbers[at])
-        elif field.type is FieldType.LIST and (at in found or at in layout.empty_lists):
-            columns.append(_lists(block, found.get(at, []), len(rows)))
-        elif at in found:
-            columns.append(_texts(block, *found[at][0]))
-        else:
-            columns.append(_constant(schema, at, len(rows)))
-    if good.all():
-        return rows, columns
-    keep = pa.array(good)
-    return rows[good], [column.filter(keep) for column in columns]
+    match = _spans(layout, block, rows)
+    match = match.part(_same_sizes(layout, block, match))
+    match = match.part(_same_constants(layout, block, match))
+    return match.part(_begin_as_numbers(layout, block, match))
 
 
-def _spans(layout: Layout, block: Block, rows: Offsets) -> list[Span]:
-    """Each slot's span."""
+def _spans(layout: Layout, block: Block, rows: Offsets) -> Match:
+    """Where the slots are if the messages have the layout."""
     first = block.first[rows]
-    spans: list[Span] = []
-    for slot in layout.slots:
-        start = block.quotes[first + slot.quote] + (1 + slot.after)
-        if slot.quote + 1 < layout.quotes:
-            stop = block.quotes[first + (slot.quote + 1)] - slot.before
-        else:
-            stop = block.ends[rows] - slot.before
-        spans.append((start, stop))
-    return spans
+    after = np.array([1 + slot.after for slot in layout.slots])
+    before = np.array([slot.before for slot in layout.slots])
+    quotes = np.array([slot.quote for slot in layout.slots])
+    starts = block.quotes[first + quotes[:, None]] + after[:, None]
+    inner = quotes[quotes + 1 < layout.quotes]
+    stops = np.empty_like(starts)
+    stops[: len(inner)] = block.quotes[first + (inner[:, None] + 1)]
+    stops[len(inner) :] = block.ends[rows]  # only the last slot can end with its message
+    stops -= before[:, None]
+    return Match(rows, starts, stops)
 
 
-def _same_constants(layout: Layout, block: Block, rows: Offsets, slots: list[Span]) -> Flags:
-    """Which messages have their slots in order, with the layout's constants around them."""
-    begins = block.lines.bounds[rows]
-    between = [(left[1], right[0]) for left, right in pairwise(slots)]
-    around = [(begins, slots[0][0]), *between, (slots[-1][1], block.ends[rows])]
-    good = np.ones(len(rows), np.bool_)
-    for (start, stop), constant in zip(around, layout.constants, strict=True):
-        good &= stop - start == len(constant)
-    for start, stop in slots:
-        good &= stop >= start
-    for (start, _), constant in zip(around, layout.constants, strict=True):
-        if not good.any():
-            break
-        safe = start if good.all() else np.where(good, start, begins)
-        good &= _equal(block.content, safe, constant)
+def _same_sizes(layout: Layout, block: Block, match: Match) -> Flags:
+    """Which messages have their slots in order, and what the constants need between them."""
+    sizes = np.array([len(constant) for constant in layout.constants])
+    good: Flags = (match.stops >= match.starts).all(axis=0)
+    good &= match.starts[0] - block.lines.bounds[match.rows] == sizes[0]
+    good &= (match.starts[1:] - match.stops[:-1] == sizes[1:-1, None]).all(axis=0)
+    good &= block.ends[match.rows] - match.stops[-1] == sizes[-1]
+    return good
+
+
+def _same_constants(layout: Layout, block: Block, match: Match) -> Flags:
+    """Which messages of the right sizes have the layout's constants around their slots."""
+    good = np.ones(len(match.rows), np.bool_)
+    begins = (block.lines.bounds[match.rows], *match.stops)
+    for start, constant in zip(begins, layout.constants, strict=True):
+        good &= _equal(block.content, start, constant)
+    return good
+
+
+def _begin_as_numbers(layout: Layout, block: Block, match: Match) -> Flags:
+    """Which messages have a digit or a minus where a number is to stand: no literal, no list."""
+    good = np.ones(len(match.rows), np.bool_)
+    last = len(block.content) - 1
+    for slot, start in zip(layout.slots, match.starts, strict=True):
+        if not slot.text:
+            lead = block.content[np.minimum(start, last)]
+            good &= (lead - np.uint8(ord("0")) <= 9) | (lead == ord("-"))
     return good
 
 
@@ -161,42 +148,9 @@ def _equal(content: Bytes, starts: Offsets, constant: bytes) -> Flags:
     windows: npt.NDArray[np.void] = np.ndarray(
         (len(content) - size + 1,), f"V{size}", content, 0, (1,)
     )
-    found = windows[np.minimum(starts, len(windows) - 1)].view(np.uint8)
+    found = windows[starts].view(np.uint8)
     wanted = np.full(len(starts), np.void(constant), f"V{size}").view(np.uint8)
     if np.array_equal(found, wanted):
         return np.ones(len(starts), np.bool_)
     same: Flags = (found == wanted).reshape(-1, size).all(axis=1)
     return same
-
-
-def _texts(block: Block, starts: Offsets, stops: Offsets) -> pa.StringArray:
-    """The spans as texts: every second element of an array laid over the block itself."""
-    count = len(starts)
-    offsets = np.empty(2 * count + 1, np.int32)
-    offsets[0:-1:2] = starts
-    offsets[1::2] = stops
-    offsets[-1] = stops[-1]
-    laid = pa.Array.from_buffers(
-        pa.string(), 2 * count, [None, pa.py_buffer(offsets), block.lines.buffer]
-    )
-    return laid.take(pa.array(np.arange(0, 2 * count, 2)))
-
-
-def _lists(block: Block, items: list[Span], count: int) -> pa.ListArray:
-    """Lists of as many texts as there are spans for each message."""
-    offsets = pa.array(np.arange(count + 1, dtype=np.int32) * len(items))
-    if not items:
-        return pa.ListArray.from_arrays(offsets, pa.array([], pa.string()))
-    starts = np.stack([start for start, _ in items], axis=1).ravel()
-    stops = np.stack([stop for _, stop in items], axis=1).ravel()
-    return pa.ListArray.from_arrays(offsets, _texts(block, starts, stops))
-
-
-def _constant(schema: EventSchema, at: int, count: int) -> pa.Array:
-    """The column of a field that has no slot: event, version, or nothing reported."""
-    field = schema.fields[at]
-    if field.name == "event":
-        return pa.repeat(schema.event, count)
-    if field.name == "version":
-        return pa.repeat(pa.scalar(schema.version, pa.int64()), count)
-    return pa.nulls(count, pa.string() if field.type in TEXT_TYPES else schema.raw[at].type)
