@@ -115,9 +115,9 @@ def _spans(layout: Layout, block: Block, rows: Offsets) -> Match:
 def _same_sizes(layout: Layout, block: Block, match: Match) -> Flags:
     """Which messages have their slots in order, and what the constants need between them."""
     sizes = np.array([len(constant) for constant in layout.constants])
-    good: Flags = (match.stops >= match.starts).all(axis=0)
+    good: Flags = np.all(match.stops >= match.starts, axis=0)
     good &= match.starts[0] - block.lines.bounds[match.rows] == sizes[0]
-    good &= (match.starts[1:] - match.stops[:-1] == sizes[1:-1, None]).all(axis=0)
+    good &= np.all(match.starts[1:] - match.stops[:-1] == sizes[1:-1, None], axis=0)
     good &= block.ends[match.rows] - match.stops[-1] == sizes[-1]
     return good
 
