@@ -104,7 +104,9 @@ class OptOutTopicWriter:
         with kafka_faults("writing the opt-out list", self._list.topic):
             producer.begin_transaction()
             for token, standing in standings.items():
-                value = encode(token, standing, at).encode()
+                # Nothing is left to be known of the token: compaction removes it from the topic.
+                known = standing != Standing()
+                value = encode(token, standing, at).encode() if known else None
                 producer.send(self._list.topic, key=token.encode(), value=value)
             if heartbeat:
                 producer.send(self._list.topic, key=HEARTBEAT, value=b"{}")

@@ -1,5 +1,7 @@
 """The opt-out list of an embedded installation: a file in the state folder that only grows.
 
+A token of whom nothing is known any more leaves blanks behind, as many as its lines were long: a
+list that becomes shorter is a list that was cut, and a reader's place in it stays where it is.
 Account ids go in, tokens under the permanent opt-out key are kept. What cannot be read stops the
 pipeline (`OptOutStale`) and is told by line number, never by content. A list that was never
 created is an empty list; one that was created and has disappeared is not.
@@ -8,6 +10,7 @@ created is an empty list; one that was created and has disappeared is not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -131,8 +134,9 @@ class OptOutFile:
     def change(self, tokens: Sequence[str], change: Change, now: datetime) -> int:
         """Apply `change` to the standings of tokens; return how many became different.
 
-        Durable and visible to every process when this returns; safe to repeat. Raises OptOutStale
-        if the list as it is cannot be trusted, EnvironmentProblem if it cannot be written.
+        A token whose standing becomes empty is removed from the file. Durable and visible to
+        every process when this returns; safe to repeat. Raises OptOutStale if the list as it is
+        cannot be trusted, EnvironmentProblem if it cannot be written.
         """
         at = to_micros(now)
         where = str(self._file.path)
@@ -144,10 +148,22 @@ class OptOutFile:
                 after = change(before, at)
                 if after != before:
                     changed[token] = after
+            empty = {token for token, after in changed.items() if after == Standing()}
+            if empty:
+                self._blank(empty)
+            if len(changed) > len(empty):
+                kept = [item for item in changed.items() if item[0] not in empty]
+                self._file.append([encode(token, after, at) for token, after in kept])
             if changed:
-                self._file.append([encode(token, after, at) for token, after in changed.items()])
                 self._catch_up()
         return len(changed)
+
+    def _blank(self, tokens: AbstractSet[str]) -> None:
+        """Overwrite every line of these tokens; the caller has read the list and holds its lock."""
+        lines = self._file.read().lines
+        gone = [not _is_blank(line) and decode(line)[0] in tokens for line in lines]
+        blanked = zip(lines, gone, strict=True)
+        self._file.replace([b" " * len(line) if is_gone else line for line, is_gone in blanked])
 
     def _catch_up(self) -> None:
         """Read what was added since the last time, or everything if the file was replaced."""
@@ -168,6 +184,8 @@ class OptOutFile:
         standings = {} if growth.restarted else dict(self._standings)
         first = growth.mark.lines - len(growth.lines) + 1
         for number, line in enumerate(growth.lines, first):
+            if _is_blank(line):
+                continue
             try:
                 token, standing = decode(line)
             except MalformedStanding:
@@ -186,3 +204,7 @@ class OptOutFile:
             remedy="Restore the list from its backup; `telemetry optout check` tells whether it "
             "is readable again.",
         )
+
+
+def _is_blank(line: bytes) -> bool:
+    return bool(line) and not line.strip(b" ")

@@ -106,6 +106,15 @@ def released(standing: Standing, at: int) -> Standing:  # noqa: ARG001 - one sha
     return replace(standing, restricted=None)
 
 
+def forgotten(standing: Standing, at: int) -> Standing:  # noqa: ARG001 - one shape of change
+    """Return what is left when no event from before an erasure can come any more.
+
+    What is still wanted stays: an opt-out that lasts, a restriction. Often nothing is left.
+    """
+    lasting = tuple(interval for interval in standing.intervals if interval[1] is None)
+    return Standing(intervals=lasting, restricted=standing.restricted)
+
+
 def _optional_text(micros: int | None) -> str | None:
     return None if micros is None else to_text(micros)
 

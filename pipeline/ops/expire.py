@@ -48,6 +48,21 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted:
+    """What one run deleted, counted while it did: rows that commits named, files that were there.
+
+    It is less than the plan if an interrupted run came first, or if another job replaced a file.
+    """
+
+    files: int = 0
+    rows: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Deleted) -> Deleted:
+        return Deleted(self.files + other.files, self.rows + other.rows, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Expiry:
     """Expiry over the tables of one lake, with the keys and receipts of one state folder."""
 
@@ -87,16 +102,18 @@ class Expiry:
             if not proposal.begun:
                 step("remember")
                 self._remember(plan)
+            deleted = Deleted()
             for table in self.tables:
                 step(f"delete {table.name}")
-                self._delete(table, [file for file in plan.files if file.table == table.name])
+                mine = [file for file in plan.files if file.table == table.name]
+                deleted += self._delete(table, mine)
             step("verify")
             self._verify(plan)
             for name in plan.keys:
                 step("destroy key")
                 self.keys.destroy(name)
             step("receipt")
-            receipt = self.receipts.write(RECEIPT, _body(plan), now)
+            receipt = self.receipts.write(RECEIPT, _body(proposal, deleted), now)
             step("forget")
             self._pending.unlink(missing_ok=True)
         return receipt
@@ -126,7 +143,7 @@ class Expiry:
                 else "Correct the clock of this machine, then plan again.",
             )
 
-    def _delete(self, entry: ExpiringTable, files: Sequence[Doomed]) -> None:
+    def _delete(self, entry: ExpiringTable, files: Sequence[Doomed]) -> Deleted:
         table = entry.table
         doomed = {file.path for file in files}
 
@@ -137,12 +154,14 @@ class Expiry:
             return Rewritten(len(there), 0, sum(file.rows for file in there), 0)
 
         if not doomed:
-            return
-        retried(attempt, table)
+            return Deleted()
+        sizes = [found.size for found in table.storage.files() if found.path in doomed]
+        rows = retried(attempt, table).rows_removed
         # A crash may have come between a commit and its vacuum.
         table.vacuum()
         table.remove_unnamed(sorted(doomed))
         table.log.shorten()
+        return Deleted(len(sizes), rows, sum(sizes))
 
     def _verify(self, plan: ExpiryPlan) -> None:
         """Raise LakeError unless no file of the plan is named by a log or lies in the storage."""
@@ -200,14 +219,19 @@ class Expiry:
         )
 
 
-def _body(plan: ExpiryPlan) -> dict[str, object]:
-    """Return what a receipt says of a plan: counts, days and epochs."""
+def _body(proposal: Proposal, deleted: Deleted) -> dict[str, object]:
+    """Return what a receipt says of a run: counts, days and epochs."""
+    plan = proposal.plan
     return {
         "digest": plan.digest,
-        "files": len(plan.files),
-        "orphans": sum(not file.named for file in plan.files),
-        "rows": plan.rows,
-        "bytes": sum(file.size for file in plan.files),
+        **asdict(deleted),
+        "planned": {
+            "files": len(plan.files),
+            "orphans": sum(not file.named for file in plan.files),
+            "rows": plan.rows,
+            "bytes": sum(file.size for file in plan.files),
+        },
+        "resumed": proposal.begun,
         "partitions": [f"{table}/{day}" for table, day in plan.partitions],
         "overdue": [str(day) for day in plan.overdue],
         "keys_destroyed": list(plan.keys),

@@ -4,6 +4,7 @@
     rows         removed, moved aside, moved back or handed out, all accounts of a kind at once
     receipt      chained; it names the requests, and counts
     queue        marked; tokens are forgotten once a second pass is over or none is needed
+    list         tombstones that protect nothing any more are forgotten, with a receipt
 
 Under-13 erasures go first, then all other removals in one pass over the lake, then restrictions
 and releases in the order in which they came, then exports. Every step may be repeated, so a crash
@@ -31,12 +32,13 @@ from pipeline.io.locks import locked
 from pipeline.io.optout_list import OptOutList
 from pipeline.io.receipts import Receipts
 from pipeline.io.requests import Request, RequestKind, RequestQueue
-from pipeline.io.standings import erased, released, restricted
+from pipeline.io.standings import erased, forgotten, released, restricted
 from pipeline.io.stored_table import StoredTable
 from pipeline.ops.erase import SUBJECT, Subjects, erase, find, merged
 from pipeline.ops.export import export_account
 from pipeline.ops.ledger import REMOVING, due, entry_of
 from pipeline.ops.restrict import Restriction
+from pipeline.ops.tombstones import outlived
 from pipeline.privacy.epochs import EpochKind
 from pipeline.privacy.optout import Standing
 
@@ -83,6 +85,7 @@ class Worked:
     rows_removed: int = 0
     rows_moved: int = 0
     rows_exported: int = 0
+    tombstones_forgotten: int = 0
     receipts: list[int] = field(default_factory=list)
     exports: list[Path] = field(default_factory=list)
 
@@ -121,6 +124,8 @@ class Rights:
                 if one.kind is RequestKind.EXPORT:
                     self._hand_out(one, self.state / "exports" / one.number, now, done)
             remove_exports(self.state / "exports", EXPORTS_KEPT, now)
+            if only is None:
+                self._forget(now, done)
         return done
 
     def count(self, subjects: Subjects) -> dict[str, int]:
@@ -184,6 +189,16 @@ class Rights:
                 "rows_after": rewritten.rows_after,
             }
         self._settle(requests, "erase", {"tables": tables, "verified": True}, now, done)
+
+    def _forget(self, now: datetime, done: Worked) -> None:
+        """Take tombstones off the list that no copy of an event is left to be kept from."""
+        waiting = {one.tokens.account for one in self.queue.pending()}
+        old = outlived(self.optouts.standings(), waiting, now)
+        if not old:
+            return
+        done.tombstones_forgotten = self.optouts.change(old, forgotten, now)
+        body = {"tombstones": done.tombstones_forgotten}
+        done.receipts.append(self.receipts.write("forget", body, now).number)
 
     def _move(self, requests: Sequence[Request], now: datetime, done: Worked) -> None:
         """Carry out restrictions and releases in the order in which they came."""

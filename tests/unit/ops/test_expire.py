@@ -14,6 +14,7 @@ from pipeline.io.event_table import EventTable
 from pipeline.io.keystore import LocalKeystore
 from pipeline.io.lake import Lake
 from pipeline.io.receipts import Receipts
+from pipeline.ops.erase import Subjects, erase
 from pipeline.ops.expire import ExpiringTable, Expiry
 from pipeline.ops.expire_plan import guards
 from pipeline.privacy.epochs import EpochKind, epoch_of
@@ -93,6 +94,24 @@ def test_an_expiry_deletes_the_day_its_folder_and_leaves_a_receipt(world: World)
     assert world.expiry().propose(DUE).plan.empty
 
 
+def test_a_receipt_says_what_was_deleted_not_what_was_planned(world: World) -> None:
+    """Another job rewrites the day between plan and deletion: its new file is not in the plan."""
+    subject = f"{3:032x}"
+    meant = Subjects(EpochKind.WEEK, {epoch_of(FIRST, EpochKind.WEEK).name: [subject]})
+
+    def interfere(step: str) -> None:
+        if step == "delete events/api_request":
+            assert erase(world.table, meant, job="erase").rows_removed
+
+    expiry = world.expiry()
+    body = expiry.apply(expiry.propose(DUE).plan.digest, DUE, (), interfere).body
+    assert (body["files"], body["rows"], body["planned"]["rows"]) == (0, 0, 10)  # type: ignore[index]
+    assert world.days[0] == FIRST
+    again = world.expiry()
+    body = again.apply(again.propose(DUE).plan.digest, DUE).body
+    assert (body["files"], body["rows"], body["resumed"]) == (1, 9, False)
+
+
 def test_a_key_goes_when_the_last_day_of_its_epoch_has_gone(world: World) -> None:
     epoch = epoch_of(FIRST, EpochKind.WEEK)
     while not world.expiry().propose(world.now).plan.keys:
@@ -125,9 +144,11 @@ def test_a_crash_at_any_step_is_continued_with_the_same_hash(world: World, step:
     world.expiry().apply(again.plan.digest, now, die_at_once())
     assert world.days[0] == epoch_of(FIRST, EpochKind.WEEK).last_day + timedelta(days=1)
     assert [one.name for one in world.keys.epochs() if not one.live] == list(proposal.plan.keys)
-    assert [receipt.body["rows"] for receipt in world.receipts.all()] == [proposal.plan.rows] * (
-        2 if step == "forget" else 1
-    )
+    planned, rows = proposal.plan.rows, [one.body["rows"] for one in world.receipts.all()]
+    # What the killed run had deleted is not counted once more: its receipt is not there.
+    before = STEPS.index(step) <= STEPS.index("delete events/api_request")
+    assert rows == ([planned, 0] if step == "forget" else [planned if before else 0])
+    assert {one.body["planned"]["rows"] for one in world.receipts.all()} == {planned}  # type: ignore[index]
     assert not (world.state / "expiry.json").exists()
     assert world.expiry().propose(now).plan.empty
 

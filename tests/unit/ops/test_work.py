@@ -12,7 +12,9 @@ import pytest
 from pipeline.io.optout_list import OptOutFile
 from pipeline.io.receipts import Receipts
 from pipeline.io.requests import RequestKind, RequestQueue
+from pipeline.io.standings import erased
 from pipeline.ops import work as working
+from pipeline.privacy.optout import Standing
 from tests.unit.ops.rights import T0, Killed, World, days_back
 
 DAY = timedelta(days=1)
@@ -196,3 +198,36 @@ def test_queued_exports_lie_in_the_state_folder_for_thirty_days(world: World) ->
     assert folder.exists()
     world.work(made + 31 * DAY)
     assert not folder.exists()
+
+
+def test_a_tombstone_is_forgotten_when_no_copy_of_an_event_can_come_any_more(
+    world: World,
+) -> None:
+    world.ask(RequestKind.ERASE, "a", "b")
+    world.optouts.add(["b"], T0 + DAY)
+    (tombstone,) = world.optouts.tokens(["a"])
+    world.work()
+    world.work(T0 + 8 * DAY)
+    world.work(T0 + 97 * DAY - timedelta(seconds=1))
+    assert all(one.erased_at is not None for one in world.optouts.check(["a", "b"]))
+    reader = OptOutFile(world.state / "optout.ndjson", world.keys.permanent_key("optout"))
+    assert tombstone in reader.load().standings
+    done = world.work(T0 + 97 * DAY)
+    assert done.tombstones_forgotten == 2
+    assert tombstone not in (world.state / "optout.ndjson").read_text()
+    a, b = world.optouts.check(["a", "b"])
+    assert a == Standing()
+    assert (b.erased_at, len(b.intervals)) == (None, 1)  # an opt-out ends on request only
+    assert set(reader.refresh(T0 + 97 * DAY).standings) == set(world.optouts.tokens(["b"]))
+    receipt = world.receipts.all()[-1]
+    assert (receipt.kind, receipt.body) == ("forget", {"tombstones": 2})
+    assert world.receipts.verify() is None
+    assert world.work(T0 + 98 * DAY).receipts == []
+
+
+def test_a_tombstone_stays_while_a_request_of_its_account_waits(world: World) -> None:
+    world.queue.submit(RequestKind.ERASE, world.people("a"), T0 + 90 * DAY)
+    world.optouts.change(world.optouts.tokens(["a"]), erased, T0)
+    world.work(T0 + 97 * DAY)
+    (standing,) = world.optouts.check(["a"])
+    assert standing.erased_at is not None
