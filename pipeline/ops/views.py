@@ -30,7 +30,6 @@ _TYPES = {
     pa.int64(): "BIGINT",
     pa.float32(): "FLOAT",
     pa.date32(): "DATE",
-    pa.list_(pa.string()): "VARCHAR[]",
 }
 
 
@@ -113,7 +112,12 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> set[str]:
 def _column(field: pa.Field, present: set[str]) -> str:
     name = _name(field.name)
     value = name if field.name in present else "NULL"
-    return f"CAST({value} AS {_TYPES[field.type]}) AS {name}"
+    return f"CAST({value} AS {_sql_type(field.type)}) AS {name}"
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    # A table's log calls the values of a list otherwise than a schema does.
+    return "VARCHAR[]" if pa.types.is_list(kind) else _TYPES[kind]
 
 
 def is_reading(connection: duckdb.DuckDBPyConnection, query: str) -> bool:

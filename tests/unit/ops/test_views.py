@@ -71,6 +71,15 @@ def test_a_view_has_exactly_the_declared_columns(
     ]
 
 
+def test_a_list_of_the_log_is_a_list_of_a_schema(tmp_path: Path) -> None:
+    """delta-rs calls its values `element`, pyarrow `item`; without this no session is sealed."""
+    element = pa.list_(pa.field("element", pa.string()))
+    columns = pa.schema([("event_date", pa.date32()), ("features", element)])
+    files = (part(tmp_path, TODAY, pa.table({"features": [["a", "b"]]})),)
+    with open_views([View("session", columns, "event_date", files)]) as database:
+        assert database.execute("SELECT features FROM session").fetchall() == [(["a", "b"],)]
+
+
 def test_a_table_that_was_never_written_is_an_empty_view() -> None:
     with open_views([View("uses", COLUMNS, "event_date", ())]) as database:
         assert database.execute("SELECT count(*), max(latency_ms) FROM uses").fetchall() == [
