@@ -59,16 +59,21 @@ def fill(broker: Broker, topic: str, source: Path, events: int) -> str:
     return topic
 
 
+def telemetry_run(place: Path, broker: Broker, ids: str, topic: str) -> list[str]:
+    """Our own command, from nothing: accounts opted out, an empty lake, no positions."""
+    lake, state = fresh(place / "lake"), fresh(place / "state")
+    prepare("optout", "add", "-", "--state", str(state), typed=ids)
+    return [
+        *("sh", "-c", 'rm -rf "$0" && exec "$@"', str(lake)),
+        *telemetry("run", "--once", "--backfill", "--event", "api_request"),
+        *("--kafka", broker.servers, "--topic", topic),
+        *("--lake", str(lake), "--state", str(state)),
+    ]
+
+
 def _contenders(place: Path, broker: Broker, ids: str) -> dict[str, Callable[[str], list[str]]]:
     def ours(topic: str) -> list[str]:
-        lake, state = fresh(place / "lake"), fresh(place / "state")
-        prepare("optout", "add", "-", "--state", str(state), typed=ids)
-        return [
-            *("sh", "-c", 'rm -rf "$0" && exec "$@"', str(lake)),
-            *telemetry("run", "--once", "--backfill", "--event", "api_request"),
-            *("--kafka", broker.servers, "--topic", topic),
-            *("--lake", str(lake), "--state", str(state)),
-        ]
+        return telemetry_run(place, broker, ids, topic)
 
     def confluent(topic: str) -> list[str]:
         target, state = place / "target", fresh(place / "state")

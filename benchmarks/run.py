@@ -13,7 +13,16 @@ import platform
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("startup", "generator", "stages", "file_to_lake", "workers", "kafka_to_lake", "erase")
+BENCHMARKS = (
+    "startup",
+    "generator",
+    "stages",
+    "file_to_lake",
+    "workers",
+    "kafka_to_lake",
+    "flink_sql",
+    "erase",
+)
 """Modules of this folder with a function `run(events, times) -> Report`, in the order they run."""
 
 
