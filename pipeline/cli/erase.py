@@ -21,9 +21,10 @@ from pipeline.cli.rights import open_desk, worked_document
 def command(call: Invocation, ids: Sequence[str], under_13: bool, is_applied: bool) -> None:
     """Count the stored rows of accounts, or erase them with --apply. So is a closed account.
 
-    Nothing of an erased account is ever taken again, whether it comes late, or by replay or
-    backfill. Rows are removed now and once more after eight days. With - the ids are read from
-    standard input, one a line; they are never printed and not stored.
+    Nothing of an erased account is taken any more, whether it comes late, or by replay or
+    backfill, until no copy from before can be left: 97 days. Rows are removed now and once more
+    after eight days; those of an account under a legal hold stay until it ends. With - the ids are
+    read from standard input, one a line; they are never printed and not stored.
     """
     from pipeline.io.requests import RequestKind
     from pipeline.io.standings import erased
@@ -42,13 +43,22 @@ def command(call: Invocation, ids: Sequence[str], under_13: bool, is_applied: bo
         numbers = [request.number for request in requests]
         done = desk.rights.work(call.now(), only=numbers)
     document = {"accounts": len(accounts), "requests": numbers, **worked_document(done)}
-    call.out.result(
-        document,
-        lambda: call.out.line(
-            f"{len(accounts)} accounts erased: {done.rows_removed:,} rows removed and read back. "
-            f"Receipt {done.receipts[-1]}; second pass after 8 days by telemetry requests work."
-        ),
-    )
+    held = sum(done.held.values())
+
+    def text() -> None:
+        if held:
+            call.out.line(
+                f"{held} accounts are under a legal hold: nothing of them is taken any more, and "
+                "their rows are removed by telemetry requests work when it has ended."
+            )
+        if done.receipts:
+            call.out.line(
+                f"{len(accounts) - held} accounts erased: {done.rows_removed:,} rows removed and "
+                f"read back. Receipt {done.receipts[-1]}; second pass after 8 days by telemetry "
+                "requests work."
+            )
+
+    call.out.result(document, text)
 
 
 def _show(call: Invocation, accounts: int, rows: dict[str, int]) -> None:

@@ -10,6 +10,9 @@ from pipeline.cli.opening import open_keystore, open_lake, open_state
 from pipeline.cli.options import Invocation, configured
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.io.holds import Hold
     from pipeline.io.receipts import Receipt
     from pipeline.ops.expire import Expiry, Proposal
 
@@ -36,7 +39,7 @@ def command(call: Invocation, digest: str | None, acknowledge: tuple[str, ...]) 
     """
     expiry = open_expiry(call)
     if digest is None:
-        _show(call, expiry.propose(call.now()))
+        _show(call, expiry.propose(call.now()), _account_holds(call))
         return
     receipt = expiry.apply(digest, call.now(), acknowledge, lambda step: call.out.say(f"{step} .."))
     _confirm(call, receipt)
@@ -49,7 +52,9 @@ def open_expiry(call: Invocation) -> Expiry:
     from pipeline.io.rejections import KEPT_DAYS
     from pipeline.ops.expire import ExpiringTable, Expiry
 
+    today = call.now().date()
     lake, state = open_lake(call.settings), open_state(call.settings)
+    holds = Holds(state / "holds.ndjson")
     retention = call.settings.privacy.retention_days
     tables = [
         ExpiringTable(f"events/{event}", lake.stored(event), retention - 1)
@@ -65,13 +70,22 @@ def open_expiry(call: Invocation) -> Expiry:
         open_keystore(call.settings, call.now),
         Receipts(state / "receipts.ndjson"),
         state,
-        Holds(state / "holds.ndjson").days(call.now().date()),
+        holds.days(today),
         retention,
+        in_force=[hold.hold for hold in holds.active(today)],
         check_store_clock=call.fixed_now is None,
     )
 
 
-def _show(call: Invocation, proposal: Proposal) -> None:
+def _account_holds(call: Invocation) -> list[Hold]:
+    """The holds of accounts that are in force: they stop no expiry, but belong in its report."""
+    from pipeline.io.holds import Holds
+
+    holds = Holds(open_state(call.settings) / "holds.ndjson")
+    return [hold for hold in holds.active(call.now().date()) if hold.accounts]
+
+
+def _show(call: Invocation, proposal: Proposal, held_accounts: Sequence[Hold]) -> None:
     plan = proposal.plan
     document = {
         "hash": plan.digest,
@@ -84,6 +98,10 @@ def _show(call: Invocation, proposal: Proposal) -> None:
         "keys": list(plan.keys),
         "overdue": list(plan.overdue),
         "held": [{"date": held.day, "hold": held.hold} for held in plan.held],
+        "held_accounts": [
+            {"hold": hold.hold, "accounts": len(hold.accounts), "until": hold.until}
+            for hold in held_accounts
+        ],
         "not_touched": list(plan.foreign),
         "guards": [{"guard": guard.name, "why": guard.why} for guard in proposal.guards],
     }
@@ -104,6 +122,11 @@ def _show(call: Invocation, proposal: Proposal) -> None:
             call.out.line(f"The key of epoch {key} will be destroyed.")
         for held in plan.held:
             call.out.line(f"{held.day} is kept by hold {held.hold}.")
+        for hold in held_accounts:
+            call.out.line(
+                f"Hold {hold.hold} keeps the rows of {len(hold.accounts)} accounts from being "
+                f"removed on request until {hold.until}; they expire with their day."
+            )
         for path in plan.foreign:
             call.out.line(f"{path} was not written by this program: it is left alone.")
         for day in plan.overdue:

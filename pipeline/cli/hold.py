@@ -1,15 +1,18 @@
-"""`telemetry hold`: keep days beyond their time, for a named reason and not for ever."""
+"""`telemetry hold`: keep days or the rows of accounts, for a named reason and not for ever."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.groups import Subcommands
-from pipeline.cli.opening import open_state
+from pipeline.cli.opening import open_keystore, open_state
 from pipeline.cli.options import Invocation, configured
+from pipeline.cli.optout import read_accounts
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.io.holds import Hold, Holds
@@ -19,12 +22,19 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.group(cls=Subcommands)
 def command() -> None:
-    """Add, list or end legal holds. Every expiry names the days that a hold keeps."""
+    """Add, list or end legal holds, of days or of accounts. Every expiry lists them."""
 
 
 @command.command()
-@click.option("--first", type=_DAY, required=True, metavar="D", help="First UTC day to keep.")
+@click.option("--first", type=_DAY, metavar="D", help="First UTC day to keep.")
 @click.option("--last", type=_DAY, metavar="D", help="Last UTC day to keep.  [default: the first]")
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="ID|-",
+    help="Account whose rows to keep from being removed on request; - for standard input.",
+)
 @click.option("--owner", required=True, help="Who answers for the hold.")
 @click.option("--reason", required=True, help="Which case it is for.")
 @click.option(
@@ -33,16 +43,29 @@ def command() -> None:
 @configured
 def add(
     call: Invocation,
-    first: datetime,
+    first: datetime | None,
     last: datetime | None,
+    accounts: tuple[str, ...],
     owner: str,
     reason: str,
     until: datetime,
 ) -> None:
-    """Keep the partitions of some days until a given day."""
-    made = _holds(call).add(
-        first.date(), (last or first).date(), owner, reason, until.date(), call.now()
-    )
+    """Keep the partitions of some days, or the rows of accounts, until a given day.
+
+    Held days do not expire. Rows of a held account are not removed by an erasure or after an
+    opt-out, which wait, but expire with their day as all others. Only a token of the id is stored.
+    """
+    if (first is None) == (not accounts) or (last and not first):
+        raise UsageError(
+            "A hold is either of days or of accounts",
+            remedy="Give --first and perhaps --last, or --account; make two holds for both.",
+        )
+    if first is not None:
+        days = (first.date(), (last or first).date())
+        made = _holds(call).add(*days, owner, reason, until.date(), call.now())
+    else:
+        tokens = _tokens(call, accounts)
+        made = _holds(call).add_accounts(tokens, owner, reason, until.date(), call.now())
     call.out.result(_row(made), lambda: call.out.line(f"Hold {made.hold} begins now."))
 
 
@@ -57,7 +80,9 @@ def listed(call: Invocation) -> None:
         if not rows:
             call.out.say("There are no holds.")
             return
-        call.out.table(list(rows[0]), [list(row.values()) for row in rows])
+        call.out.table(
+            list(rows[0]), [["" if one is None else one for one in row.values()] for row in rows]
+        )
 
     call.out.result({"holds": rows}, text)
 
@@ -66,7 +91,7 @@ def listed(call: Invocation) -> None:
 @click.argument("hold")
 @configured
 def end(call: Invocation, hold: str) -> None:
-    """End a hold before its time; its days expire with the next run."""
+    """End a hold before its time; the next runs expire its days and carry out what waited."""
     ended = _holds(call).end(hold, call.now())
     call.out.result(_row(ended), lambda: call.out.line(f"Hold {ended.hold} has ended."))
 
@@ -77,11 +102,21 @@ def _holds(call: Invocation) -> Holds:
     return Holds(open_state(call.settings) / "holds.ndjson")
 
 
-def _row(hold: Hold) -> dict[str, str | date]:
+def _tokens(call: Invocation, accounts: Sequence[str]) -> list[str]:
+    """Return the tokens under which requests know these accounts."""
+    from pipeline.privacy.tokens import Domain, TokenKey
+
+    key = open_keystore(call.settings, call.now).permanent_key("optout")
+    tokens = TokenKey(key).tokens(Domain.OPTOUT, read_accounts(accounts))
+    return [token.hex() for token in tokens]
+
+
+def _row(hold: Hold) -> dict[str, str | int | date | None]:
     return {
         "hold": hold.hold,
         "first": hold.first,
         "last": hold.last,
+        "accounts": len(hold.accounts),
         "owner": hold.owner,
         "reason": hold.reason,
         "until": hold.until,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -115,12 +116,15 @@ def _work_once(call: Invocation) -> None:
 def list_requests(call: Invocation, every: bool) -> int:
     """Show the ledger: every request, how far it is, and its clock against target and limit.
 
-    Exit code 1 if a request is beyond its hard limit.
+    A request of an account under a legal hold is `held`; its clock goes on. Exit code 1 if a
+    request that is not held is beyond its hard limit.
     """
+    from pipeline.io.holds import Holds
     from pipeline.ops.ledger import Clock, Stage, entry_of
 
     queue, now = _queue(call), call.now()
-    entries = [entry_of(one, now) for one in queue.pending()]
+    held = Holds(call.settings.need_state() / "holds.ndjson").accounts(now.date())
+    entries = [entry_of(one, now, held) for one in queue.pending()]
     finished = [entry_of(one, now) for one in queue.all() if one.done_at is not None]
     shown = [*entries, *(finished if every else [])]
     rows = [
@@ -137,7 +141,7 @@ def list_requests(call: Invocation, every: bool) -> int:
         }
         for one in shown
     ]
-    waiting = sum(one.stage is Stage.WAITING for one in entries)
+    stages = Counter(one.stage for one in entries)
 
     def text() -> None:
         call.out.table(
@@ -155,9 +159,9 @@ def list_requests(call: Invocation, every: bool) -> int:
                 for one in shown
             ],
         )
-        swept = len(entries) - waiting
         call.out.line(
-            f"{waiting} waiting, {swept} with a second pass to come, {len(finished)} done."
+            f"{stages[Stage.WAITING]} waiting, {stages[Stage.HELD]} held, "
+            f"{stages[Stage.SWEPT]} with a second pass to come, {len(finished)} done."
         )
 
     call.out.result({"waiting": rows, "done": len(finished)}, text)
@@ -176,6 +180,8 @@ def _show_worked(call: Invocation, done: Worked) -> None:
         f"{done.rows_removed:,} rows removed, {done.rows_moved:,} moved, "
         f"{done.rows_exported:,} exported."
     )
+    if done.held:
+        call.out.line(f"{sum(done.held.values())} requests wait for the end of a legal hold.")
     for path in done.exports:
         call.out.line(f"Export: {path}")
 

@@ -54,6 +54,7 @@ class Desk:
 @contextmanager
 def open_desk(call: Invocation) -> Iterator[Desk]:
     """Open lake, queue, list and receipts of the settings."""
+    from pipeline.io.holds import Holds
     from pipeline.io.receipts import Receipts
     from pipeline.io.requests import RequestQueue
     from pipeline.ops.work import Rights
@@ -61,6 +62,7 @@ def open_desk(call: Invocation) -> Iterator[Desk]:
 
     state = open_state(call.settings)
     lake = open_lake(call.settings, call.now)
+    holds = Holds(state / "holds.ndjson")
     try:
         with optout_list(call) as optouts:
             yield Desk(
@@ -74,6 +76,7 @@ def open_desk(call: Invocation) -> Iterator[Desk]:
                     state,
                     EpochKind(call.settings.privacy.epoch),
                     progress=call.out.detail,
+                    held=lambda now: holds.accounts(now.date()),
                 ),
             )
     finally:
@@ -85,9 +88,11 @@ def worked_document(done: Worked) -> dict[str, object]:
     return {
         "carried_out": dict(done.swept),
         "finished": dict(done.finished),
+        "held": dict(done.held),
         "rows_removed": done.rows_removed,
         "rows_moved": done.rows_moved,
         "rows_exported": done.rows_exported,
+        "tombstones_forgotten": done.tombstones_forgotten,
         "receipts": done.receipts,
         "exports": [str(path) for path in done.exports],
     }

@@ -7,25 +7,30 @@ from collections.abc import Callable, Collection, Mapping
 from pipeline.io.requests import RequestKind
 from pipeline.ops.audit import Audited, Check, Observation, broken, kept, not_applicable, unless
 from pipeline.ops.erase import Subjects, find, merged
-from pipeline.ops.ledger import REMOVING, Clock, entry_of
+from pipeline.ops.ledger import REMOVING, Clock, Stage, entry_of
 from pipeline.ops.work import ERASURES, erasure_targets
 
 
 def _in_time(kinds: Collection[RequestKind]) -> Callable[[Audited], Observation]:
     def look(audited: Audited) -> Observation:
-        entries = [entry_of(one, audited.now) for one in audited.queue.all() if one.kind in kinds]
+        held = audited.holds.accounts(audited.now.date())
+        entries = [
+            entry_of(one, audited.now, held) for one in audited.queue.all() if one.kind in kinds
+        ]
         if not entries:
             return not_applicable("there was no such request")
         late = [
             f"request {one.number}: {one.stage.value}, received {one.received:%Y-%m-%d}, "
             f"limit {one.hard:%Y-%m-%d %H:%M}"
             for one in entries
-            if one.clock is Clock.BROKEN
+            if one.clock is Clock.BROKEN and one.stage is not Stage.HELD
         ]
-        waiting = sum(one.carried_out is None for one in entries)
+        kept_back = sum(one.stage is Stage.HELD for one in entries)
+        waiting = sum(one.stage is Stage.WAITING for one in entries)
         return unless(
             late,
-            f"{len(entries)} requests, {waiting} waiting, none beyond its limit",
+            f"{len(entries)} requests, {waiting} waiting, none beyond its limit"
+            + (f"; {kept_back} kept back by a legal hold" if kept_back else ""),
             "requests were not carried out within their limit",
         )
 

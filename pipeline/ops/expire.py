@@ -71,7 +71,10 @@ class Expiry:
     receipts: Receipts
     state: Path
     holds: Mapping[date, str]
+    """Days that a legal hold keeps, and its name."""
     retention_days: int = 90
+    in_force: Sequence[str] = ()
+    """Names of all legal holds that are in force, for the receipt."""
     check_store_clock: bool = True
     """False where a drill has fixed the clock by hand: it cannot agree with the store's."""
 
@@ -113,7 +116,8 @@ class Expiry:
                 step("destroy key")
                 self.keys.destroy(name)
             step("receipt")
-            receipt = self.receipts.write(RECEIPT, _body(proposal, deleted), now)
+            body = {**_body(proposal, deleted), "holds": [*self.in_force]}
+            receipt = self.receipts.write(RECEIPT, body, now)
             step("forget")
             self._pending.unlink(missing_ok=True)
         return receipt

@@ -7,12 +7,13 @@
 
 Erasures, purges and all others: 72 h, 7 d, 20 d, 30 d. Of a child under 13: 24 h, 36 h, 48 h,
 72 h. The clock stops when the rows are gone; a second pass eight days after the request catches
-what was on its way. This module only knows the rules; the entries are those of the queue.
+what was on its way. A legal hold of the account stops the removal, not the clock. This module only
+knows the rules; the entries are those of the queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -59,6 +60,8 @@ class Stage(StrEnum):
     """How far a request is."""
 
     WAITING = "waiting"
+    HELD = "held"
+    """A legal hold keeps the rows of its account; it is carried out when that has ended."""
     SWEPT = "swept"
     """Its rows are gone; the second pass is to come."""
     DONE = "done"
@@ -86,13 +89,18 @@ def limits_of(kind: RequestKind) -> Limits:
     return UNDER_13 if kind is RequestKind.ERASE_UNDER_13 else ORDINARY
 
 
-def entry_of(request: Request, now: datetime) -> Entry:
-    """Return how `request` stands at `now`; a carried out one as it stood when it was."""
+def entry_of(request: Request, now: datetime, held: Collection[str] = ()) -> Entry:
+    """Return how `request` stands at `now`; a carried out one as it stood when it was.
+
+    `held` are the accounts whose rows a legal hold keeps now.
+    """
     received = moment(request.at)
     limits = limits_of(request.kind)
     ended = request.swept_at if request.swept_at is not None else request.done_at
     carried_out = None if ended is None else moment(ended)
     stage = Stage.WAITING if carried_out is None else Stage.SWEPT
+    if is_held(request, held):
+        stage = Stage.HELD
     if request.done_at is not None:
         stage = Stage.DONE
     return Entry(
@@ -108,6 +116,11 @@ def entry_of(request: Request, now: datetime) -> Entry:
         else None,
         carried_out,
     )
+
+
+def is_held(request: Request, held: Collection[str]) -> bool:
+    """Whether a legal hold stops the request: it would remove rows of an account in `held`."""
+    return request.kind in REMOVING and request.tokens.account in held
 
 
 def due(requests: Iterable[Request], now: datetime) -> list[Request]:

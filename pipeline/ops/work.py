@@ -1,6 +1,7 @@
 """Carry out rights requests: what the queue holds is done on the stored rows.
 
     tombstones   erased accounts are on the list before the first row is looked for
+    holds        whoever is held keeps the rows, and waits
     rows         removed, moved aside, moved back or handed out, all accounts of a kind at once
     receipt      chained; it names the requests, and counts
     queue        marked; tokens are forgotten once a second pass is over or none is needed
@@ -36,7 +37,7 @@ from pipeline.io.standings import erased, forgotten, released, restricted
 from pipeline.io.stored_table import StoredTable
 from pipeline.ops.erase import SUBJECT, Subjects, erase, find, merged
 from pipeline.ops.export import export_account
-from pipeline.ops.ledger import REMOVING, due, entry_of
+from pipeline.ops.ledger import REMOVING, due, entry_of, is_held
 from pipeline.ops.restrict import Restriction
 from pipeline.ops.tombstones import outlived
 from pipeline.privacy.epochs import EpochKind
@@ -82,6 +83,8 @@ class Worked:
     swept: Counter[str] = field(default_factory=Counter)
     """Carried out for the first time."""
     finished: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    """Due, but waiting for the end of a legal hold."""
     rows_removed: int = 0
     rows_moved: int = 0
     rows_exported: int = 0
@@ -102,6 +105,8 @@ class Rights:
     state: Path
     epochs: EpochKind
     progress: Callable[[str], None] = lambda _: None
+    held: Callable[[datetime], Collection[str]] = lambda _: ()
+    """The accounts whose rows a legal hold keeps at a time, by opt-out token."""
 
     def work(self, now: datetime, only: Collection[str] | None = None) -> Worked:
         """Carry out everything that is due, or those of the requests numbered `only`.
@@ -115,8 +120,12 @@ class Rights:
             waiting = [
                 one for one in due(self.queue.pending(), now) if only is None or one.number in only
             ]
-            children = [one for one in waiting if one.kind is RequestKind.ERASE_UNDER_13]
-            others = [one for one in waiting if one.kind in REMOVING - {RequestKind.ERASE_UNDER_13}]
+            held = self.held(now)
+            done.held = Counter(one.kind.value for one in waiting if is_held(one, held))
+            self._forbid([one for one in waiting if is_held(one, held)], now)
+            removing = [one for one in waiting if one.kind in REMOVING and not is_held(one, held)]
+            children = [one for one in removing if one.kind is RequestKind.ERASE_UNDER_13]
+            others = [one for one in removing if one.kind is not RequestKind.ERASE_UNDER_13]
             self._remove(children, now, done)
             self._remove(others, now, done)
             self._move(waiting, now, done)
@@ -162,8 +171,7 @@ class Rights:
         """Remove the rows of many accounts in one pass over every table."""
         if not requests:
             return
-        erasing = [one.tokens.account for one in requests if one.kind in ERASURES]
-        self.optouts.change(erasing, erased, now)
+        self._forbid(requests, now)
         # Whoever opted in again has rows that are theirs to keep: the first pass was theirs.
         out = self.optouts.standings()
         meant = [
@@ -189,6 +197,11 @@ class Rights:
                 "rows_after": rewritten.rows_after,
             }
         self._settle(requests, "erase", {"tables": tables, "verified": True}, now, done)
+
+    def _forbid(self, requests: Sequence[Request], now: datetime) -> None:
+        """Put the accounts of erasures on the list; no event of theirs is taken from then on."""
+        erasing = [one.tokens.account for one in requests if one.kind in ERASURES]
+        self.optouts.change(erasing, erased, now)
 
     def _forget(self, now: datetime, done: Worked) -> None:
         """Take tombstones off the list that no copy of an event is left to be kept from."""

@@ -51,7 +51,7 @@ class Standing:
     intervals: tuple[Interval, ...] = ()
     """Opt-outs as half-open intervals `[from, to)`; `to` is None while it lasts."""
     erased_at: int | None = None
-    """When erasure was asked for: nothing of the account is ever taken again."""
+    """When erasure was asked for: nothing of the account is taken from then on."""
     restricted: int | None = None
     """When processing was restricted (Art. 18); None while it is not."""
 

@@ -14,7 +14,15 @@ import pytest
 
 from pipeline.errors import EnvironmentProblem, OptOutStale, UsageError
 from pipeline.io.optout_list import OptOutFile
-from pipeline.io.standings import erased, opted_in, opted_out, released, restricted, to_micros
+from pipeline.io.standings import (
+    erased,
+    forgotten,
+    opted_in,
+    opted_out,
+    released,
+    restricted,
+    to_micros,
+)
 from pipeline.privacy.optout import Standing
 from pipeline.privacy.tokens import Domain, token
 
@@ -287,3 +295,19 @@ def test_what_was_answered_before_a_kill_is_on_the_list(path: Path) -> None:
         assert all(is_out(opened(path), *(f"r{round_}-{n}" for n in range(done))))
         answered += done
     assert answered <= len(opened(path).load().standings) <= answered + 4
+
+
+def test_whoever_is_forgotten_leaves_blanks_of_the_same_length(path: Path) -> None:
+    """A list that gets shorter was cut; one that keeps its length is read from the beginning."""
+    source, reader = opened(path), opened(path)
+    source.add(["a", "b"], NOW)
+    source.remove(["a"], NOW)
+    reader.load()
+    size = path.stat().st_size
+    assert source.change(source.tokens(["a"]), forgotten, NOW) == 1
+    assert path.stat().st_size == size
+    assert source.token("a") not in path.read_text()
+    (left,) = source.tokens(["b"])
+    assert set(reader.refresh(NOW).standings) == set(opened(path).load().standings) == {left}
+    source.add(["a"], NOW)
+    assert set(reader.refresh(NOW).standings) == {left, source.token("a")}
