@@ -139,10 +139,13 @@ bench: install ## Measure the README's claims (a few minutes, one core)
 	$(BIN)/python -m benchmarks.run
 
 .PHONY: lock
-lock: install ## Resolve setup.py and requirements.in anew into requirements.lock
+lock: install ## Resolve setup.py and requirements.in anew into the lock, and the images' part of it
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--extra dp --extra dev --custom-compile-command 'make lock' \
 		setup.py requirements.in -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--extra dp --constraints requirements.lock --custom-compile-command 'make lock' \
+		setup.py -o deploy/image/requirements.lock
 
 .PHONY: wheel
 wheel: install ## Build dist/telemetry_pipeline-*.whl
