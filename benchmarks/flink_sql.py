@@ -96,9 +96,9 @@ def run(events: int, times: int) -> Report:
     kept = sum(expected["event_date"].values())
     text = (
         f"{events:,} events of {size:.0f} bytes from {PARTITIONS} partitions, lz4, one core, best "
-        f"of {times} after Flink's first; {kept:,} events are not opted out. Flink's wall time holds "
-        "the client's planning and a wait for the last checkpoint. Load of the machine at the "
-        f"end: {os.getloadavg()[1]:.1f}.\n\n"
+        f"of {times} after Flink's first; {kept:,} events are not opted out. Flink's wall time "
+        "holds the client's planning and a wait for the last checkpoint. Load of the machine at "
+        f"the end: {os.getloadavg()[1]:.1f}.\n\n"
         f"Whole processes, and a job on a warm TaskManager:\n\n{table(whole, WARM)}\n\n"
         f"Without start-up (less a run over {SHORT:,} events):\n\n{table(steady, WARM)}"
     )
