@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.errors import TelemetryError
 from pipeline.events.model import Drop, Reason, Stage
 from pipeline.metrics import DECLARED
+from pipeline.ops.checks_settings import IN_LAKE, IN_STATE
 from tests.rules.sources import ROOT
 
 DOCS = ROOT / "docs"
@@ -68,6 +69,17 @@ def test_every_reason_and_drop_is_explained() -> None:
     closed = [*Reason, *Drop, *Stage]
     missing = [one.value for one in closed if f"`{one.value}`" not in text]
     assert missing == []
+
+
+def test_every_place_of_lake_and_state_is_listed() -> None:
+    """P18 promises that nothing lies anywhere else, so the lists must be whole."""
+    privacy = (DOCS / "privacy.md").read_text("utf-8")
+    manual = (DOCS / "operations.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", privacy, re.M)
+    listed = {name for row in rows for name in re.findall(r"[\w.]+", row)}
+    assert (IN_LAKE | IN_STATE) - listed == set()
+    files = {name for row in re.findall(r"^\| (`.*?) \|", manual, re.M) for name in row.split("`")}
+    assert {name for name in IN_STATE if not {name, f"{name}/"} & files} == set()
 
 
 def test_every_metric_is_explained() -> None:
