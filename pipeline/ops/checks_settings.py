@@ -37,6 +37,8 @@ PROMISED_ACCOUNTS = 20
 FEWEST_DISTINCT = 16
 """32 random bytes have fewer distinct values than this once in 10^13 keys."""
 ENCRYPTING = ("server_side_encryption", "sse", "kms", "encryption_key", "customer_key")
+ALWAYS_ENCRYPTED = ("gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://")
+"""Addresses of Google's and Azure's stores; what answers to `s3://` may be anybody's."""
 ENCRYPTED_PROTOCOLS = ("SSL", "SASL_SSL")
 
 
@@ -139,8 +141,8 @@ def _keys_sound(audited: Audited) -> Observation:
 def _encrypted_at_rest(audited: Audited) -> Observation:
     if audited.lake.local:
         return not_applicable("there is no bucket: a local lake is encrypted by its disk")
-    if audited.lake.root.startswith(("gs://", "gcs://")):
-        return kept("Google Cloud Storage encrypts every object with AES-256")
+    if audited.lake.root.startswith(ALWAYS_ENCRYPTED):
+        return kept("a store that encrypts every object with AES-256, and cannot be told not to")
     options = [name.lower() for name in audited.storage_options]
     named = any(word in name for name in options for word in ENCRYPTING)
     found = [] if named else ["lake.storage names no server-side encryption"]
