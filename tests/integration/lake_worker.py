@@ -3,13 +3,15 @@
     python -m tests.integration.lake_worker LAKE STATE TOPIC TOTAL [STEP:NUMBER | no-compare]
 
 It recovers, then commits slices of uneven size from where the lake stands to TOTAL. Every seventh
-message is rejected, and every eleventh only by some of the attempts, as if its age had crossed a
-limit in between. STEP is a moment of a commit (staged, revealed, committed); at its
-NUMBERth time the process kills or stops itself.
+message is rejected (or fewer, LAKE_REJECT_EVERY), and every eleventh only by some of the attempts,
+as if its age had crossed a limit in between. STEP is a moment of a commit (staged, revealed,
+committed); at its NUMBERth time the process kills or stops itself. LAKE may be in an object store;
+LAKE_STORAGE then holds its options, as JSON.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -70,13 +72,14 @@ def write(lake: Lake, topic: str, total: int) -> int:
     table, rejections = table_of(lake), lake.rejections()
     refused = 0
     moody = random.random() < 0.5
+    every = int(os.environ.get("LAKE_REJECT_EVERY", "7"))
     while (position := table.position(app_id(topic)) or 0) < total:
         try:
             for start, stop in slices(position, total):
                 offsets = [
                     offset
                     for offset in range(start, stop)
-                    if offset % 7 == 0 or (moody and offset % 11 == 0)
+                    if offset % every == 0 or (moody and offset % (every + 4) == 0)
                 ]
                 made = batch(start, stop, topic, tuple(offsets))
                 rejections.prepare(made, NOW)
@@ -91,13 +94,14 @@ def write(lake: Lake, topic: str, total: int) -> int:
 def main(lake: str, state: str, topic: str, total: str, where: str = "") -> None:
     """Run until the lake holds everything."""
     pa.set_cpu_count(1)
+    options = json.loads(os.environ.get("LAKE_STORAGE", "{}"))
     if where == "no-compare":
         EventTable._position = lambda self, table, app: None  # type: ignore[method-assign, assignment]
-        blind(Lake(lake, state=Path(state)), topic, int(total))
+        blind(Lake(lake, options, state=Path(state)), topic, int(total))
         return
     if where:
         arrange_death(where)
-    opened = Lake(lake, state=Path(state))
+    opened = Lake(lake, options, state=Path(state))
     opened.recover()
     refused = write(opened, topic, int(total))
     opened.close()

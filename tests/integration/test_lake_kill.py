@@ -105,7 +105,7 @@ def test_a_process_that_was_stopped_and_wakes_up_changes_nothing(tmp_path: Path)
     """A zombie between its files and its commit, while another one has taken over."""
     zombies = [worker(tmp_path, 150, f"stop-{step}:5") for step in ("staged", "revealed")]
     deadline = time.monotonic() + 60
-    while any(_state(process.pid) != "T" for process in zombies):
+    while any(state_of(process.pid) != "T" for process in zombies):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     finish(worker(tmp_path, 150))
@@ -116,5 +116,5 @@ def test_a_process_that_was_stopped_and_wakes_up_changes_nothing(tmp_path: Path)
     check_everything_is_there_once(tmp_path, 150, "abc")
 
 
-def _state(pid: int) -> str:
+def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]

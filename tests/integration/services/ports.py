@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import random
 import socket
+import subprocess
+import time
 
 _BELOW_EPHEMERAL = range(15_000, 32_000)
 _given: set[int] = set()
@@ -30,3 +32,16 @@ def free_port() -> int:
         _given.add(port)
         return port
     raise RuntimeError("no free port between 15000 and 32000 on the loopback interface")
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process that was just started listens on a port of the loopback interface."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError("a service did not start; its log is in the test's folder")

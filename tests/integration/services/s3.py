@@ -10,14 +10,12 @@ import contextlib
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.services.ports import free_port
+from tests.integration.services.ports import free_port, wait_for_port
 
 VERSION = "v1.8.0"
 _MODULE = f"github.com/versity/versitygw/cmd/versitygw@{VERSION}"
@@ -60,39 +58,58 @@ def binary() -> Path:
     return path
 
 
+class Gateway:
+    """A gateway over one folder, to be killed and started again, as a network comes and goes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, data = free_port(), folder / "s3"
+        versions = folder / "versions"
+        (data / "lake").mkdir(parents=True)
+        versions.mkdir()
+        options = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": _ACCESS,
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "conditional_put": "etag",
+        }
+        self.bucket = Bucket("s3://lake/telemetry", data / "lake", options)
+        where = ["--port", f"127.0.0.1:{self.port}", "--quiet"]
+        # Old versions are kept only in buckets that ask for it, by `s3_api.keep_versions`.
+        self._words = [*where, "posix", "--versioning-dir", str(versions), str(data)]
+        self._log = folder / "gateway.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        environment = {**os.environ, "ROOT_ACCESS_KEY": _ACCESS, "ROOT_SECRET_KEY": _SECRET}
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                [str(binary()), *self._words], env=environment, stdout=log, stderr=log
+            )
+        wait_for_port(self.port, self._process)
+
+    def kill(self) -> None:
+        """End it without a last word; what it was being sent is cut off."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextlib.contextmanager
+def gateway(folder: Path) -> Iterator[Gateway]:
+    """Run a gateway over `folder`."""
+    started = Gateway(folder)
+    try:
+        started.start()
+        yield started
+    finally:
+        started.kill()
+
+
 @contextlib.contextmanager
 def bucket(folder: Path) -> Iterator[Bucket]:
     """Run a gateway over `folder` and yield its one bucket."""
-    data = folder / "s3"
-    (data / "lake").mkdir(parents=True)
-    port = free_port()
-    environment = {**os.environ, "ROOT_ACCESS_KEY": _ACCESS, "ROOT_SECRET_KEY": _SECRET}
-    command = [str(binary()), "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(data)]
-    with (folder / "gateway.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_for(port, process)
-            options = {
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-                "AWS_ALLOW_HTTP": "true",
-                "AWS_REGION": "us-east-1",
-                "AWS_ACCESS_KEY_ID": _ACCESS,
-                "AWS_SECRET_ACCESS_KEY": _SECRET,
-                "conditional_put": "etag",
-            }
-            yield Bucket("s3://lake/telemetry", data / "lake", options)
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise RuntimeError("the S3 gateway did not start; see gateway.log")
+    with gateway(folder) as started:
+        yield started.bucket

@@ -1,0 +1,149 @@
+"""The lake on `gs://`: delta-rs's and Arrow's clients for Google against a local server.
+
+The server is no Google, see services/gcs: what holds here is that our side speaks and reacts as it
+should, not that Google answers like this.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import PositionConflict, TelemetryError
+from pipeline.io.lake import Lake
+from pipeline.io.orphans import SWEEP_AFTER_SECONDS
+from pipeline.io.parquet import part_writer
+from pipeline.io.staging import Clock
+from pipeline.io.storage import GoogleStorage, ObjectStorage, storage_at
+from tests.integration.services import gcs
+from tests.unit.io.lakes import DAYS, EVENT, NOW, app_id, batch, expected, logged, table_of
+
+pytestmark = [
+    pytest.mark.service,
+    pytest.mark.skipif(gcs.missing() is not None, reason=gcs.missing() or ""),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gcs.GcsBucket]:
+    with gcs.bucket(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@pytest.fixture
+def bucket(server: gcs.GcsBucket, request: pytest.FixtureRequest) -> gcs.GcsBucket:
+    """A prefix of its own for each test."""
+    name = re.sub(r"\W+", "-", request.node.name)
+    return gcs.GcsBucket(f"{server.url}/{name}", server.options, server.endpoint)
+
+
+def opened(bucket: gcs.GcsBucket, clock: Clock | None = None) -> Lake:
+    return Lake(bucket.url, bucket.options, clock=clock)
+
+
+def data(bucket: gcs.GcsBucket) -> dict[str, dict[str, str]]:
+    """The data files of a lake, with what the server knows of them."""
+    prefix = bucket.url.removeprefix(f"gs://{gcs.BUCKET}/") + "/"
+    return {
+        name.removeprefix(prefix): item
+        for name, item in bucket.objects().items()
+        if name.startswith(prefix) and "/_delta_log/" not in name
+    }
+
+
+def test_events_and_rejections_are_stored_once(bucket: gcs.GcsBucket) -> None:
+    lake = opened(bucket)
+    assert table_of(lake).position(app_id()) is None
+    for start in (0, 10):
+        made = batch(start, start + 10, rejected=(start + 3,))
+        lake.rejections().prepare(made, NOW)
+        table_of(lake).commit(made)
+    with pytest.raises(PositionConflict):
+        table_of(opened(bucket)).commit(batch(10, 20))
+    other = opened(bucket)
+    assert other.stored_events() == (EVENT,)
+    assert logged(other) == sorted(set(expected(0, 20)) - {"abc-3", "abc-13"})
+    assert other.rejections().snapshot().rows == 2
+    assert len(data(bucket)) == 6
+
+
+def test_writers_on_one_source_store_each_message_once(bucket: gcs.GcsBucket) -> None:
+    refused: list[int] = []
+
+    def write() -> None:
+        table = table_of(opened(bucket))
+        while (position := table.position(app_id()) or 0) < 60:
+            try:
+                table.commit(batch(position, position + 5))
+            except TelemetryError as error:
+                assert error.retry, error
+                refused.append(1)
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert refused
+    assert logged(opened(bucket)) == expected(0, 60)
+    assert len(data(bucket)) == 24
+
+
+def test_a_file_carries_its_day_as_custom_time_also_when_it_is_written_anew(
+    bucket: gcs.GcsBucket,
+) -> None:
+    table = table_of(opened(bucket))
+    table.commit(batch(0, 10))
+    files = table.snapshot().by_day()[DAYS[0]]
+    staging = table.staging()
+    with staging.open(DAYS[0], table.storage.read(files[0].path).schema) as part:
+        part.write(table.storage.read(files[0].path))
+    table.rewrite(files, staging, metadata={"job": "test"})
+    table.vacuum()
+    for day in DAYS:
+        (item,) = (item for name, item in data(bucket).items() if f"={day}/" in name)
+        assert item["customTime"].removesuffix(".000Z").removesuffix("Z") == f"{day}T00:00:00"
+    assert logged(opened(bucket)) == expected(0, 10)
+
+
+def test_orphans_are_swept_and_removed_files_deleted(bucket: gcs.GcsBucket) -> None:
+    lake = opened(bucket)
+    table_of(lake).commit(batch(0, 10))
+    table_of(lake).stage(batch(10, 20))
+    assert opened(bucket).recover() == 0
+    assert len(data(bucket)) == 4
+    later = opened(bucket, Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60))
+    assert later.recover() == 2
+    assert len(data(bucket)) == 2
+    assert logged(lake) == expected(0, 10)
+
+
+@pytest.mark.parametrize("path", ["event_date=2026-11-01/large.parquet", "large.parquet"])
+def test_a_large_file_goes_up_whole(bucket: gcs.GcsBucket, path: str) -> None:
+    """By Arrow's client and by delta-rs's, in several parts."""
+    storage = table_of(opened(bucket)).storage
+    numbers = np.random.default_rng(1).integers(0, 1 << 62, 1_500_000)
+    file = storage.create(path)
+    with part_writer(file, pa.schema([("number", pa.int64())])) as parquet:
+        for part in np.split(numbers, 3):
+            parquet.write_table(pa.table({"number": part}))
+    storage.settle(file)
+    assert storage.size(path) > 10_000_000
+    assert storage.read(path)["number"].to_numpy().tolist() == numbers.tolist()
+
+
+def test_credentials_in_the_settings_are_for_one_client_alone(tmp_path: Path) -> None:
+    account = tmp_path / "account.json"
+    account.write_text(
+        '{"client_email": "", "private_key": "", "private_key_id": "", "disable_oauth": true}'
+    )
+    with_file = storage_at("gs://lake/t", {"GOOGLE_SERVICE_ACCOUNT": str(account)})
+    assert isinstance(with_file, ObjectStorage)
+    assert not isinstance(with_file, GoogleStorage)
