@@ -24,8 +24,8 @@ from pipeline.io.resources import load_metrics
 from pipeline.io.rollups import RollupStore
 from pipeline.ops.rollup import Report, RollupSettings, roll_up
 from pipeline.ops.rollup_facts import Facts
-from pipeline.ops.rollup_query import DayFiles
 from pipeline.ops.rollup_registry import parse_registry
+from pipeline.ops.rollup_rows import DayFiles
 from tests.dashboards import published
 from tests.lake_rows import EPOCH, SCHEMAS, World, write_lake
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.io.resources import load_catalogue, load_schemas
-from pipeline.ops.rollup_query import DayFiles
+from pipeline.ops.rollup_rows import DayFiles
 from pipeline.privacy.epochs import EpochKind, epoch_of
 
 SCHEMAS = {event: versions[-1].stored for event, versions in load_schemas().items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import cast
@@ -19,8 +20,10 @@ import pyarrow.compute as pc
 from pipeline.errors import SchemaError
 from pipeline.io.rollups import RollupStore
 from pipeline.ops.rollup_facts import Facts, fact_rows, hidden_rows, keep_rows
-from pipeline.ops.rollup_query import Datasets, DayFiles, Loaded, Pass, load, passes
+from pipeline.ops.rollup_query import Loaded, load
 from pipeline.ops.rollup_registry import Metric, Registry, Window
+from pipeline.ops.rollup_rows import Datasets, DayFiles
+from pipeline.ops.rollup_sql import Pass, passes
 from pipeline.ops.rollup_values import KEYS, PUBLISHED, publish
 from pipeline.ops.rollup_windows import Span, closed_spans, is_closed
 from pipeline.privacy.epochs import EpochKind, epoch_of
@@ -90,11 +93,13 @@ def roll_up(
         with load(
             registry, wanted, schemas, settings.epoch, settings.memory_mb, datasets
         ) as loaded:
-            collected |= loaded.collected
+            collected |= loaded.held.collected
             duplicates |= dict.fromkeys(((f.event, f.day) for f in wanted), 0)
-            duplicates |= loaded.duplicates
-            for task, starts in tasks:
-                _compute(loaded, task, starts, settings, now, fresh, hidden)
+            duplicates |= loaded.held.duplicates
+            for task, rows, unseen in _published(loaded, tasks, settings, now):
+                for name, table in rows.items():
+                    fresh.setdefault(name, []).append(table)
+                    hidden.append(_named(unseen, task, name))
     oldest = now.date() - timedelta(days=settings.keep_days)
     published = revised = 0
     for metric in registry.metrics.values():
@@ -107,8 +112,8 @@ def roll_up(
         published += added.num_rows
         revised += pc.sum(pc.greater(added["revision"], 0)).as_py() or 0
         store.write(metric.name, after, words(metric))
-    rows = {**fact_rows(facts, duplicates, now), "suppressed": hidden_rows(hidden, now)}
-    for name, table in rows.items():
+    facts_of = {**fact_rows(facts, duplicates, now), "suppressed": hidden_rows(hidden, now)}
+    for name, table in facts_of.items():
         if name in registry.metrics and table.num_rows:
             before = store.read(name, PUBLISHED)
             store.write(name, keep_rows(before, table, oldest), words(registry.metrics[name]))
@@ -215,26 +220,45 @@ def _batches(files: Iterable[DayFiles]) -> Iterator[list[DayFiles]]:
         yield batch
 
 
-def _compute(
+def _published(
     loaded: Loaded,
-    task: Pass,
-    starts: Sequence[date],
+    tasks: Iterable[tuple[Pass, list[date]]],
     settings: RollupSettings,
     now: datetime,
-    fresh: dict[str, list[pa.Table]],
-    hidden: list[pa.Table],
-) -> None:
-    if not starts:
-        return
-    rows, unseen = publish(loaded, task, starts, settings.epoch, settings.rule, now)
-    for name, table in rows.items():
-        fresh.setdefault(name, []).append(table)
-        count = unseen.num_rows
-        named = unseen.append_column("metric", pa.array([name] * count, pa.string()))
-        named = named.append_column("by", pa.array([",".join(task.by)] * count, pa.string()))
-        hidden.append(
-            named.append_column("window", pa.array([task.window.value] * count, pa.string()))
-        )
+) -> Iterator[tuple[Pass, dict[str, pa.Table], pa.Table]]:
+    """Each pass with what it publishes and what the gate hid.
+
+    While one pass goes through the gate the next is asked of the rows, so two are held at once.
+    """
+
+    def result(task: Pass, future: _Publication) -> tuple[Pass, dict[str, pa.Table], pa.Table]:
+        return (task, *future.result())
+
+    waiting: list[tuple[Pass, _Publication]] = []
+    with ThreadPoolExecutor(1) as gate:
+        for task, starts in tasks:
+            if not starts:
+                continue
+            answers = loaded.ask(task)
+            yield from (result(*one) for one in waiting)
+            future = gate.submit(publish, answers, task, starts, settings.epoch, settings.rule, now)
+            waiting = [(task, future)]
+            del answers
+        yield from (result(*one) for one in waiting)
+
+
+_Publication = Future[tuple[dict[str, pa.Table], pa.Table]]
+
+
+def _named(hidden: pa.Table, task: Pass, metric: str) -> pa.Table:
+    """Say of which table cells were hidden."""
+    for name, text in (
+        ("metric", metric),
+        ("by", ",".join(task.by)),
+        ("window", task.window.value),
+    ):
+        hidden = hidden.append_column(name, pa.array([text] * hidden.num_rows, pa.string()))
+    return hidden
 
 
 def _admissible(before: pa.Table, fresh: pa.Table, rule: Rule) -> pa.Table:

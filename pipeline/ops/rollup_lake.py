@@ -13,7 +13,7 @@ from pipeline.io.commits import Commit, commits_of
 from pipeline.io.lake import Lake
 from pipeline.io.snapshot import PartFile
 from pipeline.ops.rollup import digest
-from pipeline.ops.rollup_query import DayFiles
+from pipeline.ops.rollup_rows import DayFiles
 from pipeline.ops.rollup_windows import CLOSES_AFTER
 from pipeline.ops.views import visible
 

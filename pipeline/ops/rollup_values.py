@@ -15,11 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.ops.rollup_query import Loaded, Pass
+from pipeline.ops.rollup_query import Answers
 from pipeline.ops.rollup_registry import Kind, Metric
+from pipeline.ops.rollup_sql import Pass
 from pipeline.ops.rollup_windows import span_of
 from pipeline.privacy.epochs import EpochKind
-from pipeline.privacy.gate import START, SUBJECT, Admitted, Rule, admit, relabel, rounded
+from pipeline.privacy.gate import Admitted, Rule, admit, relabel, rounded
+from pipeline.privacy.tally import START, SUBJECT
 
 KEYS = ("grain", "cut", "first_day", "key1", "key2")
 """What names a cell of a publication; the first three name the table of one window."""
@@ -47,16 +49,14 @@ PUBLISHED = pa.schema(
 """Columns of every file under `<lake>/rollups/`. `cut`: the dimensions, comma between them;
 `key1`, `key2`: the cell, empty where there is no such dimension."""
 
-COUNTED = (START, SUBJECT, "events")
-
 EVENTS_FOR_PERCENTILES = 100
 EVENTS_FOR_P99 = 1000
 
 
 def publish(
-    loaded: Loaded, task: Pass, starts: Sequence[date], epoch: EpochKind, rule: Rule, at: datetime
+    answers: Answers, task: Pass, starts: Sequence[date], epoch: EpochKind, rule: Rule, at: datetime
 ) -> tuple[dict[str, pa.Table], pa.Table]:
-    """Compute one pass for the windows that begin on `starts`.
+    """Make one pass's publication for the windows that begin on `starts` of what was asked.
 
     Returns the rows of each metric (schema `PUBLISHED`, revision 0), and what the gate hid:
     start, cells, hidden_cells, events, hidden_events.
@@ -65,19 +65,32 @@ def publish(
         rule = replace(rule, events=max(rule.events, EVENTS_FOR_PERCENTILES))
     if len(task.by) < 2:
         rule = replace(rule, rounding=1)
-    contributions = _only(loaded.contributions(task), starts)
-    sums = [name for name in contributions.column_names if name not in (*task.by, *COUNTED)]
-    admitted = admit(contributions, task.by, rule, add=sums)
-    if task.column:
-        histogram = relabel(_only(loaded.histogram(task), starts), admitted, task.by)
+    contributions = _only(answers.contributions, starts)
+    admitted = admit(contributions, task.by, rule)
+    cells = admitted.cells
+    if answers.histogram is not None:
+        histogram = relabel(_only(answers.histogram, starts), admitted, task.by)
         metric = task.metrics[0]
         numbers = _percentiles(histogram, task.by, metric.quantiles, metric.edges)
-        cells = admitted.cells.join(numbers, keys=[START, *task.by], join_type="inner")
+        cells = cells.join(numbers, keys=[START, *task.by], join_type="inner")
         published = {other.name: cells for other in task.metrics}
     else:
-        published = _numbers(contributions, admitted, task, rule)
+        if answers.amounts is not None:
+            sums = _added_up(_only(answers.amounts, starts), admitted, task.by)
+            cells = cells.join(sums, keys=[START, *task.by], join_type="inner")
+        published = _numbers(contributions, cells, task, rule)
     rows = {name: _rows(cells, task, epoch, rule, at) for name, cells in published.items()}
     return rows, admitted.hidden
+
+
+def _added_up(amounts: pa.Table, admitted: Admitted, by: Sequence[str]) -> pa.Table:
+    """The amounts of each published cell, added in the order of its parts."""
+    keys = [START, *by]
+    names = [name for name in amounts.column_names if name not in keys]
+    parts = amounts.sort_by([(name, "ascending") for name in keys])
+    sums = relabel(parts, admitted, by).group_by(keys, use_threads=False)
+    added = sums.aggregate([(name, "sum") for name in names])
+    return added.select([*keys, *(f"{name}_sum" for name in names)]).rename_columns([*keys, *names])
 
 
 def _only(table: pa.Table, starts: Sequence[date]) -> pa.Table:
@@ -88,13 +101,15 @@ def _only(table: pa.Table, starts: Sequence[date]) -> pa.Table:
 
 
 def _numbers(
-    contributions: pa.Table, admitted: Admitted, task: Pass, rule: Rule
+    contributions: pa.Table, cells: pa.Table, task: Pass, rule: Rule
 ) -> dict[str, pa.Table]:
     """Make each metric's number of what the published cells hold."""
-    cells = admitted.cells
     if any(metric.kind is Kind.SHARE for metric in task.metrics):
-        whole = contributions.group_by(START, use_threads=False)
-        everybody = whole.aggregate([("subject", "count_distinct")])
+        accounts = pc.dictionary_encode(contributions[SUBJECT].combine_chunks()).indices
+        whole = pa.table({START: contributions[START], SUBJECT: accounts})
+        everybody = whole.group_by(START, use_threads=False).aggregate(
+            [(SUBJECT, "count_distinct")]
+        )
         cells = cells.join(everybody.rename_columns([START, "everybody"]), keys=START)
     return {metric.name: _finish(cells, metric, rule) for metric in task.metrics}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.ops.rollup_query import Pass, contribution_sql, histogram_sql
 from pipeline.ops.rollup_registry import Kind, Metric, Registry
+from pipeline.ops.rollup_sql import Pass, amounts_sql, contribution_sql, histogram_sql
 
 _MADE = "<!-- Made by `telemetry reference` from schemas/metrics: change those, then run it. -->"
 
@@ -59,7 +59,8 @@ def _lines(registry: Registry) -> Iterator[str]:
         "| `published_at` | when this row was published |",
         "",
         "A cell has at least 20 accounts, none with more than 80 % of its events; tables of two",
-        "dimensions are rounded to 10; percentiles need 100 events, the 99th 1,000. A published",
+        "dimensions are rounded to 10; percentiles need 100 events, the 99th 1,000. Events without a",
+        "dimension are its cell `(not reported)`. A published",
         "figure is frozen: see [the dashboard](dashboard.md). `rollups/manifest.json` holds these",
         "definitions, the rules and the last runs.",
     )
@@ -106,8 +107,11 @@ def _metric(metric: Metric) -> Iterator[str]:
             metric.measure if metric.kind is Kind.PERCENTILES else "",
             (metric,),
         )
-        yield from ("", "<details><summary>What the gate is given</summary>", "", "```sql")
+        given = "What the gate is given, and what is added up of the cells that it lets through"
+        yield from ("", f"<details><summary>{given}</summary>", "", "```sql")
         yield contribution_sql(task)
+        if amounts_sql(task):
+            yield from ("", amounts_sql(task))
         if metric.kind is Kind.PERCENTILES:
             yield from ("", histogram_sql(task))
         yield from ("```", "", "</details>")

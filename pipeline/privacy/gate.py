@@ -24,18 +24,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import SettingsError
+from pipeline.privacy.tally import START, Ints, Tally, tally
 
 FEWEST_ACCOUNTS = 11
 """No setting may lower the minimum group size below this."""
 
 OTHER = "(other)"
 """Stands for all the cells of a table that may not stand alone."""
-
-START = "start"
-"""Column that names the window; every window is a table of its own."""
-
-SUBJECT = "subject"
-"""Column that tells accounts apart; null is an event without an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +72,7 @@ class Admitted:
 
     `labels`: start, the cell's columns, and `to_<column>` for each: the cell under which it is
     published. Cells of windows that may not be published at all are absent.
-    `cells`: start, the published cell's columns, accounts, events, `parts` (cells merged in), and
-    the columns that were to be added up.
+    `cells`: start, the published cell's columns, accounts, events, `parts` (cells merged in).
     `hidden`: start, cells, hidden_cells, events, hidden_events for every window seen.
     """
 
@@ -87,106 +81,44 @@ class Admitted:
     hidden: pa.Table
 
 
-_Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    """What each account contributed to each cell, sorted by window, cell and account.
-
-    `keys`: one row per cell (start and dimensions). `cell`, `account`, `events`: one entry per
-    cell and account; account 0 stands for events without one.
-    """
-
-    keys: pa.Table
-    cell: _Ints
-    account: _Ints
-    events: _Ints
-    row_cell: _Ints
-    """The cell of each row of the contributions, in their order."""
-
-
-def admit(
-    contributions: pa.Table, dimensions: Sequence[str], rule: Rule, add: Sequence[str] = ()
-) -> Admitted:
+def admit(contributions: pa.Table, dimensions: Sequence[str], rule: Rule) -> Admitted:
     """Decide which cells may be published, on what every account contributed to each.
 
-    `contributions` has `start`, the `dimensions` (text, never null), `subject` (any type, null
-    for events without an account) and `events` (int64). Several rows for one account and cell
-    add up. Events without an account count as those of one unknown account for dominance, and
-    as none for the minimum group size: both err on the side of hiding.
+    `contributions` has `start`, the `dimensions` (text or dictionaries of text, never null),
+    `subject` (any type, null for events without an account) and `events` (int64). Several rows
+    for one account and cell add up. Events without an account count as those of one unknown
+    account for dominance, and as none for the minimum group size: both err on the side of hiding.
 
     A failing cell joins `(other)`; while `(other)` fails, the smallest passing cell (fewest
     accounts, then name) joins it as well; when none is left the window is not published.
-    The columns `add` (numbers, never null) are added up over each published cell.
     """
-    tally = _tally(contributions, dimensions)
-    starts = tally.keys[START].to_numpy(zero_copy_only=False)
-    new = np.append(True, starts[1:] != starts[:-1]) if len(starts) else np.zeros(0, bool)
-    borders = [*np.flatnonzero(new).tolist(), len(starts)]
-    accounts, events, largest = _weigh(tally.cell, tally.account, tally.events, len(starts))
+    counted = tally(contributions, dimensions)
+    starts = counted.keys[START].to_numpy(zero_copy_only=False)
+    cells = len(starts)
+    new = np.append(True, starts[1:] != starts[:-1]) if cells else np.zeros(0, bool)
+    borders = [*np.flatnonzero(new).tolist(), cells]
+    accounts, events, largest = _weigh(counted.cell, counted.account, counted.events, cells)
     passes = _passes(accounts, events, largest, rule)
-    target = np.arange(len(starts))
+    target = np.arange(cells)
     """The cell that stands for each cell; -1: not published; the first part of `(other)`."""
-    for first, stop in pairwise(borders):
-        if not passes[first:stop].all():
-            _settle(tally, slice(first, stop), accounts, passes, target, rule, bool(dimensions))
+    failing = [slice(*window) for window in pairwise(borders) if not passes[slice(*window)].all()]
+    doubtful = np.zeros(cells, bool)
+    for window in failing:
+        doubtful[window] = True
+    counted = counted.of_cells(doubtful)
+    for window in failing:
+        _settle(counted, window, accounts, passes, target, rule, bool(dimensions))
     kept = np.flatnonzero(target >= 0)
-    merged = np.zeros(len(starts), bool)
+    merged = np.zeros(cells, bool)
     merged[kept] = np.isin(target[kept], target[kept][~passes[kept]])
-    published = _published(tally, dimensions, target, merged, (accounts, events))
-    for name in add:
-        rows = target[tally.row_cell]
-        amounts = contributions[name].to_numpy()
-        sums = np.bincount(rows[rows >= 0], weights=amounts[rows >= 0], minlength=len(target))
-        published = published.append_column(name, pa.array(sums[np.unique(target[kept])]))
     return Admitted(
-        _labels(tally.keys, dimensions, kept, merged),
-        published,
-        _hidden(tally.keys, events, (target < 0) | merged),
+        _labels(counted.keys, dimensions, kept, merged),
+        _published(counted, dimensions, target, merged, (accounts, events)),
+        _hidden(counted.keys, events, (target < 0) | merged),
     )
 
 
-def _tally(contributions: pa.Table, dimensions: Sequence[str]) -> _Tally:
-    cell = np.zeros(contributions.num_rows, np.int64)
-    for name in (START, *dimensions):
-        codes, values = _codes(contributions[name])
-        cell = cell * max(len(values), 1) + codes
-    seen = np.bincount(cell) > 0
-    first = np.empty(len(seen), np.int64)
-    first[cell] = np.arange(len(cell))
-    row_cell = cell = (np.cumsum(seen) - 1)[cell]
-    account = pc.fill_null(_encoded(contributions[SUBJECT]).indices, -1).to_numpy()
-    account = account.astype(np.int64) + 1
-    key = cell * (int(account.max(initial=0)) + 1) + account
-    order = np.argsort(key)
-    key = key[order]
-    groups = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else order
-    events = contributions["events"].to_numpy()[order]
-    keys = contributions.select([START, *dimensions]).take(pa.array(first[seen]))
-    return _Tally(
-        keys,
-        cell[order][groups],
-        account[order][groups],
-        np.add.reduceat(events, groups) if len(key) else events,
-        row_cell,
-    )
-
-
-def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    return pc.dictionary_encode(column.combine_chunks())
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[_Ints, pa.Array]:
-    """Number a column's values in their sorted order, so that equal tables give equal cells."""
-    encoded = _encoded(column)
-    order = pc.array_sort_indices(encoded.dictionary).to_numpy()
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank[encoded.indices.to_numpy()], encoded.dictionary
-
-
-def _weigh(cell: _Ints, account: _Ints, events: _Ints, cells: int) -> tuple[_Ints, _Ints, _Ints]:
+def _weigh(cell: Ints, account: Ints, events: Ints, cells: int) -> tuple[Ints, Ints, Ints]:
     """Give accounts, events and the largest account's events of every cell."""
     accounts = np.bincount(cell[account > 0], minlength=cells).astype(np.int64)
     total = np.bincount(cell, weights=events, minlength=cells).astype(np.int64)
@@ -195,17 +127,17 @@ def _weigh(cell: _Ints, account: _Ints, events: _Ints, cells: int) -> tuple[_Int
     return accounts, total, largest
 
 
-def _passes(accounts: _Ints, events: _Ints, largest: _Ints, rule: Rule) -> npt.NDArray[np.bool_]:
+def _passes(accounts: Ints, events: Ints, largest: Ints, rule: Rule) -> npt.NDArray[np.bool_]:
     enough: npt.NDArray[np.bool_] = (accounts >= rule.accounts) & (events >= rule.events)
     return enough & (largest <= rule.share * events)
 
 
 def _settle(
-    tally: _Tally,
+    counted: Tally,
     window: slice,
-    accounts: _Ints,
+    accounts: Ints,
     passes: npt.NDArray[np.bool_],
-    target: _Ints,
+    target: Ints,
     rule: Rule,
     may_merge: bool,
 ) -> None:
@@ -214,8 +146,8 @@ def _settle(
     parts = list(cells[~passes[window]])
     alone = list(cells[passes[window]])
     alone.sort(key=lambda cell: (accounts[cell], cell), reverse=True)
-    rows = slice(*np.searchsorted(tally.cell, [window.start, window.stop]))
-    cell, account, events = tally.cell[rows], tally.account[rows], tally.events[rows]
+    rows = slice(*np.searchsorted(counted.cell, [window.start, window.stop]))
+    cell, account, events = counted.cell[rows], counted.account[rows], counted.events[rows]
     while may_merge:
         chosen = np.isin(cell, parts)
         whose = account[chosen]
@@ -233,7 +165,7 @@ def _settle(
 
 
 def _labels(
-    keys: pa.Table, dimensions: Sequence[str], kept: _Ints, merged: npt.NDArray[np.bool_]
+    keys: pa.Table, dimensions: Sequence[str], kept: Ints, merged: npt.NDArray[np.bool_]
 ) -> pa.Table:
     labels = keys.take(pa.array(kept))
     under_other = pa.array(merged[kept])
@@ -244,26 +176,26 @@ def _labels(
 
 
 def _published(
-    tally: _Tally,
+    counted: Tally,
     dimensions: Sequence[str],
-    target: _Ints,
+    target: Ints,
     merged: npt.NDArray[np.bool_],
-    alone: tuple[_Ints, _Ints],
+    alone: tuple[Ints, Ints],
 ) -> pa.Table:
     """Weigh the merged cells anew, as they are published: an account in two parts counts once."""
     cells = len(target)
-    in_other = merged[tally.cell]
-    cell, account = target[tally.cell[in_other]], tally.account[in_other]
+    in_other = merged[counted.cell]
+    cell, account = target[counted.cell[in_other]], counted.account[in_other]
     width = int(account.max(initial=0)) + 1
     key = np.sort(cell * width + account)
     once = key[np.append(True, key[1:] != key[:-1])] if len(key) else key
     people = np.bincount((once // width)[once % width > 0], minlength=cells)
-    amounts = np.bincount(cell, weights=tally.events[in_other], minlength=cells)
+    amounts = np.bincount(cell, weights=counted.events[in_other], minlength=cells)
     accounts = np.where(merged, people, alone[0])
     events = np.where(merged, amounts.astype(np.int64), alone[1])
     parts = np.bincount(target[target >= 0], minlength=cells)
     shown = np.flatnonzero(parts)
-    table = _labels(tally.keys, dimensions, shown, merged)
+    table = _labels(counted.keys, dimensions, shown, merged)
     names = [START, *(f"to_{name}" for name in dimensions)]
     table = table.select(names).rename_columns([START, *dimensions])
     for name, numbers in (("accounts", accounts), ("events", events), ("parts", parts)):
@@ -271,7 +203,7 @@ def _published(
     return table
 
 
-def _hidden(keys: pa.Table, events: _Ints, hidden: npt.NDArray[np.bool_]) -> pa.Table:
+def _hidden(keys: pa.Table, events: Ints, hidden: npt.NDArray[np.bool_]) -> pa.Table:
     """Count per window how many cells, and how many of its events, do not stand alone."""
     counts = pa.table(
         {
@@ -293,7 +225,9 @@ def relabel(measures: pa.Table, admitted: Admitted, dimensions: Sequence[str]) -
     `measures` has start, the dimensions and any columns; the result has the same columns. The
     caller adds up what now shares a cell.
     """
-    joined = measures.join(admitted.labels, keys=[START, *dimensions], join_type="inner")
+    joined = measures.join(
+        admitted.labels, keys=[START, *dimensions], join_type="inner", use_threads=False
+    )
     columns = {
         name: joined[f"to_{name}"] if name in dimensions else joined[name]
         for name in measures.column_names
