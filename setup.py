@@ -78,7 +78,14 @@ DATA = {
         "**/*.md",
         "**/*.mmdb",
     ],
-    "pipeline.dashboard": ["**/*.html", "**/*.css", "**/*.js", "**/*.json", "**/*.txt"],
+    "pipeline.dashboard": [
+        "**/*.html",
+        "**/*.css",
+        "**/*.js",
+        "**/*.json",
+        "**/*.toml",
+        "**/*.txt",
+    ],
 }
 
 setup(

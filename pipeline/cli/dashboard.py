@@ -68,27 +68,59 @@ def build(call: Invocation, out: Path, open_page: bool, annotations: Path | None
 @_ANNOTATIONS
 @configured
 def serve(call: Invocation, port: int, annotations: Path | None) -> None:
-    """Serve the page on this machine alone, built anew whenever the rollups change."""
+    """Serve the page on this machine alone, built anew whenever the rollups change.
+
+    SIGINT (Ctrl-C) and SIGTERM stop it.
+    """
+    import signal
+
     from pipeline.dashboard.serve import SiteServer
     from pipeline.dashboard.site import Site
 
     store = open_store(call)
     site = Site(
-        lambda: read_published(call), store.stamp, lambda: read_annotations(annotations), call.now
+        lambda: read_published(call),
+        lambda: (store.stamp(), _changed(annotations)),
+        lambda: read_annotations(annotations),
+        call.now,
     )
     site.files()
     with SiteServer(site.files, port) as server:
-        call.out.result({"url": server.url}, lambda: call.out.line(server.url))
-        call.out.say("Press Ctrl-C to stop.")
-        server.serve_forever()
+        try:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            call.out.result({"url": server.url}, lambda: call.out.line(server.url))
+            call.out.say("Press Ctrl-C to stop.")
+            server.serve_forever()
+        except KeyboardInterrupt:
+            call.out.say("Stopped.")
+
+
+def _changed(file: Path | None) -> int:
+    """When the file was changed last; 0 without one."""
+    try:
+        return file.stat().st_mtime_ns if file else 0
+    except OSError:
+        return 0
 
 
 def write_site(call: Invocation, out: Path, annotations: Path | None) -> tuple[Path, int]:
-    """Build the site into a folder; give the page's path and size. The page is written last."""
-    from pipeline.dashboard.site import PAGE, build
+    """Build the site into a folder; give the page's path and size. The page is written last.
+
+    After a failure the last good page stays, with a notice above its figures.
+    """
+    from pipeline.dashboard.page import with_notice
+    from pipeline.dashboard.site import PAGE, build, failure
+    from pipeline.errors import TelemetryError
     from pipeline.io.rollups import write_atomically
 
-    files = build(read_published(call), read_annotations(annotations), call.now())
+    try:
+        files = build(read_published(call), read_annotations(annotations), call.now())
+    except TelemetryError as error:
+        page = out / PAGE
+        noted = with_notice(page.read_text("utf-8"), failure(error)) if page.is_file() else None
+        if noted is not None:
+            write_atomically(page, noted.encode())
+        raise
     for name, content in sorted(files.items(), key=lambda item: item[0] == PAGE):
         write_atomically(out / name, content.encode())
     return out / PAGE, len(files[PAGE].encode())

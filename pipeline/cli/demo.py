@@ -32,9 +32,9 @@ _MARK = "# Written by `telemetry demo`. The next demo replaces what lies beside 
     "--days",
     type=click.IntRange(1, 80),
     metavar="N",
-    default=35,
+    default=60,
     show_default=True,
-    help="Days of traffic before now.",
+    help="Days of traffic before now; from 57 on they hold a whole key period.",
 )
 @click.option(
     "--events",

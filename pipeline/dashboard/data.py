@@ -16,6 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dashboard.annotations import Annotation
+from pipeline.dashboard.layout import read_layout
+
+VERSION = 2
+"""Of the data block's shape."""
 
 MEASURES = ("value", "numerator", "denominator", "p50", "p90", "p95", "p99")
 
@@ -57,7 +61,7 @@ def page_data(
             cubes |= _cubes(metric["name"], _recent(table, last), adds)
     runs = cast("list[dict[str, Any]]", manifest.get("runs", []))
     return {
-        "version": 1,
+        "version": VERSION,
         "built_at": now.isoformat(timespec="seconds"),
         "rolled_up_at": manifest.get("generated_at"),
         "first_day": _first_day(tables),
@@ -65,7 +69,7 @@ def page_data(
         "epoch_days": cast("dict[str, Any]", manifest.get("epoch", {})).get("days", 28),
         "rule": manifest.get("rule", {"accounts": 20, "share": 0.8, "rounding": 10}),
         "metrics": [_words(metric, collected, bool(runs)) for metric in metrics],
-        "populations": manifest.get("populations", {}),
+        "layout": read_layout(),
         "annotations": [note.as_json() for note in annotations],
         "status": manifest.get("status", {}),
         "run": runs[-1] if runs else None,

@@ -1,7 +1,7 @@
 """The page: one HTML file with style, charts, script and data inside, that asks for nothing.
 
 Its content security policy allows exactly the inlined script and style, by hash, and no request
-at all. Text from the rollups reaches the document as text nodes only.
+at all. Text from the rollups reaches the document as text nodes, or escaped.
 """
 
 from __future__ import annotations
@@ -9,31 +9,55 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from pipeline.dashboard.data import VERSION
+
 PACKAGE = "pipeline.dashboard"
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath fill='%232f5fd0' d='M1 9h3v6H1zM6 5h3v10H6zM11 1h3v14h-3z'/%3E%3C/svg%3E"
+)
+"""Inside the page, or a browser would ask the server for one."""
+
+_DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.S)
 
 
-def render(data: Mapping[str, Any]) -> str:
-    """Give the page for a data block as `page_data` makes it; equal data, equal bytes."""
+def render(data: Mapping[str, Any], fixed: str) -> str:
+    """Give the page for a data block as `page_data` makes it, and its fixed parts as HTML.
+
+    Equal arguments, equal bytes.
+    """
     world = _asset("vendor/world.json")
     style = _asset("style.css")
     charts = _asset("vendor/echarts.js")
     script = _asset("page.js")
     parts = {
         "policy": policy(),
+        "icon": ICON,
+        "fixed": fixed,
         "style": style,
         "charts": charts,
         "script": script,
         "world": _inert(world),
-        "data": _inert(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
+        "data": _block(data),
     }
     page = _asset("template.html")
     for name, text in parts.items():
         page = page.replace("{{" + name + "}}", text, 1)
     return page
+
+
+def with_notice(page: str, notice: str) -> str | None:
+    """The same page with a notice above its figures; None if it is no page of this version."""
+    found = _DATA.search(page)
+    data = json.loads(found[2]) if found else {}
+    if data.get("version") != VERSION:
+        return None
+    return _DATA.sub(lambda parts: parts[1] + _block({**data, "notice": notice}) + parts[3], page)
 
 
 def policy() -> str:
@@ -43,6 +67,10 @@ def policy() -> str:
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; "
         f"script-src {_allow(charts)} {_allow(script)}; style-src {_allow(style)}"
     )
+
+
+def _block(data: Mapping[str, Any]) -> str:
+    return _inert(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
 
 def _inert(text: str) -> str:

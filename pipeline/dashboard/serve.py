@@ -7,6 +7,8 @@ Only files of the site exist here; there is no path to the disk. Requests that n
 from __future__ import annotations
 
 import gzip
+import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -47,6 +49,13 @@ class SiteServer(ThreadingHTTPServer):
                 why=error.strerror or type(error).__name__,
                 remedy="Name another port with --port",
             ) from None
+
+    def handle_error(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
+        """Pass over a browser that went away in the middle of an answer."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -100,12 +109,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Vary", "Accept-Encoding")
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'")
-        for name, value in _HEADERS.items():
-            self.send_header(name, value)
         self.end_headers()
         if body:
             self.wfile.write(content)
+
+    def end_headers(self) -> None:
+        """Every answer is strict, a refusal by the base class too."""
+        self.send_header("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'")
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is its base's
         """Say nothing: an address line per request would be a log of people."""

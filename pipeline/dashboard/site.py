@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.dashboard.annotations import Annotation
 from pipeline.dashboard.data import page_data
+from pipeline.dashboard.fixed import fixed_parts
 from pipeline.dashboard.page import render
 from pipeline.errors import TelemetryError
 
@@ -38,7 +39,7 @@ def build(
     """Give the site's files, by path. `notice` is shown above the figures."""
     data = page_data(published.tables, published.manifest, annotations, now)
     data["notice"] = notice
-    files = {PAGE: render(data)}
+    files = {PAGE: render(data, fixed_parts(data, published.manifest))}
     for metric in published.manifest.get("metrics", []):
         table = published.tables.get(metric["name"])
         files[f"metrics/{metric['name']}.json"] = metric_file(table)
@@ -98,9 +99,10 @@ class Site:
             if self._good is None:
                 raise
             published, notes, then = self._good
-            notice = (
-                f"The last build failed ({error.what}). These are the figures built "
-                f"{then:%Y-%m-%d %H:%M} UTC."
-            )
-            self._files = build(published, notes, then, notice)
+            self._files = build(published, notes, then, failure(error))
         return self._files
+
+
+def failure(error: TelemetryError) -> str:
+    """What a page says that could not be built anew."""
+    return f"The last build failed: {error.what}. The figures are those of the last good build."

@@ -16,11 +16,17 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/c
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 LAKES = {
     "full": (63, 90_000, 1500),
+    "sparse": (35, 9_000, 170),
     "one_day": (1, 3_000, 400),
     "small": (9, 900, 15),
     "empty": (0, 0, 1),
 }
 """Days, requests and accounts of each invented lake; `small` has nobody to publish."""
+LISTEN = """
+addEventListener("error", (event) => console.error(`error: ${event.message}`));
+addEventListener("unhandledrejection", (event) => console.error(`rejection: ${event.reason}`));
+"""
+"""Errors that reach no console by themselves, such as a loop of a ResizeObserver."""
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +61,7 @@ class Watched:
         page.on("console", lambda message: self._told(message.type, message.text))
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
+        page.add_init_script(LISTEN)
 
     def _told(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):

@@ -8,14 +8,19 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipeline.dashboard.page import with_notice
+from pipeline.dashboard.site import Published, build
 from tests.browser.conftest import Watched
+from tests.dashboards import NOW, published, rolled_up
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
 SECTIONS = ["overview", "health", "sessions", "adoption", "audience", "quality", "definitions"]
+MISCHIEF = (Path(__file__).parent / "mischief.js").read_text("utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SLOWNESS = float(os.environ.get("BROWSER_SLOWNESS", "1"))
 """Multiplies the time limits on a machine that other work keeps busy."""
@@ -106,7 +111,7 @@ def test_the_first_chart_is_there_within_a_second(tab: Watched, pages: dict[str,
         page.goto("about:blank")
         page.goto(pages["full"])
         page.wait_for_selector("html[data-drawn]")
-        times.append(page.evaluate("performance.getEntriesByName('first-chart')[0].startTime"))
+        times.append(page.evaluate("performance.getEntriesByName('chart')[0].startTime"))
     assert min(times) < 1000 * SLOWNESS
 
 
@@ -220,6 +225,132 @@ def test_a_theme_can_be_chosen(tab: Watched, pages: dict[str, str]) -> None:
     page = tab.open(pages["full"])
     page.get_by_label("Theme").select_option("dark")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+@pytest.mark.parametrize("slower", [1, 8])
+def test_haste_on_a_slow_machine_makes_no_error(
+    tab: Watched, pages: dict[str, str], slower: int
+) -> None:
+    page = tab.open(pages["full"])
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    page.evaluate(MISCHIEF, [slower * 7919, 60 if slower == 1 else 25])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(media="print")
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    plots, canvases = page.locator(".plot"), page.locator(".plot canvas")
+    expect(canvases).to_have_count(plots.count())
+    for plot, canvas in zip(plots.all(), canvases.all(), strict=True):
+        assert canvas.evaluate("node => node.clientWidth") == plot.evaluate(
+            "node => node.clientWidth"
+        )
+
+
+def test_an_odd_address_is_clamped_to_the_days_there_are(
+    tab: Watched, pages: dict[str, str]
+) -> None:
+    page = tab.open(pages["full"], "overview?from=-271821-04-20&to=2999-01-01")
+    expect(page.get_by_label("From", exact=True)).to_have_value("2026-09-21")
+    expect(page.get_by_label("To", exact=True)).to_have_value("2026-11-22")
+
+
+def test_the_border_of_a_key_period_is_marked_on_charts_of_people_alone(
+    tab: Watched, pages: dict[str, str]
+) -> None:
+    page = tab.open(pages["full"])
+    border, marks = "new key period on 2 Nov", ("incident on 9 Nov", "release on 16 Nov")
+    people = {"active_day", "active_week", "lifecycle", "retention_week"}
+    for chart in page.locator("[data-kind=trend], [data-kind=stack]").all():
+        metric = chart.get_attribute("data-metric")
+        words = chart.locator(".plot").get_attribute("aria-label") or ""
+        assert (border in words) == (metric in people), metric
+        assert metric == "active_period" or all(mark in words for mark in marks)
+
+
+def test_a_hidden_cell_is_hidden_in_table_and_csv_and_never_zero(
+    tab: Watched, pages: dict[str, str]
+) -> None:
+    page = tab.open(pages["sparse"])
+    cube = json.loads(page.locator("#data").text_content() or "")["tables"]["requests|day|model"]
+    card = page.get_by_role("region", name="Requests by model")
+    with page.expect_download() as download:
+        card.get_by_role("button", name="CSV").click()
+    head, *rows = csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8")))
+    card.get_by_role("button", name="Table").click()
+    shown = [row.locator("td").all_inner_texts() for row in card.locator("tbody tr").all()]
+    seen = set()
+    for name in set(head) & {key for [key] in cube["keys"]}:
+        column = head.index(name)
+        for values, cells, number in zip(
+            rows, shown, cube["value"][cube["keys"].index([name])][-28:], strict=True
+        ):
+            assert values[column] == ("" if number is None else str(number))
+            assert cells[column] == ("hidden" if number is None else f"{number:,}")
+            seen.add(number is None)
+    assert seen == {True, False}
+
+
+def test_a_tile_says_what_is_uncertain_about_its_number(
+    tab: Watched, pages: dict[str, str]
+) -> None:
+    page = tab.open(pages["full"], "sessions")
+    expect(page.locator(".tile[data-metric=session_minutes]")).to_contain_text(
+        "At least: durations are stored as the lower edge"
+    )
+
+
+def test_an_open_day_is_said_to_be_open(tab: Watched, pages: dict[str, str]) -> None:
+    page = tab.open(pages["full"], "quality")
+    for metric in ("completeness", "rejected"):
+        chart = page.locator(f".card[data-metric={metric}]")
+        expect(chart.locator(".note")).to_contain_text("Hatched: the day is still open")
+        expect(page.locator(f".tile[data-metric={metric}]")).to_contain_text("the last still open")
+
+
+def test_the_quality_page_says_what_it_has_to(tab: Watched, pages: dict[str, str]) -> None:
+    page = tab.open(pages["full"], "quality")
+    facts = page.get_by_role("region", name="Freshness and promises")
+    for term in ("Newest commit", "Published", "Oldest event day", "Last expiry run"):
+        expect(facts).to_contain_text(term)
+    expect(page.get_by_role("group", name="Share hidden, by table")).to_contain_text(" of ")
+    expect(page.locator(".tile[data-metric=completeness] .number")).to_have_text("100%")
+    expect(page.locator("#credit")).to_have_text("Countries: demo data. Map: Natural Earth.")
+    page.get_by_role("link", name="Overview").click()
+    expect(facts).to_be_hidden()
+
+
+def test_a_field_that_no_event_carries_is_not_collected(tab: Watched, tmp_path: Path) -> None:
+    found = published(rolled_up(tmp_path, 3, 6_000, 300))
+    collected = [name for name in found.manifest["collected"] if name != "api_request.queue_ms"]
+    files = build(Published(found.tables, {**found.manifest, "collected": collected}), [], NOW)
+    (tmp_path / "index.html").write_text(files["index.html"], "utf-8")
+    page = tab.open((tmp_path / "index.html").as_uri(), "health")
+    expect(page.locator("[data-metric=queue_time]")).to_contain_text("Not collected")
+    expect(page.locator("[data-metric=latency][data-kind=trend] canvas")).to_be_visible()
+    expect(page.locator("#definitions, [data-page=definitions]")).to_be_hidden()
+
+
+def test_periods_that_are_not_whole_yet_say_what_to_wait_for(
+    tab: Watched, pages: dict[str, str]
+) -> None:
+    page = tab.open(pages["one_day"])
+    chart = page.locator("[data-metric=active_period]")
+    expect(chart).to_contain_text("No whole key period yet")
+    expect(chart.locator("code")).to_have_text("telemetry rollup")
+
+
+def test_the_notice_of_a_failed_build_stands_above_the_last_good_figures(
+    tab: Watched, pages: dict[str, str], tmp_path: Path
+) -> None:
+    good = Path(unquote(urlsplit(pages["full"]).path)).read_text("utf-8")
+    noted = with_notice(good, "The last build failed.")
+    assert noted
+    (tmp_path / "index.html").write_text(noted, "utf-8")
+    page = tab.open((tmp_path / "index.html").as_uri())
+    expect(page.locator("#banner p.stop")).to_have_text("The last build failed.")
+    assert page.locator("#tiles [data-value]").count() == 6
 
 
 def test_a_served_page_works_under_its_headers(tab: Watched, tmp_path: Path) -> None:

@@ -36,28 +36,33 @@ const shapes = feature(world, world.objects.countries).features.filter(
 );
 const whole = { type: "FeatureCollection", features: shapes };
 const projection = geoNaturalEarth1().fitSize([2000, 1000], whole);
-const countries = {};
+const features = [];
 for (const shape of geoProject(whole, projection).features) {
   const parts =
     shape.geometry.type === "Polygon" ? [shape.geometry.coordinates] : shape.geometry.coordinates;
   const rings = parts
-    .map((part) => part.map((ring) => thin(ring)).filter((ring) => ring.length > 7))
+    .map((part) => part.map((ring) => thin(ring)).filter((ring) => ring.length > 3))
     .filter((part) => part.length);
   // Territories without an ISO number keep their shape and never have data.
   const code = alpha2.get(shape.id) ?? `~${shape.properties.name}`;
-  countries[code] = rings;
+  features.push({
+    type: "Feature",
+    properties: { name: code },
+    geometry: { type: "MultiPolygon", coordinates: rings },
+  });
 }
 
+// Whole numbers, each point once in a row; the charts count upwards, the projection downwards.
 function thin(ring) {
-  const flat = [];
+  const points = [];
   for (const [x, y] of ring) {
-    const point = [Math.round(x), Math.round(y)];
-    if (point[0] !== flat.at(-2) || point[1] !== flat.at(-1)) flat.push(...point);
+    const point = [Math.round(x), 0 - Math.round(y)];
+    if (String(point) !== String(points.at(-1))) points.push(point);
   }
-  return flat;
+  return points;
 }
 
-writeFileSync(new URL("world.json", vendor), JSON.stringify(countries));
+writeFileSync(new URL("world.json", vendor), JSON.stringify({ type: "FeatureCollection", features }));
 copyFileSync(new URL("echarts/LICENSE", modules), new URL("echarts.LICENSE.txt", vendor));
 copyFileSync(new URL("echarts/NOTICE", modules), new URL("echarts.NOTICE.txt", vendor));
 copyFileSync(new URL("zrender/LICENSE", modules), new URL("zrender.LICENSE.txt", vendor));

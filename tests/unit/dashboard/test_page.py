@@ -18,9 +18,12 @@ import pytest
 
 from pipeline.dashboard.annotations import parse_annotations
 from pipeline.dashboard.data import day_number, page_data
-from pipeline.dashboard.page import render
+from pipeline.dashboard.fixed import facts, fixed_parts
+from pipeline.dashboard.layout import read_layout
+from pipeline.dashboard.page import render, with_notice
 from pipeline.dashboard.site import Published, build
 from pipeline.errors import SettingsError
+from pipeline.ops.rollup_registry import Kind
 from pipeline.ops.rollup_values import PUBLISHED
 from tests.dashboards import NOTES, NOW, REGISTRY, published, rolled_up
 from tests.unit.dashboard.shapes import faults
@@ -122,9 +125,52 @@ def test_the_page_names_no_other_place(page: str) -> None:
 def test_text_cannot_leave_the_data_block(full: Published) -> None:
     hostile = "</script><script>alert(1)</script><!--"
     data = page_data(full.tables, full.manifest, NOTES, NOW) | {"notice": hostile}
-    page = render(data)
+    page = render(data, "")
     assert hostile not in page
     assert block(page, "data")["notice"] == hostile
+
+
+def test_text_cannot_leave_the_fixed_parts(full: Published) -> None:
+    hostile = "</p><script>alert(1)</script>"
+    data = page_data(full.tables, full.manifest, [], NOW)
+    data["metrics"] = [{**metric, "sentence": hostile} for metric in data["metrics"]]
+    data["status"] = {"geo": {"type": hostile}}
+    assert "<script" not in fixed_parts(data, full.manifest)
+
+
+def test_the_facts_say_what_is_promised_and_what_is_so() -> None:
+    data = {
+        "rolled_up_at": "2026-11-23T12:00:00+00:00",
+        "rule": {"accounts": 20, "share": 0.8},
+        "status": {
+            "newest_commit": "2026-11-23T09:00:00+00:00",
+            "oldest_day": "2026-08-25",
+            "last_expiry": None,
+            "epochs_live": 2,
+            "epochs_destroyed": 1,
+            "geo": {"type": "DBIP-Country-Lite", "built": "2026-11-01", "credit": "IP by DB-IP"},
+        },
+    }
+    assert dict(facts(data)) == {
+        "Newest commit": "2026-11-23 09:00 UTC",
+        "Published": "2026-11-23 12:00 UTC",
+        "Oldest event day": "2026-08-25, 90 days old: OVER the 90 days promised",
+        "Last expiry run": "none yet; a day is due 89 days after it",
+        "Key periods": "2 live, 1 with their keys destroyed",
+        "Smallest group": "20 accounts; none over 80% of a cell",
+        "Country database": "DBIP-Country-Lite, 2026-11-01, IP by DB-IP",
+    }
+
+
+def test_a_page_takes_a_notice_and_keeps_its_figures(page: str) -> None:
+    noted = with_notice(page, "The last build failed </script>")
+    assert noted
+    assert block(noted, "data") == block(page, "data") | {
+        "notice": "The last build failed </script>"
+    }
+    assert len(noted) - len(page) < 60
+    assert with_notice("<html>another page</html>", "x") is None
+    assert with_notice(page.replace('{"version":2,', '{"version":1,'), "x") is None
 
 
 def test_equal_data_gives_equal_bytes(full: Published, page: str) -> None:
@@ -144,26 +190,28 @@ def test_every_metric_has_a_file_for_other_tools(full: Published) -> None:
     assert set(totals[0]) == {"time", "grain", "cut", "key1", "key2", "value"}
 
 
-def test_every_metric_of_the_page_is_in_the_registry() -> None:
-    script = files("pipeline.dashboard").joinpath("page.js").read_text("utf-8")
-    layout = script[script.index("const PAGES") : script.index("// ---- values")]
-    drawn = set(
-        re.findall(r'\["(?:trend|stack|rank|heat|hours|map|funnel|facts|hidden)", "(\w+)"', layout)
-    )
-    tiles = {
-        name.split()[0]
-        for line in re.findall(r'^    \[("[^\[]*)\], \[', layout, re.M)
-        for name in re.findall(r'"([^"]+)"', line)
-    }
-    assert drawn
-    assert drawn | tiles <= set(REGISTRY.metrics)
-    unseen = set(REGISTRY.metrics) - drawn - tiles
-    assert unseen <= {"freshness", "bytes_in"}
+def test_every_chart_and_tile_of_the_layout_has_its_table_in_the_registry() -> None:
+    layout = read_layout()
+    drawn: set[str] = set()
+    for page in layout["page"]:
+        for text in page["tiles"]:
+            name, _, measure = text.partition(" ")
+            drawn.add(name)
+            assert not measure or int(measure[1:]) in REGISTRY.metrics[name].quantiles
+        for chart in page["charts"]:
+            metric = REGISTRY.metrics[chart["metric"]]
+            drawn.add(metric.name)
+            by = tuple(chart.get("by", "hour" if chart["draw"] == "hours" else "").split(","))
+            windows = {(window.value, by) for window, by in metric.tables}
+            wanted = (chart.get("grain", "day"), tuple(name for name in by if name))
+            assert metric.kind is Kind.FACT or wanted in windows, chart
+            assert {name for name in by if name} <= set(layout["names"])
+    assert set(REGISTRY.metrics) - drawn == {"freshness", "expiry_proof", "suppressed"}
 
 
 def test_the_script_stays_small() -> None:
     script = files("pipeline.dashboard").joinpath("page.js").read_text("utf-8")
-    assert len(script.splitlines()) < 660
+    assert len(script.splitlines()) <= 600
 
 
 def test_annotations_load_in_order() -> None:

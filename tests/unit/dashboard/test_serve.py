@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -97,6 +100,34 @@ def test_nothing_can_be_sent(server: SiteServer, method: str) -> None:
     assert ask(server, method=method)[0] == 501
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "host"),
+    [("/nothing", "GET", None), ("/", "POST", None), ("/", "GET", "evil.example")],
+)
+def test_a_refusal_is_as_strict_as_the_page(
+    server: SiteServer, path: str, method: str, host: str | None
+) -> None:
+    status, headers, _ = ask(server, path, method, {"Host": host} if host else None)
+    assert status >= 400
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_browser_that_goes_away_leaves_no_trace(
+    server: SiteServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.server_port)) as connection:
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            host = f"127.0.0.1:{server.server_port}"
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert ask(server)[0] == 200
+    time.sleep(0.3)
+    assert capfd.readouterr().err == ""
+
+
 def test_head_has_the_headers_alone(server: SiteServer) -> None:
     status, headers, body = ask(server, method="HEAD")
     assert (status, body) == (200, b"")
@@ -125,7 +156,7 @@ def test_a_build_that_fails_leaves_the_last_good_page(server: SiteServer, rollup
     status, _, body = ask(server)
     assert status == 200
     assert b'"number":0' in body
-    assert b"The last build failed (A publication could not be read)" in body
+    assert b"The last build failed: A publication could not be read" in body
     rollups.stamp, rollups.broken = 2, False
     assert b"The last build failed" not in ask(server)[2]
 
