@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 import apache_beam as beam
@@ -34,6 +35,9 @@ from pipeline.io.flink_rest import cancel_jobs
 
 LOG = logging.getLogger(__name__)
 
+CANCEL_SECONDS = 30.0
+"""So long a job may take to end after it was cancelled, where only Beam can tell that it did."""
+
 _OURS = re.compile(r"pipeline\.errors\.(\w+): ([^\n]+)")
 _STEP = re.compile(r" \[while running '.*?'\]")
 
@@ -53,13 +57,14 @@ def run_elsewhere(ports: Ports, options: RunOptions, words: Sequence[str], stop:
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(list(words)))
         build(pipeline, ports)
-        _wait(_submit(pipeline, options.runner), options.runner, stop)
+        _wait(_submit(pipeline, options.runner), options.runner, stop, on_flink)
     finally:
         if on_flink is not None:
             cancel_jobs(*on_flink)
         # With workers in this process (LOOPBACK) there is something to close.
         dismiss(worker_of(ports))
-    return Summary(account_of(ports), time.monotonic() - began, stopped_by=stop.signal)
+    seconds = time.monotonic() - began
+    return Summary(account_of(ports), seconds, None, None, None, stopped_by=stop.signal)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -79,25 +84,52 @@ def _submit(pipeline: beam.Pipeline, runner: str) -> PipelineResult:
         ) from None
 
 
-def _wait(result: PipelineResult, runner: str, stop: Stop) -> None:
-    """Wait for the job's end. Raises `TelemetryError` unless it is done, or we cancelled it."""
+def _wait(
+    result: PipelineResult, runner: str, stop: Stop, on_flink: tuple[str, str] | None
+) -> None:
+    """Wait for the job's end. Raises `TelemetryError` unless it is done, or we cancelled it.
+
+    Nothing waits for Beam alone: it may look at a job once a minute, and where it submits a jar
+    it asks Flink at a wrong address to cancel it, and goes on waiting.
+    """
+    outcomes: SimpleQueue[object] = SimpleQueue()
+
+    def watch() -> None:
+        outcome: object = None
+        try:
+            outcome = result.wait_until_finish()
+        except (grpc.RpcError, OSError, RuntimeError) as error:
+            outcome = error
+        finally:
+            outcomes.put(outcome)
+
+    def cancel() -> None:
+        try:
+            if on_flink is not None:
+                cancel_jobs(*on_flink)
+            else:
+                result.cancel()
+                watching.join(CANCEL_SECONDS)
+        except (grpc.RpcError, OSError, RuntimeError, TelemetryError) as error:
+            LOG.warning("It is not certain that the job has ended: %s", type(error).__name__)
+        finally:
+            outcomes.put(PipelineState.CANCELLED)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
     # A handler of signals must not wait for an answer from the network.
-    stop.tell(threading.Thread(target=result.cancel, daemon=True).start)
-    try:
-        state = result.wait_until_finish()
-    except grpc.RpcError:
-        if stop.signal is None:
-            raise EnvironmentProblem(
-                f"the job server of {runner} went away",
-                remedy="What is committed stays. Start it, and run again to go on from there",
-            ) from None
-    except RuntimeError as error:
-        # Beam's way to say that a job did not end well; the text is all that there is.
-        if stop.signal is None:
-            raise what_happened(str(error), runner) from None
-    else:
-        if state != PipelineState.DONE and stop.signal is None:
-            raise what_happened(str(state), runner)
+    stop.tell(threading.Thread(target=cancel, daemon=True).start)
+    outcome = outcomes.get()
+    if stop.signal is not None:
+        return
+    if isinstance(outcome, grpc.RpcError | OSError):
+        raise EnvironmentProblem(
+            f"the job server or cluster of {runner} went away",
+            remedy="What is committed stays. Start it, and run again to go on from there",
+        )
+    if outcome != PipelineState.DONE:
+        # An error is Beam's way to say that a job did not end well; its text is all there is.
+        raise what_happened(str(outcome), runner)
 
 
 def what_happened(text: str, runner: str) -> TelemetryError:

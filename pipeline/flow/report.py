@@ -64,12 +64,15 @@ class Summary:
     tally: Tally
     seconds: float
     """From the start of the workers to the last commit or the end of the run."""
-    conflicts: int = 0
+    conflicts: int | None = 0
     """Slices that another writer had committed first; they were read again from the lake."""
-    restarts: int = 0
+    restarts: int | None = 0
     """Workers that died and were started again."""
-    unread_bytes: int = 0
-    """Bytes at the ends of files that are no complete line, and stay unread until they are."""
+    unread_bytes: int | None = 0
+    """Bytes at the ends of files that are no complete line, and stay unread until they are.
+
+    Like the two before it, None where the workers are another runner's and cannot be asked.
+    """
     stopped_by: int | None = None
     """The signal that ended the run; None if it came to its end."""
 

@@ -158,8 +158,8 @@ def _ended(seat: _Seat, run: _Run, metrics: Metrics) -> None:
     seat.process = None
     end = seat.end or End()
     if end.summary is not None:
-        run.conflicts += end.summary.conflicts
-        run.unread_bytes += end.summary.unread_bytes
+        run.conflicts += end.summary.conflicts or 0
+        run.unread_bytes += end.summary.unread_bytes or 0
     stopped = end.summary is not None and end.summary.stopped_by is not None
     seat.done = run.stopping_since is not None or (code == 0 and not stopped)
     if code in FINAL_CODES or (code and seat.failures + 1 >= MAX_FAILURES):

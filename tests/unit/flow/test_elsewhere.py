@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 
 import pytest
 
@@ -14,10 +16,12 @@ from pipeline.errors import (
     TelemetryError,
     UsageError,
 )
-from pipeline.flow.elsewhere import _is_news, account_of, what_happened
+from pipeline.flow import elsewhere
+from pipeline.flow.elsewhere import _is_news, _wait, account_of, what_happened
 from pipeline.flow.options import RunOptions
 from pipeline.flow.report import Tally
 from pipeline.flow.runners import run
+from pipeline.flow.signals import Stop
 from tests.unit.flow.world import EVENT, MemoryCommit, MemorySource, world
 
 TRACE = """java.util.concurrent.ExecutionException: java.lang.RuntimeException: Error received from
@@ -78,3 +82,47 @@ def test_beam_does_not_warn_of_words_of_ours() -> None:
 
     assert _is_news(told("--paralelism=2"))
     assert not _is_news(told("--max_bundle_time_mills=200"))
+
+
+class Endless:
+    """A job that Beam never sees the end of, unless it lets Beam cancel it."""
+
+    def __init__(self, *, obeys: bool) -> None:
+        self.ended = threading.Event()
+        self.obeys = obeys
+
+    def wait_until_finish(self) -> str:
+        self.ended.wait()
+        return "CANCELLED"
+
+    def cancel(self) -> None:
+        if self.obeys:
+            self.ended.set()
+
+
+def stopped() -> Stop:
+    stop = Stop()
+    stop.signal = signal.SIGTERM
+    return stop
+
+
+def test_a_signal_cancels_through_beam_where_flink_has_no_address() -> None:
+    job = Endless(obeys=True)
+    _wait(job, "PrismRunner", stopped(), None)  # type: ignore[arg-type]
+    assert job.ended.is_set()
+
+
+def test_a_job_that_flink_has_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(elsewhere, "cancel_jobs", lambda *where: asked.append(where))
+    job = Endless(obeys=False)
+    _wait(job, "FlinkRunner", stopped(), ("flink:8081", "telemetry"))  # type: ignore[arg-type]
+    assert asked == [("flink:8081", "telemetry")]
+    job.ended.set()
+
+
+def test_a_job_that_ends_without_a_signal_is_a_failure() -> None:
+    job = Endless(obeys=True)
+    job.cancel()
+    with pytest.raises(TelemetryError, match="somebody cancelled the job"):
+        _wait(job, "FlinkRunner", Stop(), None)  # type: ignore[arg-type]
