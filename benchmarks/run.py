@@ -22,6 +22,7 @@ BENCHMARKS = (
     "kafka_to_lake",
     "flink_sql",
     "erase",
+    "store_requests",
 )
 """Modules of this folder with a function `run(events, times) -> Report`, in the order they run."""
 
