@@ -21,6 +21,7 @@ BENCHMARKS = (
     "workers",
     "kafka_to_lake",
     "flink_sql",
+    "seal",
     "erase",
     "store_requests",
 )
