@@ -29,6 +29,18 @@ FLINK_TO_END: Mapping[str, str] = {
     # Else Beam keeps the step that has named the shards alive, for the sake of checkpoints.
     "shutdown_sources_after_idle_ms": "0",
 }
+_PACKAGES = (
+    *("lang", "net", "io", "nio", "text", "time", "util"),
+    *("lang.reflect", "util.concurrent", "util.concurrent.atomic", "util.concurrent.locks"),
+)
+JAVA_OPTIONS = (
+    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+    "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _PACKAGES),
+)
+"""What Flink and Beam ask of Java 17, wherever they run: a job server of our own included."""
+
 PASSED_ON = (*FLINK_DEFAULTS, *FLINK_TO_END)
 """Beam for Python does not know these words, and hands them to the job server, which does."""
 
@@ -45,6 +57,7 @@ _OURS = {
     "streaming": "nothing: every run is a streaming one",
     "no_streaming": "--once, to read to the end and stop",
 }
+_JAVA_WORD = "job_server_jvm_properties"
 _WORKERS_ANYWHERE = ("EXTERNAL", "PROCESS", "LOOPBACK")
 
 
@@ -94,6 +107,8 @@ def words_for(
         for name, value in defaults.items()
         if name not in named
     ]
+    if runner == FLINK and not {"job_endpoint", _JAVA_WORD}.intersection(named):
+        ours += [f"--{_JAVA_WORD}={option}" for option in JAVA_OPTIONS]
     return [f"--runner={runner}", "--streaming", *ours, *given]
 
 

@@ -8,6 +8,7 @@ people who run a cluster of their own.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -25,31 +26,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.flow.words import JAVA_OPTIONS
 from tests.integration.services.ports import free_port
 
 FLINK_VERSION = "1.19.3"
 BEAM_RUNNER = "org.apache.beam:beam-runners-flink-1.19:2.62.0"
-SHIM = Path(__file__).resolve().parents[3] / "deploy" / "flink" / "worker_shim.py"
+DEPLOY = Path(__file__).resolve().parents[3] / "deploy" / "flink"
+POM, SHIM = DEPLOY / "pom.xml", DEPLOY / "worker_shim.py"
 
-_OPENED = [
-    "lang",
-    "net",
-    "io",
-    "nio",
-    "lang.reflect",
-    "text",
-    "time",
-    "util",
-    "util.concurrent",
-    "util.concurrent.atomic",
-    "util.concurrent.locks",
-]
-JAVA_OPTIONS = [
-    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
-    "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
-    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-    *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENED),
-]
 JOBMANAGER_MEMORY = {
     "jobmanager.memory.heap.size": "469762048b",
     "jobmanager.memory.off-heap.size": "134217728b",
@@ -102,23 +86,9 @@ def fetch(cache: Path) -> Distribution:
         return distribution
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "-q",
-            "--no-deps",
-            "--no-binary",
-            ":all:",
-            "--no-build-isolation",
-            "-d",
-            str(home),
-            f"apache-flink-libraries=={FLINK_VERSION}",
-        ],
-        check=True,
-    )
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
+    wanted = ["--no-build-isolation", "-d", str(home), f"apache-flink-libraries=={FLINK_VERSION}"]
+    subprocess.run([*pip, *wanted], check=True)
     archive = next(home.glob("*.tar.gz"))
     distribution.flink.mkdir()
     with tarfile.open(archive) as packed:
@@ -127,30 +97,28 @@ def fetch(cache: Path) -> Distribution:
                 member.name = Path(member.name).name
                 packed.extract(member, distribution.flink, filter="data")
     archive.unlink()
-    group, artifact, version = BEAM_RUNNER.split(":")
-    (home / "pom.xml").write_text(
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
-        "<groupId>telemetry</groupId><artifactId>flink-runner</artifactId><version>1</version>"
-        f"<dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
-        f"<version>{version}</version></dependency></dependencies></project>"
-    )
-    subprocess.run(
-        [
-            "mvn",
-            "-q",
-            "-B",
-            "dependency:copy-dependencies",
-            f"-DoutputDirectory={home}/beamlib",
-        ],
-        cwd=home,
-        check=True,
-    )
+    shutil.copy(POM, home)
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={distribution.beam}"]
+    subprocess.run(["mvn", "-q", "-B", *goal], cwd=home, check=True)
     for jar in distribution.beam.glob("*.jar"):
         # The cluster brings these itself; two versions of them on one class path break it.
         if jar.name.startswith(("flink-", "slf4j", "log4j")):
             jar.unlink()
     done.touch()
     return distribution
+
+
+def job_server_jar(cache: Path) -> Path:
+    """Return Beam's runner and all that it needs as one file, built into `cache` at first use."""
+    home = cache / f"flink-job-server-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    jar = home / "target" / "flink-job-server.jar"
+    if not (home / "complete").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        shutil.copy(POM, home)
+        subprocess.run(["mvn", "-q", "-B", "package"], cwd=home, check=True)
+        (home / "complete").touch()
+    return jar
 
 
 def _listens(port: int) -> bool:
@@ -166,6 +134,8 @@ class Cluster:
     distribution: Distribution
     work: Path
     slots: int = 2
+    stock: bool = False
+    """Without Beam on the class path: a cluster as anybody has it, for jobs that bring all."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     rpc_port: int = field(default_factory=free_port)
     rest_port: int = field(default_factory=free_port)
@@ -179,9 +149,10 @@ class Cluster:
         self.start_jobmanager()
         for number in range(1, taskmanagers + 1):
             self.start_taskmanager(number)
-        self.start_jobserver()
-        for number in range(1, pools + 1):
-            self.start_pool(number)
+        if not self.stock:
+            self.start_jobserver()
+            for number in range(1, pools + 1):
+                self.start_pool(number)
         expected = taskmanagers * self.slots
         self._wait_for(
             "jobmanager", lambda: self.overview().get("slots-total") == expected, timeout_s=90
@@ -209,7 +180,7 @@ execution.checkpointing.interval: 10 s
 state.checkpoints.dir: file://{self.work}/checkpoints
 heartbeat.interval: "2000"
 heartbeat.timeout: "10000"
-classloader.resolve-order: parent-first
+classloader.resolve-order: {"child" if self.stock else "parent"}-first
 classloader.check-leaked-classloader: "false"
 io.tmp.dirs: {self.work}/tmp
 """
@@ -222,13 +193,14 @@ io.tmp.dirs: {self.work}/tmp
             "appender.console.layout.pattern=%d{ISO8601} %-5p %c - %m%n\n"
         )
 
-    def _spawn(self, name: str, command: list[str], **variables: str) -> None:
+    def _spawn(self, name: str, command: list[str]) -> None:
         with (self.work / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **variables},
+                # The shim's first line asks for `python3`: it has to be the one with the pipeline.
+                env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
                 start_new_session=True,
             )
 
@@ -245,6 +217,7 @@ io.tmp.dirs: {self.work}/tmp
         raise RuntimeError(f"{name} {state}; its log ends with:\n{tail}")
 
     def _java(self, heap: str, *main: str) -> list[str]:
+        jars = self.distribution
         log4j = f"-Dlog4j.configurationFile={self.work}/conf/log4j.properties"
         return [
             "java",
@@ -252,7 +225,7 @@ io.tmp.dirs: {self.work}/tmp
             f"-Xmx{heap}",
             log4j,
             "-cp",
-            self.distribution.classpath,
+            f"{jars.flink}/*" if self.stock else jars.classpath,
             *main,
         ]
 
@@ -299,9 +272,7 @@ io.tmp.dirs: {self.work}/tmp
         port = self.pool_ports.setdefault(number, free_port())
         pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
         command = [*pool, f"--service_port={port}", f"--container_executable={SHIM}"]
-        # The shim's first line asks for `python3`: it has to be the one that has the pipeline.
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self._spawn(f"pool{number}", command, PATH=path)
+        self._spawn(f"pool{number}", command)
         self._wait_for(f"pool{number}", lambda: _listens(port), timeout_s=60)
 
     def words(self, pool: int = 1) -> list[str]:
@@ -311,14 +282,6 @@ io.tmp.dirs: {self.work}/tmp
             f"--flink_master=localhost:{self.rest_port}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{self.pool_ports[pool]}",
-        ]
-
-    def options(self, parallelism: int, pool: int = 1) -> list[str]:
-        """Return the Beam options with which a pipeline reaches this cluster."""
-        return [
-            *self.words(pool),
-            f"--parallelism={parallelism}",
-            f"--sdk_worker_parallelism={parallelism}",
         ]
 
     def rest(self, path: str, method: str = "GET") -> Any:
@@ -348,18 +311,6 @@ io.tmp.dirs: {self.work}/tmp
     def log(self, name: str) -> str:
         """Return what a process has logged."""
         return (self.work / f"{name}.log").read_text(errors="replace")
-
-    def cancel_all(self) -> None:
-        """Cancel every running job and wait until none is left."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            alive = self.jobs("RUNNING") + self.jobs("RESTARTING")
-            if not alive:
-                return
-            for job in alive:
-                self.rest(f"/jobs/{job}?mode=cancel", method="PATCH")
-            time.sleep(1)
-        raise TimeoutError("jobs are still running a minute after they were cancelled")
 
     def kill(self, name: str, sign: int = signal.SIGKILL) -> None:
         """Send a signal to one process; a pool's workers are its children and stay."""
@@ -397,10 +348,16 @@ io.tmp.dirs: {self.work}/tmp
 
 @contextmanager
 def running_cluster(
-    cache: Path, work: Path, *, taskmanagers: int = 1, pools: int = 1, slots: int = 2
+    cache: Path,
+    work: Path,
+    *,
+    taskmanagers: int = 1,
+    pools: int = 1,
+    slots: int = 2,
+    stock: bool = False,
 ) -> Iterator[Cluster]:
     """Start a cluster in the folder `work`, yield it, and end all its processes."""
-    cluster = Cluster(fetch(cache), work, slots=slots)
+    cluster = Cluster(fetch(cache), work, slots=slots, stock=stock)
     try:
         cluster.start(taskmanagers, pools)
         yield cluster

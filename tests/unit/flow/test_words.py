@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.flow.options import EMBEDDED
-from pipeline.flow.words import DATAFLOW, FLINK, PRISM, flink_job, words_for
+from pipeline.flow.words import DATAFLOW, FLINK, JAVA_OPTIONS, PRISM, flink_job, words_for
 
 POOL = (
+    "--job_endpoint=localhost:8099",
     "--flink_master=localhost:8081",
     "--environment_type=EXTERNAL",
     "--environment_config=localhost:50000",
@@ -70,13 +71,13 @@ def test_the_embedded_runner_needs_no_words() -> None:
         (FLINK, [], "where its Python workers run"),
         (FLINK, ["--environment_type=DOCKER"], "where its Python workers run"),
         (FLINK, ["--environment_type=EXTERNAL"], "address of the worker pool"),
-        (FLINK, POOL[1:], "address of Flink itself"),
+        (FLINK, [POOL[0], *POOL[2:]], "address of Flink itself"),
         (FLINK, [*POOL, "--runner=X"], "--runner"),
         (FLINK, [*POOL, "--parallelism=8"], "--parallelism"),
         (FLINK, [*POOL, "--no_streaming"], "--no_streaming"),
         (FLINK, [*POOL, "--checkpointing_interval=-1"], "without checkpoints"),
         (FLINK, [*POOL, "--checkpointing_interval", "0"], "without checkpoints"),
-        (FLINK, [*POOL, "--job_endpoint=h:1", "--flink_submit_uber_jar"], "either through"),
+        (FLINK, [*POOL, "--flink_submit_uber_jar"], "either through"),
         (DATAFLOW, CLOUD[1:], "--project"),
         (DATAFLOW, CLOUD[:3], "no pipeline in them"),
         (DATAFLOW, [*CLOUD, "--update"], "not updated in place"),
@@ -85,6 +86,16 @@ def test_the_embedded_runner_needs_no_words() -> None:
 def test_what_cannot_work_is_refused(runner: str, words: list[str], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         words_for(runner, 2, words)
+
+
+def test_a_job_server_that_beam_starts_gets_what_java_17_wants() -> None:
+    local = ["--flink_master=[local]", "--flink_job_server_jar=x.jar"]
+    told = words_for(FLINK, 1, local)
+    assert [w for w in told if "job_server_jvm" in w] == [
+        f"--job_server_jvm_properties={option}" for option in JAVA_OPTIONS
+    ]
+    own = [*local, "--job_server_jvm_properties=-Xmx1g"]
+    assert [w for w in words_for(FLINK, 1, own) if "job_server_jvm" in w] == own[2:]
 
 
 def test_a_job_of_a_cluster_can_be_found_there() -> None:
