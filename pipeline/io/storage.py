@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import urlsplit
@@ -253,6 +254,7 @@ class GoogleStorage(ObjectStorage):
             anonymous=given.get("google_skip_signature", "").lower() == "true",
             scheme=base.scheme or None,
             endpoint_override=base.netloc or None,
+            retry_time_limit=timedelta(minutes=3),  # as long as delta-rs tries
         )
 
     def create(self, path: str) -> pa.NativeFile:

@@ -7,6 +7,7 @@ should, not that Google answers like this.
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +23,10 @@ from pipeline.io.orphans import SWEEP_AFTER_SECONDS
 from pipeline.io.parquet import part_writer
 from pipeline.io.staging import Clock
 from pipeline.io.storage import GoogleStorage, ObjectStorage, storage_at
+from tests.integration.runs import wait_until
 from tests.integration.services import gcs
+from tests.integration.test_lake_kill import KILLED, finish, rejected, state_of
+from tests.integration.test_lake_s3_race import worker
 from tests.unit.io.lakes import DAYS, EVENT, NOW, app_id, batch, expected, logged, table_of
 
 pytestmark = [
@@ -94,6 +98,31 @@ def test_writers_on_one_source_store_each_message_once(bucket: gcs.GcsBucket) ->
     assert refused
     assert logged(opened(bucket)) == expected(0, 60)
     assert len(data(bucket)) == 24
+
+
+def test_killed_and_stopped_writers_lose_and_double_nothing(bucket: gcs.GcsBucket) -> None:
+    zombie = worker(bucket, 150, "stop-staged:2")
+    started = [zombie]
+    try:
+        wait_until(lambda: state_of(zombie.pid) == "T")
+        for moment in ("staged:1", "revealed:2", "committed:1"):
+            started.append(worker(bucket, 150, moment))
+            assert started[-1].wait(timeout=60) == KILLED
+        pair = [worker(bucket, 150) for _ in range(2)]
+        started += pair
+        for process in pair:
+            finish(process)
+        zombie.send_signal(signal.SIGCONT)
+        assert int(finish(zombie)) >= 1
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+    later = opened(bucket, Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60))
+    later.recover()
+    assert sorted(logged(later) + rejected(later)) == sorted(f"abc-{n}" for n in range(150))
+    named = len(table_of(later).snapshot().files) + len(later.rejections().snapshot().files)
+    assert len(data(bucket)) == named
 
 
 def test_a_file_carries_its_day_as_custom_time_also_when_it_is_written_anew(
