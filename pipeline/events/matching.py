@@ -15,6 +15,7 @@ names are out of the question. What is not proved here is left to the other path
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ import numpy.typing as npt
 from pipeline.events.layouts import Layout
 from pipeline.events.lines import Lines
 from pipeline.events.model import Offsets
+
+COMPARED_BYTES: Final = 64 * 1024
+"""Compared at once: more would be given back to the system and fetched anew each time."""
 
 Flags = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
@@ -148,9 +152,12 @@ def _equal(content: Bytes, starts: Offsets, constant: bytes) -> Flags:
     windows: npt.NDArray[np.void] = np.ndarray(
         (len(content) - size + 1,), f"V{size}", content, 0, (1,)
     )
-    found = windows[starts].view(np.uint8)
-    wanted = np.full(len(starts), np.void(constant), f"V{size}").view(np.uint8)
-    if np.array_equal(found, wanted):
-        return np.ones(len(starts), np.bool_)
-    same: Flags = (found == wanted).reshape(-1, size).all(axis=1)
+    same = np.ones(len(starts), np.bool_)
+    wanted = np.frombuffer(constant, np.uint8)
+    step = max(1, COMPARED_BYTES // size)
+    for low in range(0, len(starts), step):
+        part = windows[starts[low : low + step]]
+        if part.tobytes() != constant * len(part):
+            found = part.view(np.uint8).reshape(-1, size)
+            same[low : low + step] = (found == wanted).all(axis=1)
     return same
