@@ -95,7 +95,10 @@ class RollupStore:
     def _replace(self, path: str, content: bytes) -> None:
         try:
             if self._local is None:
-                with self._files.open_output_stream(path) as stream:
+                # Buffered whole: what Arrow does not buffer it hands on as a buffer of its own, and
+                # delta-rs takes nothing but bytes.
+                size = len(content) + 1
+                with self._files.open_output_stream(path, buffer_size=size) as stream:
                     stream.write(content)
                 return
             write_atomically(self._local / path, content)
