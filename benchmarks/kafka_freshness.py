@@ -48,14 +48,14 @@ def measure_freshness(seconds: float, rate: int) -> Report:
         watcher = threading.Thread(target=_watch, args=(running.pid, memory, stopping))
         watcher.start()
         try:
-            sent = _produce(broker, topic, api_requests(place, 50_000), seconds, rate)
-            _wait_for(lake, topic, sent)
+            sent = produce_steadily(broker, topic, api_requests(place, 50_000), seconds, rate)
+            wait_for_commits(lake, topic, sent)
         finally:
             stopping.set()
             watcher.join()
             running.send_signal(signal.SIGTERM)
             running.wait(60)
-        ages = _ages(deltalake.DeltaTable(str(lake / "events" / "api_request")), sent)
+        ages = ages_of(deltalake.DeltaTable(str(lake / "events" / "api_request")), sent)
     count = sum(map(len, sent.values()))
     assert len(ages) == count, f"{count - len(ages)} events did not arrive"
     p50, p99, most = (float(np.percentile(ages, p)) for p in (50, 99, 100))
@@ -71,7 +71,7 @@ def measure_freshness(seconds: float, rate: int) -> Report:
     return Report("Freshness at a steady rate", text, values)
 
 
-def _produce(
+def produce_steadily(
     broker: Broker, topic: str, source: Path, seconds: float, rate: int
 ) -> dict[int, list[float]]:
     """Send at a steady rate; gives the times by partition, in the order of the offsets."""
@@ -93,7 +93,7 @@ def _produce(
     return sent
 
 
-def _wait_for(lake: Path, topic: str, sent: dict[int, list[float]]) -> None:
+def wait_for_commits(lake: Path, topic: str, sent: dict[int, list[float]]) -> None:
     """Wait until everything was committed, at most two minutes."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -110,7 +110,8 @@ def _watch(pid: int, memory: list[float], stopping: threading.Event) -> None:
         memory.append(process.memory_info().rss / MIB)
 
 
-def _ages(table: deltalake.DeltaTable, sent: dict[int, list[float]]) -> list[float]:
+def ages_of(table: deltalake.DeltaTable, sent: dict[int, list[float]]) -> list[float]:
+    """The age of every event at the time of the commit that holds it, in seconds."""
     ages: list[float] = []
     for entry in table.history():
         commit = entry.get("telemetry")

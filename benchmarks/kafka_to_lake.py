@@ -43,15 +43,17 @@ def run(events: int, times: int) -> Report:
     return Report("Kafka to lake, one core", text, values)
 
 
-def fill(broker: Broker, topic: str, source: Path, events: int) -> str:
+def fill(
+    broker: Broker, topic: str, source: Path, events: int, partitions: int = PARTITIONS
+) -> str:
     """Send the first lines of a file to a new topic."""
-    broker.create_topic(topic, PARTITIONS)
+    broker.create_topic(topic, partitions)
     producer: Any = broker.producer(compression_type="lz4", linger_ms=50)
     with source.open("rb") as lines:
         for number, line in zip(range(events), lines, strict=False):
             while True:
                 try:
-                    producer.produce(topic, line.rstrip(b"\n"), partition=number % PARTITIONS)
+                    producer.produce(topic, line.rstrip(b"\n"), partition=number % partitions)
                     break
                 except BufferError:
                     producer.poll(0.1)
