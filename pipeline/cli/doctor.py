@@ -14,7 +14,14 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.opening import country_path, has_keys, open_catalogue, open_keystore, open_schemas
+from pipeline.cli.opening import (
+    country_path,
+    has_keys,
+    open_catalogue,
+    open_keystore,
+    open_lake,
+    open_schemas,
+)
 from pipeline.cli.options import Invocation, configured
 from pipeline.errors import EnvironmentProblem, TelemetryError
 
@@ -148,6 +155,7 @@ def _keys(call: Invocation) -> Iterator[Check]:
     live = [record for record in keys.epochs() if record.live]
     for record in live:
         keys.live_key(record.name)
+        keys.live_data_key(record.name)
     yield Check("keys", State.OK, f"{len(live)} epochs live, every key readable")
     if call.settings.state.keys is not None and (state / "keys").exists():
         yield Check(
@@ -156,6 +164,21 @@ def _keys(call: Invocation) -> Iterator[Check]:
             "there are key files in the state folder, too: copies that no expiry destroys",
             f"Look whose they are, then remove {state / 'keys'}",
         )
+
+
+def _encryption(call: Invocation) -> Iterator[Check]:
+    if call.settings.lake.path is None or call.settings.lake.encryption == "off":
+        detail = "off: files are in the clear inside, so the disk or the bucket has to encrypt"
+        yield Check("encryption", State.OK, detail)
+        return
+    lake = open_lake(call.settings)
+    files = [file for event in lake.stored_events() for file in lake.stored(event).snapshot().files]
+    plain = sum(file.label is None for file in files)
+    count = f"{len(files) - plain:,} of {len(files):,} files are encrypted"
+    if plain:
+        yield Check("encryption", State.WARN, f"on, but only {count}", "telemetry seal")
+    else:
+        yield Check("encryption", State.OK, f"on: {count}")
 
 
 def _optout(call: Invocation) -> Iterator[Check]:
@@ -261,6 +284,7 @@ CHECKS = (
     _schemas,
     _state,
     _keys,
+    _encryption,
     _optout,
     _countries,
     _disk,

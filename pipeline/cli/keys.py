@@ -30,6 +30,7 @@ def status(call: Invocation) -> None:
             "status": "live" if record.live else "destroyed",
             "created_at": record.created_at,
             "destroyed_at": record.destroyed_at,
+            "encrypts": record.encrypts,
         }
         for record in records
     ]
@@ -39,7 +40,7 @@ def status(call: Invocation) -> None:
             call.out.say("No epoch has a key yet: one is made when its first event arrives.")
             return
         call.out.table(
-            ["epoch", "last day", "status", "created", "destroyed"],
+            ["epoch", "last day", "status", "created", "destroyed", "encrypts"],
             [list(epoch.values()) for epoch in epochs],
         )
 

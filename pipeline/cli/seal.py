@@ -29,7 +29,8 @@ def command(call: Invocation, days: tuple[object, ...]) -> None:
 
     A day is closed two hours after midnight UTC. It gets its final seal, which also drops the
     event tokens, when no regular event of it can arrive any more. A running pipeline is not
-    disturbed; a day that got more events since is sealed again.
+    disturbed; a day that got more events since is sealed again, and so is one with plain files
+    where files are to be encrypted.
     """
     sealed = seal_lake(call, days)
     document = {
@@ -61,6 +62,8 @@ def command(call: Invocation, days: tuple[object, ...]) -> None:
 
 def seal_lake(call: Invocation, days: tuple[object, ...] = ()) -> list[Sealed]:
     """Seal every table of the lake of the settings."""
+    from pipeline.io.locks import locked
+    from pipeline.ops.restrict import Restriction
     from pipeline.ops.seal import Sealer
 
     lake = open_lake(call.settings, call.now)
@@ -74,4 +77,8 @@ def seal_lake(call: Invocation, days: tuple[object, ...] = ()) -> list[Sealed]:
     done: list[Sealed] = []
     for event in lake.stored_events():
         done += sealer.seal(event, lake.stored(event), call.now(), chosen)
+    if sealer.encrypt:
+        with locked(open_state(call.settings) / ".rights.lock"):
+            for event in lake.restricted_events():
+                Restriction(lake.stored(event), lake.restricted(event)).encrypt()
     return done

@@ -9,7 +9,7 @@ the key, and nothing else about it:
 A name without a label is that of a plain file. So a lake may hold both, whatever the setting says
 today, and whoever reads knows what he needs from the log alone. The label is no secret: it follows
 from the day. It is not in the footer, because pyarrow writes no key metadata for a key that it is
-given, and DuckDB reads no file whose label is a prefix of the authenticated data (decision 12).
+given, and DuckDB reads no file whose label is a prefix of the authenticated data (decision 13).
 
 Not encrypted: rejections, publications and the log, which hold no row of anybody.
 """

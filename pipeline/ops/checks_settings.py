@@ -123,8 +123,13 @@ def _state_private(audited: Audited) -> Observation:
 
 def _keys_sound(audited: Audited) -> Observation:
     store = audited.keys()
-    live = [record.name for record in store.epochs() if record.live]
-    keys = {name: store.live_key(name) for name in live}
+    live = [record for record in store.epochs() if record.live]
+    keys = {record.name: store.live_key(record.name) for record in live}
+    keys |= {
+        f"data-{record.name}": store.live_data_key(record.name)
+        for record in live
+        if record.encrypts
+    }
     keys |= {name: store.permanent_key(name) for name in ("optout", "files")}
     found = [
         f"key {name}: weak, not random"

@@ -84,6 +84,20 @@ class Restriction:
             self.aside.remove_unnamed(rubbish)
         return completed
 
+    def encrypt(self) -> int:
+        """Write the days of restricted rows that have plain files anew; return how many.
+
+        For a lake whose files are encrypted from now on; no row moves.
+        """
+        self.finish()
+        done = 0
+        for day, files in self.aside.snapshot().by_day().items():
+            if any(file.label is None for file in files):
+                staged = self._staged(self.aside.staging(), day, self._rows_aside(day))
+                self.aside.replace_day(staged.files[0])
+                done += 1
+        return done
+
     def _move(
         self,
         source: StoredTable,

@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipeline.errors import RewriteConflict
+from pipeline.errors import LakeError, RewriteConflict
 from pipeline.io.event_table import EVENT_DATE, EventTable
 from pipeline.io.parquet import ROWS_PER_GROUP, PartKind
 from pipeline.io.snapshot import PartFile
@@ -127,11 +127,11 @@ class Sealer:
         staging = table.staging()
         try:
             self._write(staging, files[0].day, kind, self._sorted(event, table, files, kind))
-        except duckdb.Error:
-            # A file may have gone meanwhile, of which DuckDB and Arrow tell in many ways.
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            # A file may have gone meanwhile, of which DuckDB and Arrow tell in both ways.
             there = {file.path for file in table.snapshot().files}
             if there.issuperset(file.path for file in files):
-                raise
+                raise _unreadable(table, files[0].day, error) from None
             raise RewriteConflict("Another job replaced a file of the day") from None
         before = sum(file.rows for file in files)
         after = sum(file.rows for file in staging.files)
@@ -164,6 +164,15 @@ class Sealer:
             assert rows is not None  # a SELECT has a result
             for batch in rows.to_arrow_reader(ROWS_PER_GROUP):
                 yield batch.cast(written)
+
+
+def _unreadable(table: EventTable, day: date, error: duckdb.Error) -> LakeError:
+    return LakeError(
+        "The files of a day could not be read",
+        where=f"{table.log.uri}, {day}",
+        why=f"DuckDB answered {type(error).__name__}",
+        remedy="Nothing of that day was changed. Check its files for damage, and the disk.",
+    )
 
 
 def _query(event: str, columns: Sequence[str], kind: PartKind) -> str:

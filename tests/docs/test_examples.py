@@ -28,14 +28,23 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(command: str, cwd: Path) -> str:
+@pytest.fixture(scope="module")
+def encrypted(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of which the closed days are encrypted, as after switching encryption on."""
+    place = tmp_path_factory.mktemp("encrypted") / "demo"
+    shutil.copytree(demo, place)
+    run("telemetry seal --config telemetry.toml", place, TELEMETRY_LAKE_ENCRYPTION="epoch")
+    return place
+
+
+def run(command: str, cwd: Path, **variables: str) -> str:
     words = shlex.split(command)
     if words[0] == "telemetry":
         words[0] = str(TELEMETRY)
     done = subprocess.run(
         words,
         cwd=cwd,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -46,10 +55,11 @@ def run(command: str, cwd: Path) -> str:
 
 
 @pytest.mark.parametrize("example", examples("python"), ids=str)
-def test_python_examples_run(example: Example, demo: Path) -> None:
+def test_python_examples_run(example: Example, demo: Path, request: pytest.FixtureRequest) -> None:
+    place = request.getfixturevalue("encrypted") if "data-*.key" in example.text else demo
     done = subprocess.run(
         [sys.executable, "-W", "error::FutureWarning", "-c", example.text],
-        cwd=demo,
+        cwd=place,
         capture_output=True,
         text=True,
         check=False,

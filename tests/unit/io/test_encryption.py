@@ -235,7 +235,7 @@ def test_the_opener_travels_to_other_processes(tmp_path: Path) -> None:
 def test_duckdb_reads_files_of_several_row_groups_with_the_key(
     place: Place, kind: PartKind
 ) -> None:
-    """All columns but lists: see decision 12."""
+    """All columns but lists: see decision 13."""
     rows = 2 * ROWS_PER_GROUP + 5
     schema = pa.schema(
         [*SCHEMA, ("route", pa.string()), ("features", pa.list_(pa.string())), ("n", pa.int64())]

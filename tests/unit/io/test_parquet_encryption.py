@@ -1,4 +1,4 @@
-"""Why files are not encrypted by Parquet: when one of these fails, decision 11 is open again."""
+"""What pyarrow and DuckDB cannot do with encrypted files: when one fails, see decision 13."""
 
 from __future__ import annotations
 
@@ -63,3 +63,25 @@ def test_duckdb_fails_at_the_second_page(tmp_path: Path) -> None:
 def test_an_encrypted_file_has_no_bloom_filter(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not currently supported with bloom filter"):
         write(tmp_path / "x.parquet", KEYS["one"], bloom_filter_options={"subject": True})
+
+
+def test_duckdb_reads_no_column_of_lists(tmp_path: Path) -> None:
+    table = pa.table({"features": [["a"], ["b"]]})
+    properties = encryption.create_encryption_properties(KEYS["one"])
+    with pq.ParquetWriter(
+        tmp_path / "one.parquet", table.schema, encryption_properties=properties, **ONE_PAGE
+    ) as writer:
+        writer.write_table(table)
+    with pytest.raises(duckdb.InvalidInputException, match="AES tag"):
+        ask(tmp_path, "one")
+
+
+def test_duckdb_reads_no_file_with_a_prefix_to_the_authenticated_data(tmp_path: Path) -> None:
+    """Otherwise the name of the key could stand in the footer."""
+    properties = encryption.create_encryption_properties(KEYS["one"], aad_prefix=b"4weeks-0037")
+    path = tmp_path / "one.parquet"
+    with pq.ParquetWriter(path, ROWS.schema, encryption_properties=properties, **ONE_PAGE) as w:
+        w.write_table(ROWS)
+    assert b"4weeks-0037" in path.read_bytes()
+    with pytest.raises(duckdb.InvalidInputException, match="AES tag"):
+        ask(tmp_path, "one")
