@@ -250,7 +250,7 @@ function trend(metric, { grain = "day" }) {
   if (compared) option.series.push({ type: "line", name: "Before", data: before, showSymbol: false, color: ink("before"), lineStyle: { width: 1.5, type: "dashed" } });
   option.xAxis.boundaryGap = starts.length < 2 || note !== "";
   if (note) option.xAxis.splitArea = { show: true, interval: 0, areaStyle: { color: starts.map((day) => (isOpen(metric, day) ? hatched(ink("line")) : "transparent")) } };
-  if (high) Object.assign(option.yAxis, { min: ({ min }) => Math.max(0, Math.min(0.95, Math.floor((min - (1 - min) * 0.3) * 200) / 200)), max: 1 });
+  if (high) Object.assign(option.yAxis, { min: ({ min }) => Math.max(0, Math.min(0.95, Math.floor((min - (1 - min) * 0.3) * 200) / 200)), max: 1, axisLabel: { ...option.yAxis.axisLabel, showMinLabel: false } });
   if (unit === "s") { // Minutes and hours have other round numbers than tens.
     const most = Math.max(...values), step = [5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200].find((size) => size * 5 >= most) ?? 14400;
     Object.assign(option.yAxis, { interval: step, max: Math.ceil(most / step) * step });
