@@ -16,7 +16,7 @@ import psutil
 from tests.integration.kafka.chaos import OUT, Traffic
 from tests.integration.kafka.telemetry import Installation
 from tests.integration.services.flink import Cluster
-from tests.integration.services.kafka import Broker
+from tests.integration.services.kafka import Broker, die_with_parent
 
 PARTITIONS = 8
 
@@ -71,7 +71,13 @@ def submit(
     words = ["--runner", "FlinkRunner", "--workers", str(workers), "--json", *ours, "--"]
     command = [*installation.command("run"), *words, *cluster.words()]
     with log.open("wb") as out:
-        client = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+        client = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
     return Job(installation, cluster, command, client, log)
 
 

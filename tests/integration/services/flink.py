@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.flow.words import JAVA_OPTIONS
+from tests.integration.services.kafka import die_with_parent
 from tests.integration.services.ports import free_port
 
 FLINK_VERSION = "1.19.3"
@@ -202,6 +203,7 @@ io.tmp.dirs: {self.work}/tmp
                 # The shim's first line asks for `python3`: it has to be the one with the pipeline.
                 env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
                 start_new_session=True,
+                preexec_fn=die_with_parent,
             )
 
     def _wait_for(self, name: str, ready: Callable[[], bool], timeout_s: float) -> None:

@@ -90,8 +90,8 @@ def libraries() -> Path:
     return libs
 
 
-def _die_with_parent() -> None:
-    # A broker that outlives a killed test run would hold memory for ever.
+def die_with_parent() -> None:
+    """Called in a new process: a service that outlives a killed test run holds memory for ever."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
@@ -164,7 +164,7 @@ class Broker:
                 [*_java(self._libs, self.heap), "kafka.Kafka", str(properties)],
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         self._wait()
         return self

@@ -92,7 +92,7 @@ class Endless:
         self.obeys = obeys
 
     def wait_until_finish(self) -> str:
-        self.ended.wait()
+        self.ended.wait(10)
         return "CANCELLED"
 
     def cancel(self) -> None:

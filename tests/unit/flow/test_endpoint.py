@@ -6,12 +6,11 @@ import logging
 import socket
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from pipeline import metrics as declared
-from pipeline.errors import EnvironmentProblem
+from pipeline.errors import EnvironmentProblem, OptOutStale
 from pipeline.flow import endpoint
 from pipeline.flow.endpoint import Endpoint, serve, serve_somewhere
 from pipeline.flow.ports import Seat
@@ -63,15 +62,13 @@ def test_a_port_that_people_have_named_has_to_be_free(taken: int) -> None:
 
 def test_a_worker_of_another_runner_serves_its_metrics_once() -> None:
     first = free_port()
-    ports = replace(
-        world(MemorySource("kafka", EVENT, ())).ports,
-        seat=Seat(None, 4),
-        metrics=Endpoint(first),
-    )
-    worker = worker_of(ports)
-    worker.open()
-    worker.standing()
-    assert "telemetry_optout_age_seconds" in page(first)
+    here = world(MemorySource("kafka", EVENT, ()), seat=Seat(None, 4), metrics=Endpoint(first))
+    here.optout.fail_after = 0
+    worker = worker_of(here.ports)
+    for _ in range(2):  # a gate that is closed is tried again, and its metrics say so meanwhile
+        with pytest.raises(OptOutStale):
+            worker.open()
+    assert "telemetry_worker_restarts_total" in page(first)
     with socket.socket() as probe:
         assert probe.connect_ex((LOOPBACK, first + 1)) != 0
     dismiss(worker)
