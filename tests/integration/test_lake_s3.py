@@ -10,12 +10,26 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import LakeError, PositionConflict, TelemetryError
+from pipeline.errors import KeyUnavailable, LakeError, PositionConflict, TelemetryError
+from pipeline.io.encryption import Encryption, label_of
+from pipeline.io.keystore import LocalKeystore
 from pipeline.io.lake import Lake
 from pipeline.io.orphans import SWEEP_AFTER_SECONDS
 from pipeline.io.staging import Clock
+from pipeline.ops.views import View, open_views
+from pipeline.privacy.epochs import EpochKind
 from tests.integration.services import s3
-from tests.unit.io.lakes import DAYS, EVENT, NOW, app_id, batch, expected, logged, table_of
+from tests.unit.io.lakes import (
+    DAYS,
+    EVENT,
+    NOW,
+    SCHEMA,
+    app_id,
+    batch,
+    expected,
+    logged,
+    table_of,
+)
 
 pytestmark = [
     pytest.mark.service,
@@ -61,6 +75,25 @@ def test_events_and_rejections_are_stored_once(bucket: s3.Bucket) -> None:
     assert table_of(other).position(app_id()) == 20
     assert len(objects(bucket)) == 6
     assert other.recover() == 0
+
+
+def test_encrypted_objects_are_read_with_the_keys_alone(bucket: s3.Bucket, tmp_path: Path) -> None:
+    keys = LocalKeystore(tmp_path / "keys", now=lambda: NOW)
+    encryption = Encryption(lambda: keys, EpochKind.DAY)
+    table_of(opened(bucket)).commit(batch(0, 10))
+    lake = Lake(bucket.url, bucket.options, encryption=encryption)
+    table_of(lake).commit(batch(10, 20))
+    assert logged(lake) == expected(0, 20)
+    files = table_of(lake).snapshot().files
+    dataset = table_of(lake).dataset([file.path for file in files])
+    with open_views([View(EVENT, SCHEMA, "event_date", files, dataset)]) as database:
+        rows = database.execute(f"SELECT subject FROM {EVENT} ORDER BY subject").fetchall()
+    assert [row[0] for row in rows] == expected(0, 20)
+    encrypted = [path for path in bucket.folder.rglob("*.parquet") if label_of(path.name)]
+    assert len(encrypted) == 2
+    assert not any(b"abc-" in path.read_bytes() for path in encrypted)
+    with pytest.raises(KeyUnavailable):
+        logged(opened(bucket))
 
 
 def test_writers_on_one_source_store_each_message_once(bucket: s3.Bucket) -> None:
