@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
@@ -171,3 +177,30 @@ def test_a_first_build_that_fails_says_what_to_do(server: SiteServer, rollups: R
 def test_a_port_that_is_taken_is_told(server: SiteServer) -> None:
     with pytest.raises(EnvironmentProblem, match="--port"):
         SiteServer(dict, server.server_port)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_stops_cleanly_and_frees_its_port(tmp_path: Path, ending: int) -> None:
+    words = ["dashboard", "serve", "--port", "0", "--json", "--lake", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        assert serving.stdout is not None
+        told = ""
+        while not told.endswith("}\n"):
+            told += serving.stdout.readline()
+        url = urlsplit(json.loads(told)["url"])
+        assert url.hostname == "127.0.0.1"
+        connection = http.client.HTTPConnection("127.0.0.1", url.port or 0, timeout=20)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        connection.close()
+        serving.send_signal(ending)
+        _, errors = serving.communicate(timeout=30)
+    assert serving.returncode == 0
+    assert "Traceback" not in errors
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", url.port or 0), timeout=5)
