@@ -16,6 +16,7 @@ from pipeline.io.restricted import RestrictedTable
 from pipeline.ops import seal as sealing
 from pipeline.ops.erase import find
 from pipeline.ops.seal import Sealer
+from pipeline.ops.views import open_views
 from pipeline.privacy.epochs import EpochKind, epoch_of
 from tests.unit.ops.rights import EVENT, T0, Killed, World, days_back
 
@@ -115,17 +116,16 @@ def test_a_file_that_goes_while_an_encrypted_day_is_sealed_is_no_failure(
 ) -> None:
     world = Switched(tmp_path)
     world.store([(account, day) for account in "abc" for day in days_back(9)])
-    before = sealing.open_views
     rivals = [world.subjects("a")]
 
-    def open_views(*args: object, **options: object) -> duckdb.DuckDBPyConnection:
+    def meddled(*args: object, **options: object) -> duckdb.DuckDBPyConnection:
         if rivals:
             world.ask(RequestKind.ERASE, "a")
             rivals.clear()
             assert world.work().rows_removed == 1
-        return before(*args, **options)  # type: ignore[arg-type]
+        return open_views(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sealing, "open_views", open_views)
+    monkeypatch.setattr(sealing, "open_views", meddled)
     (sealed,) = Sealer().seal(EVENT, world.table, T0)
     assert (sealed.rows, len(world.rows())) == (2, 2)
 
