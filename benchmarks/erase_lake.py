@@ -137,6 +137,7 @@ def check(folder: Path) -> dict[str, object]:
         if epoch.name not in tokens:
             tokens[epoch.name] = _tokens(folder, epoch, people)
         if origin not in expected:
+            expected.clear()  # days of one origin follow one another
             rows = pq.read_table(folder / "origin" / f"{origin}.parquet")
             gone = pc.is_in(rows["subject"], value_set=pa.array(tokens[epoch.name]))
             expected[origin] = (pc.sum(gone).as_py(), rows.filter(pc.invert(gone)))
