@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import apache_beam as beam
@@ -38,6 +38,10 @@ LOG = logging.getLogger(__name__)
 CANCEL_SECONDS = 30.0
 """So long a job may take to end after it was cancelled, where only Beam can tell that it did."""
 
+RENEW_SECONDS = 2 * 3600.0
+"""A job on Flink is submitted anew then. Beam before its pull request 39191 (issue 27648) keeps a
+state of its own for every turn of a shard, 14 kB of a TaskManager's heap, until the job ends."""
+
 _OURS = re.compile(r"pipeline\.errors\.(\w+): ([^\n]+)")
 _STEP = re.compile(r" \[while running '.*?'\]")
 
@@ -55,9 +59,12 @@ def run_elsewhere(ports: Ports, options: RunOptions, words: Sequence[str], stop:
     if on_flink is not None and cancel_jobs(*on_flink):
         LOG.warning("A job of this name was running, and was cancelled: its client is gone")
     try:
-        pipeline = beam.Pipeline(options=PipelineOptions(list(words)))
-        build(pipeline, ports)
-        _wait(_submit(pipeline, options.runner), options.runner, stop, on_flink)
+        result = _submit(ports, options.runner, words)
+        while not _wait(result, options.runner, stop, on_flink):
+            assert on_flink is not None
+            LOG.warning("The job is submitted anew after %.0f hours", RENEW_SECONDS / 3600)
+            cancel_jobs(*on_flink)
+            result = _submit(ports, options.runner, words)
     finally:
         if on_flink is not None:
             cancel_jobs(*on_flink)
@@ -73,7 +80,9 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not any(f"--{name}=" in told for name in PASSED_ON)
 
 
-def _submit(pipeline: beam.Pipeline, runner: str) -> PipelineResult:
+def _submit(ports: Ports, runner: str, words: Sequence[str]) -> PipelineResult:
+    pipeline = beam.Pipeline(options=PipelineOptions(list(words)))
+    build(pipeline, ports)
     try:
         return pipeline.run()
     except (grpc.RpcError, grpc.FutureTimeoutError, OSError) as error:
@@ -86,9 +95,10 @@ def _submit(pipeline: beam.Pipeline, runner: str) -> PipelineResult:
 
 def _wait(
     result: PipelineResult, runner: str, stop: Stop, on_flink: tuple[str, str] | None
-) -> None:
-    """Wait for the job's end. Raises `TelemetryError` unless it is done, or we cancelled it.
+) -> bool:
+    """Wait for the job's end; False if it is old enough to be submitted anew.
 
+    Raises `TelemetryError` unless the job is done, or we cancelled it.
     Nothing waits for Beam alone: it may look at a job once a minute, and where it submits a jar
     it asks Flink at a wrong address to cancel it, and goes on waiting.
     """
@@ -119,9 +129,12 @@ def _wait(
     watching.start()
     # A handler of signals must not wait for an answer from the network.
     stop.tell(threading.Thread(target=cancel, daemon=True).start)
-    outcome = outcomes.get()
+    try:
+        outcome = outcomes.get(timeout=None if on_flink is None else RENEW_SECONDS)
+    except Empty:
+        return False
     if stop.signal is not None:
-        return
+        return True
     if isinstance(outcome, grpc.RpcError | OSError):
         raise EnvironmentProblem(
             f"the job server or cluster of {runner} went away",
@@ -130,6 +143,7 @@ def _wait(
     if outcome != PipelineState.DONE:
         # An error is Beam's way to say that a job did not end well; its text is all there is.
         raise what_happened(str(outcome), runner)
+    return True
 
 
 def what_happened(text: str, runner: str) -> TelemetryError:

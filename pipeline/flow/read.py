@@ -29,8 +29,9 @@ from pipeline.io.source import Shard
 TURN_SECONDS = 2.0
 """A turn starts no slice after that: a bundle blocks checkpoints, also those of others."""
 
-REST_SECONDS = 2
-"""When an idle shard is due again. Some runners ignore it, some take whole seconds only."""
+REST_SECONDS = 5
+"""When an idle shard is due again. Some runners ignore it, some take whole seconds only, and
+Flink may keep something of every turn (see `flow.elsewhere`): so rather few of them."""
 
 FLUSH_SECONDS = 5.0
 """After a stop, slices are cut from what is there for so long; the last one is finished."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from pipeline.flow.elsewhere import RENEW_SECONDS
 from pipeline.flow.endpoint import SPAN
 from tests.integration.services.flink import Cluster
 
@@ -25,6 +26,9 @@ EVERY_SECONDS = 2.0
 MIB = 1 << 20
 HEAP = "Status.JVM.Memory.Heap.Used"
 TURNS = re.compile(r"^telemetry_turns_total\{.*\} ([0-9.e+]+)$", re.M)
+CHECKPOINT = "checkpoint, KiB"
+CHECKPOINT_MIB = 200
+"""What two workers may keep until their job is submitted anew."""
 IDLE_TURNS_PER_SECOND = 4.0
 """An idle turn waits 0.3 s, and a process takes one at a time."""
 
@@ -35,6 +39,7 @@ class Watch:
 
     cluster: Cluster
     metrics_port: int
+    began: float = field(default_factory=time.monotonic)
     samples: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     _seen: set[tuple[str, int]] = field(default_factory=set)
 
@@ -65,7 +70,7 @@ class Watch:
             latest = (rest(f"/jobs/{job}/checkpoints").get("latest") or {}).get("completed")
             if latest and (job, latest["id"]) not in self._seen:
                 self._seen.add((job, latest["id"]))
-                self._note("checkpoint, KiB", latest["state_size"] / 1024)
+                self._note(CHECKPOINT, latest["state_size"] / 1024)
                 self._note("checkpoint, s", latest["end_to_end_duration"] / 1000)
         for pid in self.cluster.workers():
             try:
@@ -99,16 +104,28 @@ class Watch:
         ]
 
     def judge(self) -> list[str]:
-        """Return what grew. A heap is judged by what a collection leaves of it."""
+        """Return what grew more than it may.
+
+        A heap is judged by the least that a collection leaves of it, and a worker by the most
+        memory that it took: new ones start small. Checkpoints grow, see `RENEW_SECONDS`, and must
+        stay small enough until then.
+        """
         grown = []
-        for name in sorted(self.samples):
-            _, middle, end = self.thirds(name)
-            if not middle or not end or name == "checkpoint, s":
-                continue
-            least = name.startswith("heap")
-            before, after = (min(p) if least else statistics.median(p) for p in (middle, end))
+        for name, size in (
+            ("heap of the JobManager", min),
+            ("heap of a TaskManager", min),
+            ("memory of a worker", max),
+        ):
+            begin, middle, end = self.thirds(name)
+            before, after = size([*begin, *middle] if size is max else middle or begin), size(end)
             if after > 1.3 * before + 32:
-                grown.append(f"{name} grew from {before:.0f} to {after:.0f}")
+                grown.append(f"{name} grew from {before:.0f} to {after:.0f} MiB")
+        taken = self.samples.get(CHECKPOINT)
+        if not taken:
+            return [*grown, "no checkpoint was seen"]
+        most = max(value / (at - self.began) for at, value in taken) * RENEW_SECONDS / 1024
+        if most > CHECKPOINT_MIB:
+            grown.append(f"checkpoints would grow to {most:.0f} MiB")
         return grown
 
     def idle_turns(self, seconds: float) -> float:

@@ -121,6 +121,13 @@ def test_a_job_that_flink_has_ended_is_not_waited_for(monkeypatch: pytest.Monkey
     job.ended.set()
 
 
+def test_an_old_job_on_flink_is_submitted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "RENEW_SECONDS", 0.01)
+    job = Endless(obeys=True)
+    assert not _wait(job, "FlinkRunner", Stop(), ("flink:8081", "telemetry"))  # type: ignore[arg-type]
+    job.cancel()
+
+
 def test_a_job_that_ends_without_a_signal_is_a_failure() -> None:
     job = Endless(obeys=True)
     job.cancel()
