@@ -6,9 +6,9 @@ import json
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
@@ -16,13 +16,16 @@ from random import Random
 import pyarrow.parquet as pq
 
 from pipeline.io.keystore import LocalKeystore
+from pipeline.io.requests import RequestKind
 from pipeline.ops.views import View, open_views, visible
 from pipeline.privacy.epochs import Epoch, epoch_of
 from pipeline.privacy.tokens import Domain, token
 from tests.integration.runs import EVENT, schemas
+from tests.integration.year_people import ACTIVE, Expected, Rows
 from tests.integration.year_worker import (
     EPOCHS,
     Arrivals,
+    Asked,
     Killed,
     Night,
     Stream,
@@ -35,29 +38,6 @@ from tests.integration.year_worker import (
 )
 
 FIRST = date(2025, 3, 10)
-ACTIVE = [f"account-{number}" for number in range(25)]
-Rows = Counter[tuple[date, str | None]]
-"""How many rows there are of each subject token, by day."""
-
-
-@dataclass
-class Expected:
-    """What has to be in the lake, known from the messages alone."""
-
-    rows: Rows = field(default_factory=Counter)
-    tokens: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Every token that an account ever had, by account and epoch."""
-    gone: dict[str, int] = field(default_factory=dict)
-    """Accounts whose erasure was asked for, and on which day of the year."""
-
-    def days(self) -> set[date]:
-        """Days with rows that no erasure has taken away."""
-        erased = self.erased()
-        return {day for day, subject in self.rows if subject not in erased}
-
-    def erased(self) -> set[str]:
-        """Tokens of accounts that asked for erasure."""
-        return {token for (account, _), token in self.tokens.items() if account in self.gone}
 
 
 class Year:
@@ -70,6 +50,7 @@ class Year:
         self.messages = 0
         self.killed = 0
         self._last: int | None = None
+        self._died = False
         self._read: dict[str, Rows] = {}
         self._writer: Writer | None = None
 
@@ -81,7 +62,8 @@ class Year:
         self,
         number: int,
         *,
-        erase: Iterable[str] = (),
+        ask: Mapping[str, RequestKind] | None = None,
+        hold: tuple[str, ...] = (),
         backfill: bool = False,
         stream_dies: str = "",
         jobs_die: str = "",
@@ -99,33 +81,39 @@ class Year:
         self._last = number
         if not missed:
             self.check_midnight(today)
-        second = [who for who, since in self.expected.gone.items() if number - since == 8]
-        asked = list(erase)
-        self.expected.gone |= dict.fromkeys(asked, number)
-        self._arrive(today, backfill=backfill)
+        asked = [
+            Asked(f"{number:08x}{place:08x}", kind, who)
+            for place, (who, kind) in enumerate((ask or {}).items())
+        ]
+        self.expected.ask(asked, hold, number)
+        self._arrive(today, self.expected.silent(asked, number), backfill=backfill)
         if leave_rubbish:
             self._leave_rubbish(today)
-        night = Night(now, (*asked, *second), _days_to_seal(today, number), missed)
+        died = bool(jobs_die or self._died or leave_rubbish or missed)
+        self._died = bool(stream_dies)
+        sealed = _days_to_seal(today, number)
+        night = Night(now, tuple(asked), hold, sealed, missed, recover=died or number % 10 == 0)
         arrivals = Arrivals(now, self.messages, backfill, stream_dies)
         with self._taking_in(arrivals):
             self._work(night, jobs_die, hard)
         self.check_evening(today, number)
         self._age()
 
-    def _arrive(self, today: date, *, backfill: bool) -> None:
+    def _arrive(self, today: date, silent: set[str], *, backfill: bool) -> None:
         lines: list[bytes] = []
+        talking = [who for who in ACTIVE if who not in silent]
         for _ in range(self.random.randint(7, 12)):
             age = self.random.choice([0, 0, 0, 0, 1, 2, 6, 7, 8])
             if backfill:
                 age = self.random.randint(60, 92)
             hour = self.random.randint(0, 23) if age else self.random.randint(0, 11)
-            who = self.random.choice([*ACTIVE, None])
+            who = self.random.choice([*talking, None])
             day = today - timedelta(days=age)
             lines.append(_message(self.messages + len(lines), day, hour, who))
             limit = 88 if backfill else 7 if hour >= 12 else 6
             if age <= limit:
                 subject = self._token(day, who)
-                if who not in self.expected.gone:
+                if self.expected.is_taken(who):
                     self.expected.rows[day, subject] += 1
         with (self.folder / "messages.ndjson").open("ab") as file:
             file.write(b"".join(line + b"\n" for line in lines))
@@ -192,7 +180,9 @@ class Year:
 
     def check_midnight(self, today: date) -> None:
         """At the stroke of midnight no file of a day of 90 days ago is anywhere, by any name."""
-        late = [path for path, day in self._files(EVENT) if day <= today - timedelta(days=90)]
+        limit = today - timedelta(days=90)
+        late = [path for path, day in self._files(EVENT) if day <= limit]
+        late += [path for path, day in self._files(EVENT, "restricted") if day <= limit]
         late += [path for path, day in self._files("") if day <= today - timedelta(days=8)]
         assert not late, f"{len(late)} files have outlived their time"
 
@@ -206,14 +196,17 @@ class Year:
         rows: Rows = Counter()
         for file in files:
             rows.update(self._rows_of(file.uri, file.day))
-        erased = self.expected.erased()
+        aside = self._rows_aside()
+        assert {row[1] for row in aside} <= self.expected.aside(), "rows aside of the unrestricted"
+        assert not {row[1] for row in rows} & self.expected.aside(), "restricted rows in a view"
+        rows += aside
+        leaving = self.expected.leaving(number)
         living = {row: count for row, count in self.expected.rows.items() if row[0] > gone}
-        assert {row: count for row, count in rows.items() if row[1] not in erased} == {
-            row: count for row, count in living.items() if row[1] not in erased
+        assert {row: count for row, count in rows.items() if row[1] not in leaving} == {
+            row: count for row, count in living.items() if row[1] not in leaving
         }, "rows are lost, doubled, or too old"
         # What was on its way when the erasure was asked for goes with the second pass.
-        over = {who for who, since in self.expected.gone.items() if number - since >= 8}
-        found = {tok for (who, _), tok in self.expected.tokens.items() if who in over}
+        found = self.expected.over(number)
         assert not found & {row[1] for row in rows}, "an erased account is back"
         self._check_keys(gone)
         if number % 20 == 0:
@@ -240,6 +233,14 @@ class Year:
         assert oldest > tomorrow - timedelta(days=89)
         assert count == sum(file.rows for file in files)
 
+    def _rows_aside(self) -> Rows:
+        rows: Rows = Counter()
+        root = self.folder / "lake" / "restricted" / EVENT
+        for path in root.glob("event_date=*/*.parquet"):
+            day = date.fromisoformat(path.parent.name.partition("=")[2])
+            rows.update(self._rows_of(str(path), day))
+        return rows
+
     def _rows_of(self, uri: str, day: date) -> Rows:
         """A file never changes under its name, so it is read once."""
         if uri not in self._read:
@@ -247,9 +248,9 @@ class Year:
             self._read[uri] = Counter((day, subject) for subject in subjects)
         return self._read[uri]
 
-    def _files(self, event: str) -> Iterator[tuple[Path, date]]:
+    def _files(self, event: str, kind: str = "events") -> Iterator[tuple[Path, date]]:
         """Every file with a day in its path, hidden ones too, of an event or of the rejections."""
-        root = self.folder / "lake" / (f"events/{event}" if event else "rejections")
+        root = self.folder / "lake" / (f"{kind}/{event}" if event else "rejections")
         for path in root.glob("*_date=*/*"):
             yield path, date.fromisoformat(path.parent.name.partition("=")[2])
 
@@ -301,10 +302,10 @@ class Writer:
 
 
 def _days_to_seal(today: date, number: int) -> tuple[date, ...]:
-    """Every sixth day: yesterday, provisionally, and all days that are settled."""
+    """Every sixth day: yesterday, provisionally, and every second one that is settled."""
     if number % 6:
         return ()
-    return (today - timedelta(days=1), *(today - timedelta(days=age) for age in range(9, 89)))
+    return (today - timedelta(days=1), *(today - timedelta(days=age) for age in range(9, 89, 2)))
 
 
 def _message(number: int, day: date, hour: int, who: str | None) -> bytes:

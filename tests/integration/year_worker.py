@@ -1,8 +1,9 @@
 """What happens to a lake in one day of the simulated year, in this process or in one to be killed.
 
 `Stream` is a pipeline without Beam: the same decoder, gate, anonymizer and table. `work` is what
-a scheduler runs in a night: erasures, seals, an expiry by plan and hash. Everything that they
-know lies in the folder, so they can be killed anywhere and started again.
+a scheduler runs in a night: requests, seals, an expiry by plan and hash. Everything that they
+know lies in the folder, so they can be killed anywhere and started again. Power never fails here,
+so nothing waits for the disk.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,23 +27,26 @@ from pipeline.events.decode import Decoder
 from pipeline.events.model import Slice, Span
 from pipeline.io.deltalog import DeltaLog
 from pipeline.io.event_table import EventTable
+from pipeline.io.holds import Holds
 from pipeline.io.keystore import LocalKeystore
 from pipeline.io.lake import Lake
-from pipeline.io.optout_list import OptOutFile
+from pipeline.io.optout_list import Change, OptOutFile
 from pipeline.io.receipts import Receipts
 from pipeline.io.rejections import KEPT_DAYS
+from pipeline.io.requests import RequestKind, RequestQueue, account_tokens
 from pipeline.io.resources import load_catalogue
 from pipeline.io.staging import Staging
-from pipeline.io.standings import erased, to_micros
+from pipeline.io.standings import erased, opted_out, released, restricted, to_micros
 from pipeline.io.stored_table import StoredTable
-from pipeline.ops.erase import Subjects, erase
 from pipeline.ops.expire import ExpiringTable, Expiry
+from pipeline.ops.ledger import due
+from pipeline.ops.restrict import Restriction
 from pipeline.ops.seal import Sealer
+from pipeline.ops.work import Rights
 from pipeline.privacy.anonymize import Anonymizer
 from pipeline.privacy.epochs import EpochKind
 from pipeline.privacy.optout import OptOutGate
 from pipeline.privacy.policy import Policy
-from pipeline.privacy.tokens import Domain, token
 from tests.integration.runs import EVENT, schemas
 
 EPOCHS = EpochKind.FOUR_WEEKS
@@ -50,6 +54,14 @@ SOURCE = Span("file", "year", 0, 0, 0)
 SLICE = 6
 """Messages in a slice, so that a day takes several commits."""
 BACKFILL_DAYS = 89
+HELD_DAYS = 12
+CHANGES: dict[RequestKind, Change] = {
+    RequestKind.ERASE: erased,
+    RequestKind.ERASE_UNDER_13: erased,
+    RequestKind.PURGE: opted_out,
+    RequestKind.RESTRICT: restricted,
+    RequestKind.RELEASE: released,
+}
 
 
 class Killed(BaseException):
@@ -57,16 +69,29 @@ class Killed(BaseException):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A request of an account; its number makes it one request, however often it is told."""
+
+    number: str
+    kind: RequestKind
+    account: str
+
+
+@dataclass(frozen=True)
 class Night:
     """What the jobs of a day have to do."""
 
     now: datetime
-    erase: tuple[str, ...] = ()
-    """Accounts whose erasure was asked for today, or whose second pass is due."""
+    asked: tuple[Asked, ...] = ()
+    """Requests that came in today."""
+    hold: tuple[str, ...] = ()
+    """Accounts that are held from today on, for `HELD_DAYS`."""
     seal: tuple[date, ...] = ()
     """Days to be sealed, if they need it."""
     missed: bool = False
     """Whether jobs were left out on the days before, so that more is due than usual."""
+    recover: bool = True
+    """Whether somebody may have died, so that what he left is looked for."""
     die: str = ""
     """`moment:n`: the process ends when it passes a moment for the nth time."""
 
@@ -92,6 +117,8 @@ class World:
         self.optout = OptOutFile(self.state / "optout.ndjson", self.keys.permanent_key("optout"))
         self.table: EventTable = self.lake.events(EVENT, schemas()[EVENT][-1].stored)
         self.receipts = Receipts(self.state / "receipts.ndjson")
+        self.queue = RequestQueue(self.state / "requests.ndjson")
+        self.holds = Holds(self.state / "holds.ndjson")
 
     def expiry(self) -> Expiry:
         """Expiry as `telemetry expire` has it."""
@@ -99,17 +126,35 @@ class World:
             ExpiringTable(f"events/{EVENT}", self.table, 89),
             ExpiringTable("rejections", self.lake.rejections(), KEPT_DAYS),
         ]
+        if (self.folder / "lake" / "restricted").exists():
+            tables.append(ExpiringTable(f"restricted/{EVENT}", self.lake.restricted(EVENT), 89))
         return Expiry(tables, self.keys, self.receipts, self.state, {}, check_store_clock=False)
 
-    def subjects(self, accounts: Sequence[str]) -> Subjects:
-        """The tokens of accounts in every epoch that has a key."""
-        live = {epoch.name: self.keys.live_key(epoch.name) for epoch in self.keys.epochs()}
-        found = {
-            name: [token(key, Domain.SUBJECT, account) for account in accounts]
-            for name, key in live.items()
-            if key is not None
-        }
-        return Subjects(EPOCHS, found)
+    def rights(self) -> Rights:
+        """The worker of `telemetry requests work`."""
+        return Rights(
+            self.lake,
+            schemas(),
+            self.queue,
+            self.optout,
+            self.receipts,
+            self.state,
+            EPOCHS,
+            held=lambda now: self.holds.accounts(now.date()),
+        )
+
+    def take(self, night: Night) -> None:
+        """Take requests and holds in, as the commands do: to the queue first, then to the list."""
+        if night.hold and not self.holds.accounts(night.now.date()):
+            until = night.now.date() + timedelta(days=HELD_DAYS)
+            tokens = self.optout.tokens(night.hold)
+            self.holds.add_accounts(tokens, "legal", "a case", until, night.now)
+        for one in night.asked:
+            (person,) = account_tokens(
+                [one.account], optouts=self.optout, keys=self.keys, epochs=EPOCHS, now=night.now
+            )
+            self.queue.submit(one.kind, [person], night.now, numbers=[one.number])
+            self.optout.change([person.account], CHANGES[one.kind], night.now)
 
 
 class Stream(World):
@@ -150,10 +195,11 @@ def work(folder: Path, night: Night) -> None:
     world = World(folder)
     world.now = night.now
     try:
-        world.lake.recover()
-        if night.erase:
-            world.optout.change(world.optout.tokens(night.erase), erased, night.now)
-            erase(world.table, world.subjects(night.erase), job="erase")
+        if night.recover:
+            world.lake.recover()
+        world.take(night)
+        if due(world.queue.pending(), night.now) or night.now.day == 1:
+            world.rights().work(night.now)
         if night.seal:
             list(Sealer().seal(EVENT, world.table, night.now, night.seal))
         expiry = world.expiry()
@@ -192,6 +238,9 @@ MOMENTS: dict[str, tuple[type, str]] = {
     "verified": (Expiry, "_verify"),
     "destroyed": (LocalKeystore, "destroy"),
     "receipted": (Receipts, "write"),
+    "queued": (RequestQueue, "submit"),
+    "swept": (RequestQueue, "sweep"),
+    "moved": (Restriction, "_decide"),
 }
 """Moments of a day's work: when the call is done, the process may end."""
 
@@ -221,6 +270,11 @@ def dying(where: str, die: Callable[[], None]) -> Iterator[None]:
         setattr(owner, name, original)
 
 
+def trust_the_disk() -> None:
+    """Processes die here, machines do not: what was written is there."""
+    os.fsync = lambda _: None  # type: ignore[assignment]
+
+
 def kill_myself() -> None:
     """No cleaning up, no last words."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -233,6 +287,7 @@ def raise_killed() -> None:
 
 def serve(folder: Path, orders: Connection) -> None:
     """Take in arrivals, one order at a time, until told to end; the body of a process."""
+    trust_the_disk()
     stream = Stream(folder)
     orders.send("ready")
     while (order := orders.recv()) is not None:
@@ -244,5 +299,6 @@ def serve(folder: Path, orders: Connection) -> None:
 
 def work_alone(folder: Path, night: Night) -> None:
     """Do a day's jobs; the body of a process that kills itself where it is told to."""
+    trust_the_disk()
     with dying(night.die, kill_myself):
         work(folder, night)
