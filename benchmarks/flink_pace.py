@@ -2,7 +2,7 @@
 
     python -m benchmarks.flink_pace [--events 2000000] [--seconds 300] [--rate 5000] [--json FILE]
 
-Pace: both read the same topic (8 partitions, lz4) with the default settings. The clock runs from
+Pace: both read the same topic (8 partitions, lz4) to its end with `--once`. The clock runs from
 the first commit in the lake's log to the last, so starting a cluster and a job does not count, nor
 do the events of that first commit. The worker process's own CPU time is given as well: on a small
 machine Flink's JVMs take theirs from the same cores.
@@ -89,9 +89,9 @@ def pace_of(
     deadline = time.monotonic() + PATIENCE_SECONDS
     while _read(lake) < events:
         assert time.monotonic() < deadline, "the end of the topic is not reached"
-        time.sleep(0.2)
-    with suppress(psutil.NoSuchProcess):
-        ended = _cpu(process)
+        with suppress(psutil.NoSuchProcess):
+            ended = _cpu(process)
+        time.sleep(0.1)
     commits = _commits(lake)
     times = [commit["timestamp"] / 1000 for commit in commits]
     later = sum(commit["telemetry"]["read"] for commit in commits[1:])
@@ -119,14 +119,13 @@ def measure_pace(place: Path, broker: Broker, cluster: Cluster, events: int) -> 
     """Run embedded, then on Flink."""
     topic = fill(broker, "pace", api_requests(place, events), events, PARTITIONS)
     embedded = install(place / "embedded", broker, topic)
-    running = embedded.start("run", "--backfill")
+    running = embedded.start("run", "--backfill", "--once")
     paces = [pace_of("embedded", embedded, events, lambda: psutil.Process(running.pid))]
-    running.send_signal(signal.SIGTERM)
     running.wait(60)
     flink = install(place / "flink", broker, topic)
-    job = submit(flink, cluster, workers=1, ours=("--backfill",))
+    job = submit(flink, cluster, workers=1, ours=("--backfill", "--once"))
     paces.append(pace_of("Flink", flink, events, lambda: busiest(cluster)))
-    job.end(signal.SIGTERM, expect=0)
+    job.wait(expect=0)
     return paces
 
 

@@ -79,9 +79,9 @@ class Read(beam.DoFn):
                     worker.attempt("Read", None, partial(_end, worker, session))
                     tracker.try_claim(Claim.END)
                     return
-                if taken is None:
+                if taken is None and not worker.ports.pace.to_end:
                     tracker.defer_remainder(Duration(REST_SECONDS))
-                elif worker.turn.wanted or time.monotonic() - began > TURN_SECONDS:
+                elif taken is None or worker.turn.wanted or time.monotonic() - began > TURN_SECONDS:
                     tracker.defer_remainder()
                 del taken  # the next slice must not wait in memory beside this one
             return
