@@ -89,6 +89,7 @@ def publish(call: Invocation, min_accounts: int = 20, keep_days: int = 760) -> R
             epoch=EpochKind(settings.privacy.epoch),
             rule=Rule(accounts=min_accounts, rounding=10),
             keep_days=keep_days,
+            spill=None if settings.state.path is None else settings.state.path / "spill",
         ),
         call.now(),
         time.monotonic,

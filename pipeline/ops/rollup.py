@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import cast
 
 import pyarrow as pa
@@ -46,6 +47,8 @@ class RollupSettings:
     keep_days: int = 760
     """How long a publication is kept; it may outlive the rows."""
     memory_mb: int = 640
+    spill: Path | None = None
+    """Folder for rows that do not fit into this memory; they are removed at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def roll_up(
     duplicates: dict[tuple[str, date], int] = {}
     for wanted, tasks in _loads(work, files, settings.epoch):
         with load(
-            registry, wanted, schemas, settings.epoch, settings.memory_mb, datasets
+            registry, wanted, schemas, settings.epoch, settings.memory_mb, datasets, settings.spill
         ) as loaded:
             collected |= loaded.held.collected
             duplicates |= dict.fromkeys(((f.event, f.day) for f in wanted), 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -150,12 +151,14 @@ def load(
     epoch: EpochKind,
     memory_mb: int = 640,
     datasets: Datasets | None = None,
+    spill: Path | None = None,
 ) -> Iterator[Loaded]:
     """Load the files of those days. An event of `schemas` without files is an empty view.
 
-    `schemas` are the stored schemas of the events in the lake. Raises LakeError.
+    `schemas` are the stored schemas of the events in the lake. What does not fit into memory goes
+    to the folder `spill`; without one it fails. Raises LakeError.
     """
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:", config={"temp_directory": str(spill or "")}) as connection:
         connection.execute(f"SET memory_limit='{memory_mb}MB'")
         connection.execute("SET preserve_insertion_order=false")
         connection.execute("SET enable_progress_bar=false")
