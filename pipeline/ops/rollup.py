@@ -21,18 +21,16 @@ import pyarrow.compute as pc
 from pipeline.errors import SchemaError
 from pipeline.io.rollups import RollupStore
 from pipeline.ops.rollup_facts import Facts, fact_rows, hidden_rows, keep_rows
+from pipeline.ops.rollup_plan import loads, plan, table_ids
 from pipeline.ops.rollup_query import Loaded, load
 from pipeline.ops.rollup_registry import Metric, Registry, Window
 from pipeline.ops.rollup_rows import Datasets, DayFiles
 from pipeline.ops.rollup_sql import Pass, passes
 from pipeline.ops.rollup_values import KEYS, PUBLISHED, publish
-from pipeline.ops.rollup_windows import Span, closed_spans, is_closed
-from pipeline.privacy.epochs import EpochKind, epoch_of
+from pipeline.ops.rollup_windows import Span, is_closed
+from pipeline.privacy.epochs import EpochKind
 from pipeline.privacy.gate import Rule
 from pipeline.privacy.revisions import newest, revise
-
-BATCH_ROWS = 3_000_000
-"""Rows that are held in memory at once, unless one day or key period alone has more."""
 
 RUNS_KEPT = 60
 
@@ -87,12 +85,12 @@ def roll_up(
             remedy="Add the event's schema, or remove the event and what reads it from the metrics",
         )
     manifest = store.manifest()
-    work = plan(registry, files, manifest, settings, now)
+    work = plan(registry, files, manifest, settings.epoch, now)
     fresh: dict[str, list[pa.Table]] = {}
     hidden: list[pa.Table] = []
     collected = set(cast("list[str]", manifest.get("collected", [])))
     duplicates: dict[tuple[str, date], int] = {}
-    for wanted, tasks in _loads(work, files, settings.epoch):
+    for wanted, tasks in loads(work, files, settings.epoch):
         with load(
             registry, wanted, schemas, settings.epoch, settings.memory_mb, datasets, settings.spill
         ) as loaded:
@@ -132,95 +130,6 @@ def roll_up(
         _manifest(manifest, registry, files, collected, report, settings, facts, now)
     )
     return report
-
-
-def plan(
-    registry: Registry,
-    files: Sequence[DayFiles],
-    manifest: Mapping[str, object],
-    settings: RollupSettings,
-    now: datetime,
-) -> list[tuple[Pass, list[date]]]:
-    """Which windows are due: those of days that are new, changed, or new to a metric.
-
-    A window is only computed while the lake still holds its first day, so that neither a lake's
-    first part of a week nor a half expired one is published as if it were whole.
-    """
-    seen = cast("dict[str, dict[str, str]]", manifest.get("inputs", {}))
-    known = set(cast("list[str]", manifest.get("tables", [])))
-    if not files:
-        return []
-    first = min(file.day for file in files)
-    due: list[tuple[Pass, list[date]]] = []
-    for task in passes(registry, tuple(Window)):
-        reads = registry.populations[task.population].reads
-        mine = [file for file in files if file.event in reads]
-        if set(table_ids(task)) <= known:
-            mine = [f for f in mine if seen.get(f.event, {}).get(str(f.day)) != f.digest]
-        spans = closed_spans({file.day for file in mine}, task.window, settings.epoch, now)
-        starts = [span.start for span in spans if span.start >= first]
-        if starts:
-            due.append((task, starts))
-    return due
-
-
-def table_ids(task: Pass) -> list[str]:
-    """Names of the tables that a pass computes, as the manifest remembers them."""
-    return [f"{metric.name}/{task.window.value}/{','.join(task.by)}" for metric in task.metrics]
-
-
-def _loads(
-    work: Sequence[tuple[Pass, list[date]]], files: Sequence[DayFiles], epoch: EpochKind
-) -> Iterator[tuple[list[DayFiles], list[tuple[Pass, list[date]]]]]:
-    """Cut the work into loads that fit into memory, inside one key period each."""
-    periods = sorted({epoch_of(start, epoch) for _, starts in work for start in starts},
-                     key=lambda period: period.index)  # fmt: skip
-    for period in periods:
-        inside = [
-            (task, [start for start in starts if epoch_of(start, epoch) == period])
-            for task, starts in work
-        ]
-        daily = [(task, starts) for task, starts in inside if task.window is Window.DAY and starts]
-        wide = [
-            (task, starts) for task, starts in inside if task.window is not Window.DAY and starts
-        ]
-        whole = [file for file in files if epoch_of(file.day, epoch) == period]
-        if all(task.window is Window.WEEK for task, _ in wide):
-            # A week is compared with the one before it; older weeks are not looked at.
-            weeks = [start for _, starts in wide for start in starts]
-            since = min([*weeks, period.last_day]) - timedelta(days=7)
-            days_wide = [file for file in whole if file.day >= since]
-        else:
-            days_wide = whole
-        if wide and sum(file.rows for file in whole) <= BATCH_ROWS:
-            needed = {start for _, starts in daily for start in starts}
-            close = {file.day for file in days_wide}
-            yield [file for file in whole if file.day in needed | close], daily + wide
-            continue
-        days = {start for _, starts in daily for start in starts}
-        for batch in _batches([file for file in whole if file.day in days]):
-            present = {file.day for file in batch}
-            yield batch, [(task, [s for s in starts if s in present]) for task, starts in daily]
-        if wide:
-            yield days_wide, wide
-
-
-def _batches(files: Iterable[DayFiles]) -> Iterator[list[DayFiles]]:
-    """Whole days, oldest first, together no more than `BATCH_ROWS` where that is possible."""
-    days: dict[date, list[DayFiles]] = {}
-    for file in files:
-        days.setdefault(file.day, []).append(file)
-    batch: list[DayFiles] = []
-    rows = 0
-    for _, mine in sorted(days.items()):
-        more = sum(file.rows for file in mine)
-        if batch and rows + more > BATCH_ROWS:
-            yield batch
-            batch, rows = [], 0
-        batch += mine
-        rows += more
-    if batch:
-        yield batch
 
 
 def _published(

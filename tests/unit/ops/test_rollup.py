@@ -20,8 +20,9 @@ import pytest
 
 from pipeline.io.resources import load_metrics
 from pipeline.io.rollups import RollupStore
-from pipeline.ops.rollup import Report, RollupSettings, plan, roll_up
+from pipeline.ops.rollup import Report, RollupSettings, roll_up
 from pipeline.ops.rollup_facts import Facts
+from pipeline.ops.rollup_plan import plan
 from pipeline.ops.rollup_query import MISSING, load
 from pipeline.ops.rollup_registry import Window, parse_registry
 from pipeline.ops.rollup_rows import DayFiles
@@ -354,9 +355,9 @@ def in_order(table: pa.Table, by: Sequence[str]) -> list[tuple[object, ...]]:
 def test_a_changed_day_is_due_again(made: tuple[Path, list[DayFiles]]) -> None:
     root, files = made
     manifest = RollupStore(str(root)).manifest()
-    assert plan(REGISTRY, files, manifest, RollupSettings(), NOON_AFTER) == []
+    assert plan(REGISTRY, files, manifest, EPOCH, NOON_AFTER) == []
     changed = [replace(file, digest="other") if file is files[0] else file for file in files]
-    due = plan(REGISTRY, changed, manifest, RollupSettings(), NOON_AFTER)
+    due = plan(REGISTRY, changed, manifest, EPOCH, NOON_AFTER)
     assert {start for _, starts in due for start in starts} == {FIRST}
 
 
