@@ -108,7 +108,7 @@ docs: install ## The examples in README.md and docs/
 
 .PHONY: integration
 integration: install ## Whole runs, kill tests, the wheel, real services
-	$(call pytest,tests/integration,--durations 10)
+	$(call pytest,tests/integration,-n 2 --dist loadfile --durations 20)
 
 .PHONY: kill-test
 kill-test: install ## Ten minutes of kill -9, frozen processes and broker restarts on Kafka

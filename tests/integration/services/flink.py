@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.flow.words import JAVA_OPTIONS
+from tests.integration.services.fetching import alone_in
 from tests.integration.services.kafka import die_with_parent
 from tests.integration.services.ports import free_port
 
@@ -81,17 +82,22 @@ class Distribution:
 def fetch(cache: Path) -> Distribution:
     """Return the jars, fetched into `cache` at first use."""
     home = cache / f"flink-{FLINK_VERSION}"
-    done = home / "complete"
     distribution = Distribution(home / "lib", home / "beamlib")
-    if done.exists():
-        return distribution
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    with alone_in(home):
+        if not (home / "complete").exists():
+            _fetch_into(home, distribution)
+            (home / "complete").touch()
+    return distribution
+
+
+def _fetch_into(home: Path, distribution: Distribution) -> None:
+    for folder in (distribution.flink, distribution.beam):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
     wanted = ["--no-build-isolation", "-d", str(home), f"apache-flink-libraries=={FLINK_VERSION}"]
     subprocess.run([*pip, *wanted], check=True)
     archive = next(home.glob("*.tar.gz"))
-    distribution.flink.mkdir()
     with tarfile.open(archive) as packed:
         for member in packed.getmembers():
             if "/deps/lib/" in member.name and member.name.endswith(".jar"):
@@ -105,21 +111,18 @@ def fetch(cache: Path) -> Distribution:
         # The cluster brings these itself; two versions of them on one class path break it.
         if jar.name.startswith(("flink-", "slf4j", "log4j")):
             jar.unlink()
-    done.touch()
-    return distribution
 
 
 def job_server_jar(cache: Path) -> Path:
     """Return Beam's runner and all that it needs as one file, built into `cache` at first use."""
     home = cache / f"flink-job-server-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-    jar = home / "target" / "flink-job-server.jar"
-    if not (home / "complete").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        shutil.copy(POM, home)
-        subprocess.run(["mvn", "-q", "-B", "package"], cwd=home, check=True)
-        (home / "complete").touch()
-    return jar
+    with alone_in(home):
+        if not (home / "complete").exists():
+            shutil.rmtree(home / "target", ignore_errors=True)
+            shutil.copy(POM, home)
+            subprocess.run(["mvn", "-q", "-B", "package"], cwd=home, check=True)
+            (home / "complete").touch()
+    return home / "target" / "flink-job-server.jar"
 
 
 def _listens(port: int) -> bool:

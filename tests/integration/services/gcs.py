@@ -14,7 +14,6 @@ BEHIND`): delta-rs keeps Python's lock while it waits for an answer.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import json
@@ -35,6 +34,7 @@ from xml.sax.saxutils import escape, unescape
 
 import pytest
 
+from tests.integration.services.fetching import built_by_go
 from tests.integration.services.ports import free_port, wait_for_port
 
 VERSION = "v1.56.1"
@@ -75,14 +75,7 @@ def binary() -> Path:
     named = os.environ.get("TELEMETRY_FAKE_GCS")
     if named:
         return Path(named)
-    path = _cached()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            environment = {**os.environ, "GOBIN": str(path.parent)}
-            subprocess.run(["go", "install", _MODULE], env=environment, check=True, timeout=900)
-    return path
+    return built_by_go(_cached(), _MODULE)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import datetime
-import fcntl
 import ipaddress
 import os
 import shutil
@@ -26,6 +25,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import admin
 
+from tests.integration.services.fetching import alone_in
 from tests.integration.services.ports import free_port
 
 VERSION = "4.1.1"
@@ -73,9 +73,7 @@ def libraries() -> Path:
         return Path(named)
     cache = _cache()
     libs = cache / "libs"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone_in(cache):
         if not libs.is_dir():
             part = cache / "part"
             shutil.rmtree(part, ignore_errors=True)

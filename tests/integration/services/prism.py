@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import apache_beam
 
 from tests.conftest import CACHE
+from tests.integration.services.fetching import built_by_go
 
 _MODULE = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{apache_beam.__version__}"
 
@@ -34,11 +33,4 @@ def binary() -> Path:
     named = os.environ.get("TELEMETRY_PRISM")
     if named:
         return Path(named)
-    path = _cached()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            environment = {**os.environ, "GOBIN": str(path.parent)}
-            subprocess.run(["go", "install", _MODULE], env=environment, check=True, timeout=900)
-    return path
+    return built_by_go(_cached(), _MODULE)

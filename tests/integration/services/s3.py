@@ -7,7 +7,6 @@ It is built once with Go into the user's cache folder (`$XDG_CACHE_HOME/telemetr
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.integration.services.fetching import built_by_go
 from tests.integration.services.ports import free_port, wait_for_port
 
 VERSION = "v1.8.0"
@@ -48,14 +48,7 @@ def binary() -> Path:
     named = os.environ.get("TELEMETRY_VERSITYGW")
     if named:
         return Path(named)
-    path = _cached()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            environment = {**os.environ, "GOBIN": str(path.parent)}
-            subprocess.run(["go", "install", _MODULE], env=environment, check=True, timeout=900)
-    return path
+    return built_by_go(_cached(), _MODULE)
 
 
 class Gateway:

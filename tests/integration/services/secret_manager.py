@@ -9,7 +9,6 @@ looks for Google's packages and warns when it finds some of them only.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -21,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.integration.services.fetching import alone_in
+
 CLIENT = "google-cloud-secret-manager==2.32.0"
 _SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
 _ANNOTATION_BYTES = 16 * 1024
@@ -30,9 +31,7 @@ def client_folder() -> Path:
     """Where the client is, installed at first use; to be put on PYTHONPATH of a process."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base) / "telemetry-pipeline" / "gcp" / CLIENT.replace("==", "-")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone_in(folder.parent):
         if not (folder / "complete").exists():
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder)]
             subprocess.run([*command, CLIENT, "protobuf<7"], check=True, timeout=600)
