@@ -118,7 +118,7 @@ class DeltaLog:
 
         Raises CommitRefused if another commit since then has one of the same application ids, or
         removed one of the same files. After any other failure of the storage (LakeError,
-        EnvironmentProblem) the commit may have been made: `holds` tells.
+        EnvironmentProblem) the commit may have been made: `took` tells.
         """
         due = (table.version() + 1) % CHECKPOINT_EVERY == 0
         try:
@@ -136,6 +136,11 @@ class DeltaLog:
             )
         except CommitFailedError:
             raise CommitRefused from None
+        except FileNotFoundError:
+            # Another process wrote a checkpoint and cleaned away what delta-rs was looking at,
+            # before this commit or just after it.
+            if not self.took(actions, positions):
+                raise CommitRefused from None
         except (DeltaError, OSError) as error:
             raise lake_problem(error, "The lake did not take a commit", self.uri) from None
 
@@ -156,13 +161,19 @@ class DeltaLog:
                 sync_folder(folder)
         return version
 
-    def holds(self, paths: Sequence[str]) -> bool:
-        """Whether the log, loaded anew, names all these files."""
+    def took(
+        self, actions: Sequence[AddAction | RemoveAction], positions: Mapping[str, int]
+    ) -> bool:
+        """Whether the log, loaded anew, shows what a commit was to do."""
         table = self.load()
         if table is None:
             return False
-        named = pa.table(table.get_add_actions())["path"].to_pylist()
-        return set(paths) <= set(named)
+        if not actions:
+            return bool(positions) and all(
+                table.transaction_version(app_id) == to for app_id, to in positions.items()
+            )
+        named = set(pa.table(table.get_add_actions())["path"].to_pylist())
+        return all((action.path in named) == isinstance(action, AddAction) for action in actions)
 
     def shorten(self) -> None:
         """Write a checkpoint and delete log entries that are older than the log is kept."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pyarrow.dataset as pads
 from deltalake import DeltaTable
-from deltalake.transaction import RemoveAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.errors import RewriteConflict, TelemetryError
 from pipeline.io.deltalog import CommitRecord, CommitRefused, DeltaLog
@@ -200,13 +200,14 @@ class StoredTable:
                 raise
             # An interrupt in here leaves the files, for recovery to ask the log about.
             self.writer.leftovers = True
+            actions: list[AddAction | RemoveAction] = [*removals, *staging.actions()]
             try:
-                self.log.commit(table, [*removals, *staging.actions()], positions, account)
+                self.log.commit(table, actions, positions, account)
             except CommitRefused:
                 self.writer.leftovers = certain
                 continue
             except TelemetryError:
-                if not self._was_committed(staging):
+                if not self.log.took(actions, positions):
                     # A request to an object store that timed out may still arrive: the sweep,
                     # not we, removes its files.
                     if self.log.local:
@@ -222,11 +223,6 @@ class StoredTable:
             )
         _discard(together)
         raise CommitRefused
-
-    def _was_committed(self, staging: Staging) -> bool:
-        """Ask the log, after a failure in the middle of a commit, whether it was made."""
-        paths = [file.path for file in staging.files]
-        return bool(paths) and self.log.holds(paths)
 
     def _clear(self, files: Iterable[Found]) -> int:
         return remove(self.storage, files, self.log.uri)

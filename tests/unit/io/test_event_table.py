@@ -322,6 +322,32 @@ def test_a_commit_that_failed_after_it_was_made_counts(
     assert globbed(root) == logged(lake) == expected(0, 10)
 
 
+def test_a_log_that_is_cleaned_meanwhile_changes_nothing(
+    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may clean the log away under a commit, before it is made or just after."""
+    table = table_of(lake)
+    _commit_then(monkeypatch, FileNotFoundError("_delta_log/1.json"))
+    table.commit(batch(0, 10))
+    table.rewrite(table.snapshot().files, metadata={"job": "test"})
+    assert logged(lake) == []
+    table.commit(batch(10, 20))
+    original = DeltaTable.create_write_transaction
+    failures = [FileNotFoundError("_delta_log/2.json")]
+
+    def commit(self: DeltaTable, *args: Any, **options: Any) -> None:
+        if failures:
+            raise failures.pop()
+        original(self, *args, **options)
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", commit)
+    table.commit(batch(20, 30))
+    assert failures == []
+    assert logged(lake) == expected(10, 30)
+    table.vacuum()
+    assert globbed(root) == expected(10, 30)
+
+
 def test_a_commit_that_failed_removes_its_files_and_says_nothing_of_the_library(
     lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
