@@ -45,7 +45,6 @@ from pipeline.privacy.optout import Standing
 
 EXPORTS_KEPT = timedelta(days=30)
 ERASURES = frozenset({RequestKind.ERASE, RequestKind.ERASE_UNDER_13})
-MOVES = frozenset({RequestKind.RESTRICT, RequestKind.RELEASE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import PositionConflict, TelemetryError
+from pipeline.errors import PositionConflict
 from pipeline.io.lake import Lake
 from pipeline.io.orphans import SWEEP_AFTER_SECONDS
 from pipeline.io.parquet import part_writer
@@ -27,7 +26,17 @@ from tests.integration.runs import wait_until
 from tests.integration.services import gcs
 from tests.integration.test_lake_kill import KILLED, finish, rejected, state_of
 from tests.integration.test_lake_s3_race import worker
-from tests.unit.io.lakes import DAYS, EVENT, NOW, app_id, batch, expected, logged, table_of
+from tests.unit.io.lakes import (
+    DAYS,
+    EVENT,
+    NOW,
+    app_id,
+    batch,
+    expected,
+    logged,
+    race_of_three,
+    table_of,
+)
 
 pytestmark = [
     pytest.mark.service,
@@ -79,22 +88,7 @@ def test_events_and_rejections_are_stored_once(bucket: gcs.GcsBucket) -> None:
 
 
 def test_writers_on_one_source_store_each_message_once(bucket: gcs.GcsBucket) -> None:
-    refused: list[int] = []
-
-    def write() -> None:
-        table = table_of(opened(bucket))
-        while (position := table.position(app_id()) or 0) < 60:
-            try:
-                table.commit(batch(position, position + 5))
-            except TelemetryError as error:
-                assert error.retry, error
-                refused.append(1)
-
-    writers = [threading.Thread(target=write) for _ in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    refused = race_of_three(lambda: opened(bucket), 60)
     assert refused
     assert logged(opened(bucket)) == expected(0, 60)
     assert len(data(bucket)) == 24

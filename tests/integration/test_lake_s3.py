@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import KeyUnavailable, LakeError, PositionConflict, TelemetryError
+from pipeline.errors import KeyUnavailable, LakeError, PositionConflict
 from pipeline.io.encryption import Encryption, label_of
 from pipeline.io.keystore import LocalKeystore
 from pipeline.io.lake import Lake
@@ -28,6 +27,7 @@ from tests.unit.io.lakes import (
     batch,
     expected,
     logged,
+    race_of_three,
     table_of,
 )
 
@@ -97,22 +97,7 @@ def test_encrypted_objects_are_read_with_the_keys_alone(bucket: s3.Bucket, tmp_p
 
 
 def test_writers_on_one_source_store_each_message_once(bucket: s3.Bucket) -> None:
-    refused: list[int] = []
-
-    def write() -> None:
-        table = table_of(opened(bucket))
-        while (position := table.position(app_id()) or 0) < 100:
-            try:
-                table.commit(batch(position, position + 5))
-            except TelemetryError as error:
-                assert error.retry, error
-                refused.append(1)
-
-    writers = [threading.Thread(target=write) for _ in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    refused = race_of_three(lambda: opened(bucket), 100)
     assert refused
     assert logged(opened(bucket)) == expected(0, 100)
     assert len(objects(bucket)) == 40

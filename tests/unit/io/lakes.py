@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, cast
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from pipeline.errors import TelemetryError
 from pipeline.events.model import NONE_REJECTED, REJECTED, CleanBatch, Span
 from pipeline.io.event_table import EventTable
 from pipeline.io.lake import Lake
@@ -116,3 +118,24 @@ def files_of(root: Path) -> list[str]:
         for path in root.rglob("*")
         if path.is_file() and "_delta_log" not in path.parts
     )
+
+
+def race_of_three(opened: Callable[[], Lake], stop: int) -> list[int]:
+    """Let three writers read one source up to `stop`; returns one item for each refused commit."""
+    refused: list[int] = []
+
+    def write() -> None:
+        table = table_of(opened())
+        while (position := table.position(app_id()) or 0) < stop:
+            try:
+                table.commit(batch(position, position + 5))
+            except TelemetryError as error:
+                assert error.retry, error
+                refused.append(1)
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    return refused
