@@ -1,7 +1,7 @@
 """What each commit of an event table said about the messages it accounts for.
 
 A commit's account (read = written + rejected + dropped) stays in the log for as long as the log
-keeps its entries, a week by default.
+keeps its entries, two days at least.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from deltalake import DeltaTable
-
-from pipeline.io.deltalog import METADATA_KEY
-from pipeline.io.lake_faults import lake_faults
+from pipeline.io.deltalog import METADATA_KEY, DeltaLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +27,19 @@ class Commit:
     dropped: Mapping[str, int]
 
 
-def commits_of(table: DeltaTable, event: str, since: int = 0) -> list[Commit]:
-    """The accounts in the log from version `since` on, oldest first; rewrites have none."""
-    newest = table.version()
-    with lake_faults("The lake's log could not be read", event):
-        entries = table.history(max(newest - since + 1, 1))
+def commits_of(log: DeltaLog, event: str, since: int = 0) -> tuple[int, list[Commit]]:
+    """Return the log's version, and the accounts in it from version `since` on, oldest first.
+
+    The version is -1 before the table is created. Rewrites have no account.
+    """
+
+    def read() -> tuple[int, list[dict[str, Any]]]:
+        table = log.load()
+        if table is None:
+            return -1, []
+        return table.version(), table.history(max(table.version() - since + 1, 1))
+
+    newest, entries = log.look(read)
     found = []
     for entry in entries:
         account = entry.get(METADATA_KEY)
@@ -50,4 +56,4 @@ def commits_of(table: DeltaTable, event: str, since: int = 0) -> list[Commit]:
                     dict(account.get("dropped") or {}),
                 )
             )
-    return sorted(found, key=lambda commit: commit.version)
+    return newest, sorted(found, key=lambda commit: commit.version)

@@ -7,10 +7,11 @@ does not compare schemas: both comparisons are ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from deltalake import (
@@ -24,7 +25,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.errors import LakeError
-from pipeline.io.lake_faults import lake_faults, lake_problem
+from pipeline.io.lake_faults import T, lake_faults, lake_problem, looked_up
 from pipeline.io.locks import sync_file, sync_folder
 from pipeline.io.orphans import is_revealed
 from pipeline.io.storage import LOG_FOLDER, storage_at
@@ -74,13 +75,25 @@ class DeltaLog:
         return "://" not in self.uri
 
     def load(self) -> DeltaTable | None:
-        """Return the table as its log stands now, or None if it was not created yet."""
+        """Return the table as its log stands now, or None if it was not created yet.
+
+        What is asked of it later is read later: do both in one `look`.
+        """
+        return self.look(self._load)
+
+    def look(self, read: Callable[[], T]) -> T:
+        """Return what `read` finds in the log, also while others clean it: see `looked_up`."""
         with lake_faults("The lake's log could not be read", self.uri):
-            try:
-                return DeltaTable(self.uri, storage_options=dict(self.options))
-            except TableNotFoundError:
-                self._check_access()
-                return None
+            return looked_up(read)
+
+    def version_of(self, app_id: str) -> int | None:
+        """Return what was last committed under an application id, as of now."""
+
+        def read() -> int | None:
+            table = self._load()
+            return None if table is None else table.transaction_version(app_id)
+
+        return self.look(read)
 
     def ensure(self) -> DeltaTable:
         """Return the table as it stands now; create it, or add new columns, if needed.
@@ -165,13 +178,13 @@ class DeltaLog:
         self, actions: Sequence[AddAction | RemoveAction], positions: Mapping[str, int]
     ) -> bool:
         """Whether the log, loaded anew, shows what a commit was to do."""
+        if not actions:
+            return bool(positions) and all(
+                self.version_of(app_id) == to for app_id, to in positions.items()
+            )
         table = self.load()
         if table is None:
             return False
-        if not actions:
-            return bool(positions) and all(
-                table.transaction_version(app_id) == to for app_id, to in positions.items()
-            )
         named = set(pa.table(table.get_add_actions())["path"].to_pylist())
         return all((action.path in named) == isinstance(action, AddAction) for action in actions)
 
@@ -185,11 +198,11 @@ class DeltaLog:
 
     def history(self) -> tuple[CommitRecord, ...]:
         """Return the commits that the log still holds (at least two days), oldest first."""
-        table = self.load()
-        if table is None:
-            return ()
-        with lake_faults("The lake's log could not be read", self.uri):
-            entries = table.history()
+
+        def read() -> list[dict[str, Any]]:
+            table = self._load()
+            return [] if table is None else table.history()
+
         return tuple(
             CommitRecord(
                 version=entry["version"],
@@ -197,8 +210,15 @@ class DeltaLog:
                 operation=entry["operation"],
                 account=entry.get(METADATA_KEY, {}),
             )
-            for entry in reversed(entries)
+            for entry in reversed(self.look(read))
         )
+
+    def _load(self) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.uri, storage_options=dict(self.options))
+        except TableNotFoundError:
+            self._check_access()
+            return None
 
     def _create(self) -> DeltaTable:
         self._check_no_data()

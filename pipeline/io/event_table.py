@@ -44,7 +44,7 @@ class EventTable(StoredTable):
         Raises LakeError if a position that this process has seen is gone: somebody removed the
         table under a running pipeline, and starting over would double or lose events.
         """
-        return self._position(self.log.load(), app_id)
+        return self._known(app_id, self.log.version_of(app_id))
 
     def commit(
         self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
@@ -94,7 +94,7 @@ class EventTable(StoredTable):
 
         def load() -> DeltaTable:
             table = self.log.ensure()
-            if self._position(table, span.app_id) not in (span.start, None):
+            if self._position_in(table, span.app_id) not in (span.start, None):
                 raise self._conflict(span)
             if refused is not None:
                 # The number of this slice replaces the last one: nothing of that may be open.
@@ -129,7 +129,7 @@ class EventTable(StoredTable):
 
         def load() -> DeltaTable:
             table = self.log.ensure()
-            if self._position(table, span.app_id) != span.start:
+            if self._position_in(table, span.app_id) != span.start:
                 raise self._conflict(span)
             return table
 
@@ -139,8 +139,10 @@ class EventTable(StoredTable):
         except CommitRefused:
             raise self._conflict(span) from None
 
-    def _position(self, table: DeltaTable | None, app_id: str) -> int | None:
-        position = None if table is None else table.transaction_version(app_id)
+    def _position_in(self, table: DeltaTable, app_id: str) -> int | None:
+        return self._known(app_id, table.transaction_version(app_id))
+
+    def _known(self, app_id: str, position: int | None) -> int | None:
         if position is not None:
             self._seen.add(app_id)
         elif app_id in self._seen:

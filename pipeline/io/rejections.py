@@ -112,7 +112,7 @@ class RejectionTable(StoredTable):
         `decided` is the number in the events' log. If the file is gone, the log of this table
         says so and work goes on: rejections are a help for operators, not the record of events.
         """
-        if decided is None or self._recorded(self.log.load(), event, app_id) == decided:
+        if decided is None or self._recorded(event, app_id) == decided:
             return
         for found in self._listed():
             if number_of(found.path) == decided:
@@ -150,10 +150,9 @@ class RejectionTable(StoredTable):
         if number is None or not rows:
             return False
         event, app_id = rows[0]["event"], "{source}/{topic}/{partition}".format(**rows[0])
-        events = self.events_log(event).load()
-        if events is None or events.transaction_version(decision_of(app_id)) != number:
+        if self.events_log(event).version_of(decision_of(app_id)) != number:
             return False
-        if self._recorded(self.log.load(), event, app_id) == number:
+        if self._recorded(event, app_id) == number:
             return False
         self._record(event, app_id, number, self._as_staged(found))
         return True
@@ -161,9 +160,14 @@ class RejectionTable(StoredTable):
     def _record(self, event: str, app_id: str, number: int, file: StagedFile | None) -> None:
         """Commit a decided file once, whoever else tries the same; it is never removed here."""
         counts = {"app_id": app_id, "event": event, "rejections": file.rows if file else 0}
-        for _ in range(ATTEMPTS):
+
+        def load() -> tuple[DeltaTable, int | None]:
             table = self.log.ensure()
-            if self._recorded(table, event, app_id) == number:
+            return table, table.transaction_version(f"{event}/{app_id}")
+
+        for _ in range(ATTEMPTS):
+            table, recorded = self.log.look(load)
+            if recorded == number:
                 return
             actions = []
             if file is not None:
@@ -198,8 +202,8 @@ class RejectionTable(StoredTable):
         when = date.fromisoformat(day.removeprefix(f"{INGEST_DATE}="))
         return StagedFile(path, self.storage.hidden(path), when, rows, found.size)
 
-    def _recorded(self, table: DeltaTable | None, event: str, app_id: str) -> int | None:
-        return None if table is None else table.transaction_version(f"{event}/{app_id}")
+    def _recorded(self, event: str, app_id: str) -> int | None:
+        return self.log.version_of(f"{event}/{app_id}")
 
     def _forget(self, event: str, span: Span) -> None:
         old = self.waiting.pop((event, span.app_id), None)

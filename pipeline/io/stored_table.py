@@ -191,7 +191,7 @@ class StoredTable:
         certain = self.writer.leftovers
         for _ in range(ATTEMPTS):
             try:
-                table = load()
+                table = self.log.look(load)
                 for part in together:
                     part.check_age()
                 staging.reveal()

@@ -51,19 +51,17 @@ def look_at(
     snapshots = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
     direct = lake.local and not any(part.label for parts in snapshots.values() for part in parts)
     for event, parts in snapshots.items():
-        table = lake.events(event, schemas[event]).log.load()
-        if table is None:
-            continue
+        log = lake.events(event, schemas[event]).log
+        newest_version, found = commits_of(log, event, heads.get(event, 0))
         days += [part.day for part in parts]
         for day, mine in _by_day(visible(parts, now.date())).items():
             files.append(_day_files(event, day, mine, direct))
             if count := _late(day, mine):
                 late[event, day] = count
-        found = commits_of(table, event, heads.get(event, 0))
         commits += found
         settled = now - timedelta(days=READ_AGAIN_DAYS)
         open_versions = [commit.version for commit in found if commit.at >= _midnight(settled)]
-        next_heads[event] = min(open_versions, default=table.version() + 1)
+        next_heads[event] = min(open_versions, default=newest_version + 1)
         newest += [commit.at for commit in found[-1:]]
     return LakeView(
         files, commits, next_heads, late, max(newest, default=None), min(days, default=None), direct

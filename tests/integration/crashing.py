@@ -100,10 +100,7 @@ class UncheckedLake(Lake):
 
 
 class _UncheckedTable(EventTable):
-    def position(self, app_id: str) -> int | None:
-        return EventTable._position(self, self.log.load(), app_id)
-
-    def _position(self, table: DeltaTable | None, app_id: str) -> int | None:
+    def _position_in(self, table: DeltaTable, app_id: str) -> int | None:
         """See no position where one is compared: a source without one may start anywhere."""
         return None
 

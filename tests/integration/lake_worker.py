@@ -96,7 +96,7 @@ def main(lake: str, state: str, topic: str, total: str, where: str = "") -> None
     pa.set_cpu_count(1)
     options = json.loads(os.environ.get("LAKE_STORAGE", "{}"))
     if where == "no-compare":
-        EventTable._position = lambda self, table, app: None  # type: ignore[method-assign, assignment]
+        EventTable._position_in = lambda self, table, app: None  # type: ignore[method-assign, assignment]
         blind(Lake(lake, options, state=Path(state)), topic, int(total))
         return
     if where:

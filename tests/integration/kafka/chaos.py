@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -102,13 +103,14 @@ def check_account(installation: Installation, traffic: Traffic) -> dict[str, int
     names: list[str] = []
     for partition, sent in traffic.sent.items():
         low, end = traffic.broker.offsets(traffic.topic, partition)
-        assert (low, sorted(sent)) == (0, list(range(end)))
+        _same(list(sent), range(low, end), f"offsets acknowledged of partition {partition}")
         for kind, name in sent.values():
             kinds[kind] += 1
             if kind == GOOD:
                 names.append(name)
-        assert installation.position(traffic.topic, partition) == end
-    assert stored_tokens(table) == sorted(tokens_of(installation, names))
+        position = installation.position(traffic.topic, partition)
+        assert position == end, f"partition {partition} stands at {position} of {end}"
+    _same(stored_tokens(table), tokens_of(installation, names), "stored events")
     _check_commits(table, traffic)
     _check_rejections(installation, traffic)
     return kinds
@@ -125,17 +127,18 @@ def _check_commits(table: deltalake.DeltaTable, traffic: Traffic) -> None:
         start, stop = int(commit["start"]), int(commit["stop"])
         spans.setdefault(commit["app_id"], []).append((start, stop))
         refused = _counts(commit["rejected"]) + _counts(commit["dropped"])
-        assert int(commit["read"]) == stop - start == int(commit["written"]) + refused
+        counts = (int(commit["read"]), stop - start, int(commit["written"]) + refused)
+        assert len(set(counts)) == 1, f"a commit counts {counts}"
         dropped += _counts(commit["dropped"])
         written += int(commit["written"])
     for partition, sent in traffic.sent.items():
         found = sorted(spans[f"kafka/{traffic.topic}/{partition}"])
-        assert found[0][0] == 0
-        assert found[-1][1] == len(sent)
-        assert all(before[1] == after[0] for before, after in itertools.pairwise(found))
+        assert (found[0][0], found[-1][1]) == (0, len(sent)), f"of {partition}: {found}"
+        joined = all(before[1] == after[0] for before, after in itertools.pairwise(found))
+        assert joined, f"of {partition}: {found}"
     everything = [kind for sent in traffic.sent.values() for kind, _ in sent.values()]
-    assert written == everything.count(GOOD)
-    assert dropped == everything.count(OPTED_OUT)
+    counted = (everything.count(GOOD), everything.count(OPTED_OUT))
+    assert (written, dropped) == counted, f"{written}, {dropped} in the log, sent {counted}"
 
 
 def _counts(value: dict[str, int]) -> int:
@@ -151,7 +154,17 @@ def _check_rejections(installation: Installation, traffic: Traffic) -> None:
         for offset, (kind, _) in sent.items()
         if kind == MALFORMED
     ]
-    assert sorted((row["partition"], row["offset"]) for row in rows) == sorted(wanted)
+    _same([(row["partition"], row["offset"]) for row in rows], wanted, "rejections")
+
+
+def _same(found: Iterable[object], wanted: Iterable[object], what: str) -> None:
+    """Assert that both hold the same, each as often; tell the differences, not the rest."""
+    have, need = Counter(found), Counter(wanted)
+    lacking, beyond = need - have, have - need
+    assert have == need, (
+        f"{what}: {lacking.total()} are missing: {list(lacking)[:20]}, "
+        f"{beyond.total()} are too many: {list(beyond)[:20]}"
+    )
 
 
 def stored_tokens(table: deltalake.DeltaTable) -> list[str]:

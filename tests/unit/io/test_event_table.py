@@ -113,7 +113,7 @@ def test_without_our_comparison_a_replay_would_double_events(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shows that the tests above can fail: delta-rs alone accepts a lower version."""
-    monkeypatch.setattr(EventTable, "_position", lambda self, table, app: None)
+    monkeypatch.setattr(EventTable, "_position_in", lambda self, table, app: None)
     table = table_of(lake)
     table.commit(batch(0, 10))
     table.commit(batch(0, 10))
@@ -320,6 +320,34 @@ def test_a_commit_that_failed_after_it_was_made_counts(
     committed = table_of(lake).commit(batch(0, 10))
     assert committed.rows == 10
     assert globbed(root) == logged(lake) == expected(0, 10)
+
+
+def test_a_log_that_is_cleaned_while_it_is_read_is_read_again(
+    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """delta-rs opens the entries that it loaded again when it is asked for a version."""
+    table = table_of(lake)
+    log = root / "events" / "api_request" / "_delta_log"
+    table.commit(batch(0, 10))
+    asked = DeltaTable.transaction_version
+    cleanings = 0
+
+    def clean_and_ask(self: DeltaTable, app_id: str) -> int | None:
+        nonlocal cleanings
+        if cleanings % 2 == 0:
+            old = list(log.glob("*[0-9].json")) + list(log.glob("*.checkpoint.parquet"))
+            table.log.commit(table.log.ensure(), [], {"other": cleanings + 1}, {})
+            table.log.shorten()
+            for path in old:
+                path.unlink(missing_ok=True)
+        cleanings += 1
+        return asked(self, app_id)
+
+    monkeypatch.setattr(DeltaTable, "transaction_version", clean_and_ask)
+    assert table.position(app_id()) == 10
+    table.commit(batch(10, 20))
+    assert logged(lake) == expected(0, 20)
+    assert cleanings >= 4
 
 
 def test_a_log_that_is_cleaned_meanwhile_changes_nothing(
