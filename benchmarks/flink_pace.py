@@ -82,7 +82,7 @@ def pace_of(
     name: str, lake: Installation, events: int, worker: Callable[[], psutil.Process]
 ) -> Pace:
     """Wait until all events are there, and take times from the lake's log."""
-    wait_for(lambda: _read(lake) > 0, PATIENCE_SECONDS, "the first commit")
+    wait_for(lambda: _read(lake) > 0, "the first commit")
     process = worker()
     first, began = _read(lake), _cpu(process)
     ended = began
@@ -140,7 +140,7 @@ def measure_freshness(
     # What comes before the job runs on all partitions says nothing of its pace.
     early = produce_steadily(broker, topic, lines, 1.0, rate)
     count = sum(map(len, early.values()))
-    wait_for(lambda: _read(lake) == count, PATIENCE_SECONDS, "the first events")
+    wait_for(lambda: _read(lake) == count, "the first events")
     sent = produce_steadily(broker, topic, lines, seconds, rate)
     both = {p: [float("nan")] * len(early[p]) + sent[p] for p in sent}
     wait_for_commits(lake.lake, topic, both)

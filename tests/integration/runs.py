@@ -163,7 +163,7 @@ def commits_of(folder: Path) -> int:
     return len(list((folder / "lake" / "events" / EVENT / "_delta_log").glob("*.json")))
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 300.0) -> None:
     """Wait for something that has to happen."""
     deadline = time.monotonic() + seconds
     while not happened():

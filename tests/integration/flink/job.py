@@ -53,7 +53,7 @@ class Job:
         self.client.send_signal(how)
         return self.wait(expect)
 
-    def wait(self, expect: int, seconds: float = 90) -> dict[str, Any]:
+    def wait(self, expect: int, seconds: float = 300) -> dict[str, Any]:
         """Return the document that the client leaves: its account, or its error."""
         code = self.client.wait(seconds)
         text = self.log.read_text()

@@ -127,7 +127,7 @@ def main(seconds: float, chosen: Sequence[str]) -> None:
             with watch.running():
                 outages = _harm(trial, seconds, chosen)
             traffic.finish()
-            wait_for(lambda: _caught_up(trial, traffic), 300, "the end of the topic")
+            wait_for(lambda: _caught_up(trial, traffic), "the end of the topic")
             turns = watch.idle_turns(IDLE_SECONDS)
             _finish(trial.job)
             kinds = check_account(installation, traffic)

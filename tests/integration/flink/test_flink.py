@@ -48,17 +48,17 @@ def test_each_event_is_stored_once_though_a_worker_is_killed(
     began = time.monotonic()
     job = submit(installation, cluster)
     try:
-        wait_for(lambda: installation.rows() > 0, 240, "the first commit")
+        wait_for(lambda: installation.rows() > 0, "the first commit")
         first = time.monotonic() - began
-        wait_for(lambda: len(written_by(installation)) == 2, 30, "work of both workers")
+        wait_for(lambda: len(written_by(installation)) == 2, "work of both workers")
         before = set(written_by(installation))
         moment = time.monotonic()
         busiest(cluster).kill()
-        wait_for(lambda: len(set(written_by(installation)) - before) == 2, 180, "new workers")
+        wait_for(lambda: len(set(written_by(installation)) - before) == 2, "new workers")
         recovered = time.monotonic() - moment
     finally:
         traffic.finish()
-    wait_for(lambda: caught_up(installation, traffic), 120, "the end of the topic")
+    wait_for(lambda: caught_up(installation, traffic), "the end of the topic")
     account = job.end(signal.SIGTERM, expect=0)
     kinds = check_account(installation, traffic)
     print(
@@ -66,7 +66,7 @@ def test_each_event_is_stored_once_though_a_worker_is_killed(
         f"{kinds}, files by worker {dict(written_by(installation))}, {account}"
     )
     assert account["read"] == sum(kinds.values())
-    wait_for(lambda: not cluster.alive(), 60, "the end of the job")
+    wait_for(lambda: not cluster.alive(), "the end of the job")
 
 
 def test_a_closed_privacy_gate_holds_the_job_until_it_is_open_again(
@@ -80,20 +80,20 @@ def test_a_closed_privacy_gate_holds_the_job_until_it_is_open_again(
     key = installation.state / "keys" / "optout.key"
     job = submit(installation, cluster, workers=1)
     try:
-        wait_for(lambda: installation.rows() > 0, 240, "the first commit")
+        wait_for(lambda: installation.rows() > 0, "the first commit")
         key.chmod(0o644)  # others may read it: no worker opens such a key
         for pid in cluster.workers():
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: "KeyUnavailable" in cluster.log("jobmanager"), 90, "the refusal")
+        wait_for(lambda: "KeyUnavailable" in cluster.log("jobmanager"), "the refusal")
         held = installation.rows()
         time.sleep(5)
         assert installation.rows() == held
         key.chmod(0o600)
-        wait_for(lambda: installation.rows() > held, 90, "work after the repair")
+        wait_for(lambda: installation.rows() > held, "work after the repair")
     finally:
         key.chmod(0o600)
         traffic.finish()
-    wait_for(lambda: caught_up(installation, traffic), 120, "the end of the topic")
+    wait_for(lambda: caught_up(installation, traffic), "the end of the topic")
     assert job.end(signal.SIGINT, expect=130)["read"] > 0
     check_account(installation, traffic)
     assert "acct_1" not in cluster.log("jobmanager") + cluster.log("tm1")

@@ -15,6 +15,9 @@ from typing import Any
 
 import deltalake
 
+PATIENCE_SECONDS = 300
+"""How long something may take on a machine that does much else; only a failure takes so long."""
+
 
 @dataclass
 class Installation:
@@ -53,7 +56,7 @@ class Installation:
             self.command(*words, "--json"),
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE_SECONDS,
             env={**os.environ, **(environ or {})},
         )
         assert done.returncode == expect, done.stderr[-3000:]
@@ -90,14 +93,14 @@ class Installation:
 def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> int:
     """Ask a command to stop, and wait for it."""
     process.send_signal(how)
-    return process.wait(60)
+    return process.wait(PATIENCE_SECONDS)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60, what: str = "it") -> None:
+def wait_for(condition: Callable[[], bool], what: str = "it") -> None:
     """Wait until something is so."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
+        assert time.monotonic() < deadline, f"{what} did not happen in {PATIENCE_SECONDS} s"
         time.sleep(0.2)
 
 

@@ -108,7 +108,7 @@ def test_positions_are_published_to_a_group_that_lag_tools_read(
     publication.note(0, 7)
     publication.note(1, 0)
     # The first use of groups on a broker makes it set up its coordinator.
-    wait_for(publication.publish, 60, "the publication")
+    wait_for(publication.publish, "the publication")
     publication.close()
     consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.servers, "group.id": group})
     wanted = [confluent_kafka.TopicPartition(topic, number) for number in range(2)]

@@ -13,7 +13,7 @@ from tests.integration.services.kafka import Broker
 def test_a_reader_follows_its_partitions_to_other_leaders_and_back(tmp_path: Path) -> None:
     with Broker(tmp_path / "one") as first, Broker(tmp_path / "two", joins=first) as second:
         topic = first.create_topic("moving", 4, replicas=2)
-        wait_for(lambda: set(first.leaders(topic)) == {1, 2}, 30, "a share for each")
+        wait_for(lambda: set(first.leaders(topic)) == {1, 2}, "a share for each")
 
         def produce(start: int) -> None:
             for partition in range(4):
@@ -25,11 +25,11 @@ def test_a_reader_follows_its_partitions_to_other_leaders_and_back(tmp_path: Pat
         produce(0)
         read_until(reader, positions, 400)
         second.kill()
-        wait_for(lambda: set(first.leaders(topic)) == {1}, 60, "the change of leaders")
+        wait_for(lambda: set(first.leaders(topic)) == {1}, "the change of leaders")
         produce(100)
         read_until(reader, positions, 800, 60)
         second.start()
-        wait_for(lambda: set(first.leaders(topic)) == {1, 2}, 90, "the way back")
+        wait_for(lambda: set(first.leaders(topic)) == {1, 2}, "the way back")
         produce(200)
         read_until(reader, positions, 1200, 60)
         reader.close()

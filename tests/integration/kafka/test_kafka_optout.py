@@ -74,7 +74,7 @@ def test_the_last_standing_of_a_token_wins_and_null_forgets_it(
     known = OptOutTopic(access, topic, now)
     assert known.load().standings == {one: Standing(((1, None),), erased_at=5)}
     put(broker, topic, two.encode(), line(two))
-    wait_for(lambda: two in known.refresh(now()).standings, 10)
+    wait_for(lambda: two in known.refresh(now()).standings)
     known.close()
 
 
@@ -91,7 +91,7 @@ def test_the_gate_holds_until_there_is_news_and_closes_after_16_silent_minutes(
     with pytest.raises(OptOutPaused, match="no news for 16 minutes"):
         known.refresh(now() + timedelta(minutes=16, seconds=5))
     put(broker, topic, HEARTBEAT, b"{}")
-    wait_for(lambda: is_known(known, now() + timedelta(minutes=14, seconds=30)), 10, "the news")
+    wait_for(lambda: is_known(known, now() + timedelta(minutes=14, seconds=30)), "the news")
     known.close()
 
 
@@ -106,7 +106,7 @@ def test_a_message_that_is_no_entry_pauses_until_its_key_is_written_anew(
         known.load()
     assert token not in str(caught.value)
     put(broker, topic, token.encode(), line(token))
-    wait_for(lambda: is_known(known, now()), 10, "the correction")
+    wait_for(lambda: is_known(known, now()), "the correction")
     assert token in known.refresh(now()).standings
     known.close()
 
@@ -324,11 +324,11 @@ def test_a_run_that_is_waiting_takes_an_opt_out_within_seconds(
     running = installed.start("run")
     try:
         broker.produce(events, [event(1, "a")])
-        wait_for(lambda: installed.position(events) == 1, 60, "the first commit")
+        wait_for(lambda: installed.position(events) == 1, "the first commit")
         ask(broker, installed, {"request": "opt_out", "account_id": "a"})
         time.sleep(5)
         broker.produce(events, [event(2, "a"), event(3, "b")])
-        wait_for(lambda: installed.position(events) == 3, 30, "the second commit")
+        wait_for(lambda: installed.position(events) == 3, "the second commit")
     finally:
         assert stop(running) == 0
         assert stop(service) == 0
@@ -361,7 +361,7 @@ def test_a_run_pauses_while_the_list_is_silent_and_resumes_by_itself(
     ahead = now() + timedelta(minutes=16)
     running = installed.start("run", "--now", ahead.isoformat())
     try:
-        wait_for(lambda: "Reading is paused" in installed.logs(), 60, "the pause")
+        wait_for(lambda: "Reading is paused" in installed.logs(), "the pause")
         time.sleep(3)
         assert running.poll() is None
         assert installed.position(events) == 0
@@ -370,7 +370,7 @@ def test_a_run_pauses_while_the_list_is_silent_and_resumes_by_itself(
             optouts, b"{}", key=HEARTBEAT, timestamp=int(ahead.timestamp() * 1000) - 1000
         )
         producer.flush(10)
-        wait_for(lambda: installed.position(events) == 1, 30, "the resumption")
+        wait_for(lambda: installed.position(events) == 1, "the resumption")
         assert "reading goes on" in installed.logs()
     finally:
         assert stop(running, signal.SIGINT) in (0, 130)
@@ -399,13 +399,13 @@ topic = "{events}"
     )
     running = installation.start("run")
     try:
-        wait_for(lambda: "Reading is paused" in installation.logs(), 60, "the pause")
+        wait_for(lambda: "Reading is paused" in installation.logs(), "the pause")
         assert running.poll() is None
         assert installation.position(events) == 0
         with lists:
             lists.create_topic("optouts", 1, COMPACTED)
             put(lists, "optouts", HEARTBEAT, b"{}")
-            wait_for(lambda: installation.position(events) == 1, 60, "the first commit")
+            wait_for(lambda: installation.position(events) == 1, "the first commit")
             known = OptOutTopic(KafkaAccess((lists.servers,)), "optouts", now)
             known.load()
             lists.kill()
@@ -415,7 +415,7 @@ topic = "{events}"
             lists.start()
             put(lists, "optouts", HEARTBEAT, b"{}")
             later = now() + timedelta(minutes=14, seconds=50)
-            wait_for(lambda: is_known(known, later), 30, "the news")
+            wait_for(lambda: is_known(known, later), "the news")
             known.close()
     finally:
         assert stop(running) == 0

@@ -319,6 +319,24 @@ class Broker:
             consumer.close()
         return int(low), int(high)
 
+    def values(self, topic: str, partition: int = 0) -> dict[int, bytes]:
+        """Return what a consumer reads at each offset of a partition, up to its end."""
+        settings = {"bootstrap.servers": self.servers, "group.id": "values", "log_level": 0}
+        consumer = confluent_kafka.Consumer({**settings, "enable.auto.commit": False})
+        low, end = self.offsets(topic, partition)
+        found: dict[int, bytes] = {}
+        deadline = time.monotonic() + 120
+        try:
+            consumer.assign([confluent_kafka.TopicPartition(topic, partition, low)])
+            while len(found) < end - low and time.monotonic() < deadline:
+                for message in consumer.consume(1000, 1.0):
+                    offset, value = message.offset(), message.value()
+                    if message.error() is None and offset is not None and offset < end:
+                        found[offset] = bytes(value or b"")
+        finally:
+            consumer.close()
+        return found
+
     def add_user(self, name: str, password: str, mechanism: str = "SCRAM-SHA-512") -> None:
         """Create a SCRAM user."""
         kinds = {
