@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from pipeline.io.deltalog import METADATA_KEY, DeltaLog
+from pipeline.io.deltalog import DeltaLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +31,17 @@ def commits_of(log: DeltaLog, event: str, since: int = 0) -> tuple[int, list[Com
 
     The version is -1 before the table is created. Rewrites have no account.
     """
-
-    def read() -> tuple[int, list[dict[str, Any]]]:
-        table = log.load()
-        if table is None:
-            return -1, []
-        return table.version(), table.history(max(table.version() - since + 1, 1))
-
-    newest, entries = log.look(read)
-    found = []
-    for entry in entries:
-        account = entry.get(METADATA_KEY)
-        version = int(entry.get("version", -1))
-        if isinstance(account, Mapping) and "read" in account and version >= since:
-            found.append(
-                Commit(
-                    event,
-                    version,
-                    datetime.fromtimestamp(int(entry["timestamp"]) / 1000, UTC),
-                    int(account["read"]),
-                    int(account["written"]),
-                    dict(account.get("rejected") or {}),
-                    dict(account.get("dropped") or {}),
-                )
-            )
-    return newest, sorted(found, key=lambda commit: commit.version)
+    newest, records = log.history_since(since)
+    return newest, [
+        Commit(
+            event,
+            record.version,
+            datetime.fromtimestamp(record.at_ms / 1000, UTC),
+            int(account["read"]),
+            int(account["written"]),
+            dict(account.get("rejected") or {}),
+            dict(account.get("dropped") or {}),
+        )
+        for record in records
+        if "read" in (account := record.account)
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from deltalake import (
@@ -25,7 +25,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.errors import LakeError
-from pipeline.io.lake_faults import T, lake_faults, lake_problem, looked_up
+from pipeline.io.lake_faults import lake_faults, lake_problem
 from pipeline.io.locks import sync_file, sync_folder
 from pipeline.io.orphans import is_revealed
 from pipeline.io.storage import LOG_FOLDER, storage_at
@@ -44,6 +44,11 @@ tombstone again, so they stay one day; what it misses then is an orphan."""
 METADATA_KEY = "telemetry"
 """Where in a commit's information the account of its messages is kept."""
 
+LOOKS = 5
+"""How often a log is read that others clean at the same time."""
+
+T = TypeVar("T")
+
 
 class CommitRefused(Exception):
     """Another commit came in between; nothing of this one was committed. Stays in this room."""
@@ -56,7 +61,7 @@ class CommitRecord:
     version: int
     at_ms: int
     operation: str
-    account: Mapping[str, object]
+    account: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,21 @@ class DeltaLog:
         return self.look(self._load)
 
     def look(self, read: Callable[[], T]) -> T:
-        """Return what `read` finds in the log, also while others clean it: see `looked_up`."""
+        """Return what `read` finds in the log, which it has to load itself.
+
+        delta-rs reads versions and history only when they are asked for. Another process may
+        write a checkpoint and delete the entries before it at any time; then everything is read
+        anew, from the log as it stands by now.
+        """
         with lake_faults("The lake's log could not be read", self.uri):
-            return looked_up(read)
+            for _ in range(LOOKS - 1):
+                try:
+                    return read()
+                except (DeltaError, FileNotFoundError) as error:
+                    # delta-rs has no class of its own for an object that is gone while it reads.
+                    if not isinstance(error, FileNotFoundError) and "not found" not in str(error):
+                        raise
+            return read()
 
     def version_of(self, app_id: str) -> int | None:
         """Return what was last committed under an application id, as of now."""
@@ -198,19 +215,30 @@ class DeltaLog:
 
     def history(self) -> tuple[CommitRecord, ...]:
         """Return the commits that the log still holds (at least two days), oldest first."""
+        return self.history_since(0)[1]
 
-        def read() -> list[dict[str, Any]]:
+    def history_since(self, version: int) -> tuple[int, tuple[CommitRecord, ...]]:
+        """Return the log's version, and its commits from `version` on, oldest first.
+
+        The version is -1 before the table is created.
+        """
+
+        def read() -> tuple[int, list[dict[str, Any]]]:
             table = self._load()
-            return [] if table is None else table.history()
+            if table is None:
+                return -1, []
+            return table.version(), table.history(max(table.version() - version + 1, 1))
 
-        return tuple(
+        newest, entries = self.look(read)
+        return newest, tuple(
             CommitRecord(
                 version=entry["version"],
                 at_ms=entry["timestamp"],
                 operation=entry["operation"],
                 account=entry.get(METADATA_KEY, {}),
             )
-            for entry in reversed(self.look(read))
+            for entry in reversed(entries)
+            if entry["version"] >= version
         )
 
     def _load(self) -> DeltaTable | None:

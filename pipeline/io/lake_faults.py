@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
@@ -14,27 +13,6 @@ from pipeline.io.faults import environment_problem
 
 STORAGE_FAULTS = (OSError, DeltaError, pa.ArrowException)
 """What the storage libraries raise when a disk, a network or a file is not as needed."""
-
-T = TypeVar("T")
-LOOKS = 5
-"""How often a log is read anew that others clean at the same time."""
-
-
-def looked_up(read: Callable[[], T]) -> T:
-    """Return what `read` finds in a table's log, which it has to load itself.
-
-    delta-rs reads versions and history only when they are asked for. Another process may write a
-    checkpoint and delete the entries before it at any time; then everything is read anew, from
-    the log as it stands by now.
-    """
-    for _ in range(LOOKS - 1):
-        try:
-            return read()
-        except (DeltaError, FileNotFoundError) as error:
-            # delta-rs has no class of its own for an object that is gone while it reads.
-            if not isinstance(error, FileNotFoundError) and "not found" not in str(error):
-                raise
-    return read()
 
 
 def lake_problem(error: BaseException, what: str, where: str) -> TelemetryError:

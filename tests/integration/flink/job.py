@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from tests.integration.kafka.chaos import OUT, Traffic
-from tests.integration.kafka.telemetry import Installation
+from tests.integration.kafka.telemetry import PATIENCE_SECONDS, Installation
 from tests.integration.services.flink import Cluster
 from tests.integration.services.kafka import Broker, die_with_parent
 
@@ -53,7 +53,7 @@ class Job:
         self.client.send_signal(how)
         return self.wait(expect)
 
-    def wait(self, expect: int, seconds: float = 300) -> dict[str, Any]:
+    def wait(self, expect: int, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Return the document that the client leaves: its account, or its error."""
         code = self.client.wait(seconds)
         text = self.log.read_text()

@@ -121,7 +121,8 @@ def check_account(installation: Installation, traffic: Traffic) -> dict[str, int
     kinds = dict.fromkeys((GOOD, MALFORMED, OPTED_OUT), 0)
     names: list[str] = []
     for partition, sent in traffic.sent.items():
-        end = len(sent)
+        low, end = traffic.broker.offsets(traffic.topic, partition)
+        assert low == 0, f"partition {partition} begins at {low}"
         _same(list(sent), range(end), f"offsets of partition {partition}")
         for kind, name in sent.values():
             kinds[kind] += 1
