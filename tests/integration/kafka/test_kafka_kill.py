@@ -125,7 +125,11 @@ def test_nothing_is_lost_or_doubled_whatever_dies(tmp_path: Path) -> None:
         began = time.monotonic()
         broker_restarts = 0
         try:
-            while (passed := time.monotonic() - began) < SECONDS:
+            while (
+                (passed := time.monotonic() - began) < SECONDS
+                or not all(pipelines.done.values())
+                or broker_restarts < 2
+            ):
                 time.sleep(pipelines.chance.uniform(1.5, 5))
                 pipelines.harm()
                 pipelines.tend()
