@@ -78,7 +78,7 @@ def _step(folder: Path, *words: object) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure what the words say."""
+    """Measure as the arguments say."""
     parser = argparse.ArgumentParser(description="Erase accounts from a lake of many days.")
     parser.add_argument("--days", type=int, default=4)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of each day, about")

@@ -16,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
@@ -24,15 +25,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.harness import prepare
-from pipeline.io.contents import read_contents
-from pipeline.io.event_table import EventTable
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.parquet import PartKind
-from pipeline.io.resources import load_schemas
-from pipeline.io.staging import StagedFile, Staging
-from pipeline.privacy.epochs import Epoch, EpochKind, epoch_of
-from pipeline.privacy.tokens import Domain, TokenKey
+from pipeline.io.folder_bytes import read_contents
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.event_table import EventTable
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.staging import StagedFile, Staging
+from pipeline.io.package_data import load_schemas
+from pipeline.io.parquet.encoding import PartKind
+from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
+from pipeline.privacy.identity.tokens import Domain, TokenKey
 
 EVENT, NEWEST = "api_request", date(2026, 11, 10)
 SCANNED_DAYS, COPIED_DAYS = 5, 4
@@ -75,7 +76,7 @@ def _fill(folder: Path, days: int, people: list[str]) -> int:
         else:
             _copied(staging, day, made[epoch.name], first.rows)
         total += first.rows
-    table.rewrite(others, staging, metadata={"job": "make"})
+    table.rewrite(others, staging, metadata={"job": "seal", "kind": "final", "duplicates": 0})
     table.vacuum()
     return total
 
@@ -87,14 +88,29 @@ def _renamed(
     subjects = real["subject"].combine_chunks().dictionary_encode()
     # A few hostile lines write their account so that it is not found by its looks.
     there = subjects.dictionary.to_pylist()
-    names = [renamed.get(token, token) for token in there]
+    name = epoch_of(day, EpochKind.FOUR_WEEKS).name
+    names = [renamed.get(token) or _other_token(name, token) for token in there]
     column = pa.DictionaryArray.from_arrays(subjects.indices, pa.array(names)).cast(pa.string())
     rows = real.set_column(real.schema.get_field_index("subject"), real.field("subject"), column)
+    rows = _other_sessions(rows, epoch_of(day, EpochKind.FOUR_WEEKS))
     with staging.open(day, rows.schema, PartKind.FINAL) as part:
         for start in range(0, rows.num_rows, 122_880):
             part.write(rows.slice(start, 122_880))
     pq.write_table(rows, folder / "origin" / f"{epoch_of(day, EpochKind.FOUR_WEEKS).name}.parquet")
     return (folder / "lake" / "events" / EVENT / staging.files[-1].hidden).read_bytes()
+
+
+def _other_sessions(rows: pa.Table, epoch: Epoch) -> pa.Table:
+    """Give sessions other tokens in every epoch, as their keys would."""
+    column = rows["session"].combine_chunks().dictionary_encode()
+    named = [_other_token(epoch.name, token) for token in column.dictionary.to_pylist()]
+    coded = pa.DictionaryArray.from_arrays(column.indices, pa.array(named, pa.string()))
+    index = rows.schema.get_field_index("session")
+    return rows.set_column(index, rows.field("session"), coded.cast(pa.string()))
+
+
+def _other_token(epoch: str, token: str) -> str:
+    return blake2b(f"{epoch} {token}".encode(), digest_size=16).hexdigest()
 
 
 def _copied(staging: Staging, day: date, content: bytes, rows: int) -> None:

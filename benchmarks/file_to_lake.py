@@ -58,7 +58,7 @@ def _contenders(place: Path, without: Path) -> dict[str, Callable[[Path], list[s
         lake, state = fresh(place / "lake"), fresh(place / "state")
         prepare("optout", "add", "-", "--state", str(state), typed=ids)
         return [
-            *("sh", "-c", 'rm -rf "$0" && exec "$@"', str(lake)),
+            *removing(lake, state),
             *telemetry("run", "--once", "--backfill", "--event", "api_request"),
             *("--input", str(source), "--lake", str(lake), "--state", str(state)),
         ]
@@ -75,6 +75,11 @@ def _contenders(place: Path, without: Path) -> dict[str, Callable[[Path], list[s
         return command
 
     return {OURS: ours, DUCKDB: contender("duckdb_sql"), BEAM: contender("per_event_beam")}
+
+
+def removing(lake: Path, state: Path) -> list[str]:
+    """The beginning of a command that first removes a lake, and what its state knows of it."""
+    return ["sh", "-c", 'rm -rf "$0" "$1" && shift && exec "$@"', str(lake), str(state / "tables")]
 
 
 def fresh(folder: Path) -> Path:

@@ -34,9 +34,10 @@ from benchmarks.kafka_freshness import ages_of, produce_steadily, wait_for_commi
 from benchmarks.kafka_to_lake import fill
 from tests.conftest import CACHE
 from tests.integration.flink.job import PARTITIONS, busiest, submit
-from tests.integration.kafka.telemetry import Installation, wait_for
+from tests.integration.kafka.telemetry import Installation
 from tests.integration.services.flink import Cluster, running_cluster
 from tests.integration.services.kafka import Broker
+from tests.waiting import wait_for
 
 PATIENCE_SECONDS = 900
 

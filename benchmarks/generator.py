@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.harness import Report
-from pipeline.cli.generate import load_profile
+from pipeline.cli.commands.generate import load_profile
 from pipeline.demo.traffic import EVENTS, generate, sessions_of
 from pipeline.demo.world import World
 

@@ -1,4 +1,4 @@
-"""Run a contender as a process of its own and measure it: CPU seconds, wall time, peak memory.
+"""Run a contender as a separate process and measure it: CPU seconds, wall time, peak memory.
 
 A contender is a command. It is pinned to given cores, gets a quiet environment, and is charged
 for everything that it and its children do (`RUSAGE_CHILDREN`, so also for a supervisor's workers).
@@ -51,7 +51,7 @@ def measure(
     name: str, command: Sequence[str], events: int, cores: Sequence[int] = (0,)
 ) -> Measurement:
     """Run `command` on `cores` and measure it; raises `ContenderFailed`."""
-    # A small process of our own starts the command: `getrusage` then speaks of it alone.
+    # A small process of our own starts the command: `getrusage` then covers it alone.
     probe = [sys.executable, "-m", "benchmarks.probe", ",".join(map(str, cores)), *command]
     started = time.perf_counter()
     done = subprocess.run(probe, capture_output=True, text=True, check=False, env=_environment())

@@ -16,14 +16,14 @@ import confluent_kafka
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.events.decode import Decoder
+from pipeline.events.decode.decoder import Decoder
 from pipeline.events.model import Span
 from pipeline.io.geo import CountryDatabase
-from pipeline.io.kafka_reader import make_slice
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.optout_list import OptOutFile
-from pipeline.io.parquet import split_by_date
-from pipeline.io.resources import load_catalogue, load_schemas
+from pipeline.io.kafka.messages import of_values
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.package_data import load_catalogue, load_schemas
+from pipeline.io.parquet.encoding import split_by_date
+from pipeline.io.rights.optout_list import OptOutFile
 from pipeline.privacy.anonymize import Anonymizer
 from pipeline.privacy.optout import OptOutGate
 from pipeline.privacy.policy import Policy
@@ -62,8 +62,9 @@ def main(servers: str, topic: str, state: Path, target: Path) -> None:
         if not values:
             return
         span = Span("kafka", topic, number, offsets[0], offsets[-1] + 1)
-        raw = decoder.decode(make_slice(span, "api_request", values, offsets))
-        kept = gate.drop(raw, standings, round(now.timestamp() * 1_000_000))
+        raw = decoder.decode(of_values(values, offsets).slice(span, "api_request"))
+        now_us = round(now.timestamp() * 1_000_000)
+        kept = gate.drop(raw, standings, now_us, time_field="occurred_at")
         clean = anonymizer.anonymize(kept, now)
         for day, rows in split_by_date(clean.rows, "event_date"):
             folder = target / f"event_date={day}"

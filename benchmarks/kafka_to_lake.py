@@ -12,7 +12,7 @@ from pathlib import Path
 from sys import executable
 from typing import Any
 
-from benchmarks.file_to_lake import SHORT, difference, fresh
+from benchmarks.file_to_lake import SHORT, difference, fresh, removing
 from benchmarks.harness import Report, as_json, best_of, prepare, table, telemetry, workplace
 from benchmarks.inputs import api_requests, opted_out
 from tests.integration.services.kafka import Broker
@@ -66,7 +66,7 @@ def telemetry_run(place: Path, broker: Broker, ids: str, topic: str) -> list[str
     lake, state = fresh(place / "lake"), fresh(place / "state")
     prepare("optout", "add", "-", "--state", str(state), typed=ids)
     return [
-        *("sh", "-c", 'rm -rf "$0" && exec "$@"', str(lake)),
+        *removing(lake, state),
         *telemetry("run", "--once", "--backfill", "--event", "api_request"),
         *("--kafka", broker.servers, "--topic", topic),
         *("--lake", str(lake), "--state", str(state)),

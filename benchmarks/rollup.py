@@ -3,7 +3,7 @@
     python -m benchmarks.rollup [--days 90] [--requests 5000000] [--accounts 12000] [--keep DIR]
 
 Prints wall and processor seconds of the first run and of a run with one more day, the peak memory
-of the first run in a process of its own, and what building the page takes. On a machine that
+of the first run in a separate process, and what building the page takes. On a machine that
 others use, compare processor seconds.
 """
 
@@ -24,13 +24,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipeline.dashboard.site import build
-from pipeline.io.resources import load_metrics
-from pipeline.io.rollups import RollupStore
-from pipeline.ops.rollup import Report, RollupSettings, roll_up
-from pipeline.ops.rollup_facts import Facts
-from pipeline.ops.rollup_registry import parse_registry
-from pipeline.ops.rollup_rows import DayFiles
-from tests.dashboards import published
+from pipeline.events.schema import withheld
+from pipeline.io.lake.publications import RollupStore
+from pipeline.io.package_data import load_metrics, load_schemas
+from pipeline.ops.rollup.load import DayFiles
+from pipeline.ops.rollup.pipeline_metrics import Facts
+from pipeline.ops.rollup.registry import parse_registry
+from pipeline.ops.rollup.run import Contents, Report, RollupSettings, roll_up
+from tests.dashboards import SECRET, published
 from tests.lake_rows import EPOCH, SCHEMAS, World, day_files, write_lake
 
 LAST = date(2026, 11, 22)
@@ -49,9 +50,10 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
 def publish(root: Path, some: list[DayFiles], day: date) -> Report:
     """Publish what is due at noon after `day`."""
     now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC) + timedelta(days=1)
-    registry = parse_registry(load_metrics(), EPOCH)
+    registry = parse_registry(load_metrics(), EPOCH, withheld(load_schemas()))
     store = RollupStore(str(root))
-    return roll_up(registry, some, SCHEMAS, store, Facts(), RollupSettings(), now, time.monotonic)
+    contents = Contents(registry, some, SCHEMAS, Facts())
+    return roll_up(contents, store, RollupSettings(SECRET), now, time.monotonic)
 
 
 def first_run(root: Path, last: date) -> dict[str, float]:

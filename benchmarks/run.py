@@ -17,12 +17,16 @@ BENCHMARKS = (
     "startup",
     "generator",
     "stages",
+    "shapes",
+    "formats",
+    "registry",
     "file_to_lake",
     "workers",
     "kafka_to_lake",
     "flink_sql",
     "seal",
     "erase",
+    "audit",
     "store_requests",
 )
 """Modules of this folder with a function `run(events, times) -> Report`, in the order they run."""

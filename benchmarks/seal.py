@@ -54,8 +54,8 @@ def grow(place: Path, size: int) -> dict[str, int]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from pipeline.io.lake import Lake
-    from pipeline.io.resources import load_schemas
+    from pipeline.io.lake.lake import Lake
+    from pipeline.io.package_data import load_schemas
 
     stored = load_schemas()[EVENT][-1].stored
     events = Lake(str(place / "lake"), state=place / "state").events(EVENT, stored)

@@ -7,20 +7,21 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import numpy as np
 import pyarrow as pa
 
 from benchmarks.harness import Report, workplace
 from benchmarks.inputs import api_requests
-from pipeline.events.decode import Decoder
+from pipeline.events.decode.decoder import Decoder
 from pipeline.events.model import Slice, Span
+from pipeline.io.files.framing import find_lines
 from pipeline.io.geo import CountryDatabase
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.resources import load_catalogue, load_schemas
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.lake import Lake
+from pipeline.io.package_data import load_catalogue, load_schemas
 from pipeline.privacy.anonymize import Anonymizer, Policy
 from pipeline.privacy.optout import OptOutGate, OptOutState
 
@@ -75,10 +76,11 @@ def _pass(source: Path, place: Path) -> dict[str, float]:
     standing = OptOutState({})
     now = datetime.now(UTC)
     now_us = int(now.timestamp() * 1e6)
+    drop = partial(gate.drop, time_field=versions[-1].time_field)
     clock = Clock()
     for piece in _slices(source, clock):
         raw = clock.timed("decode", decoder.decode, piece)
-        left = clock.timed("opt-out", gate.drop, raw, standing, now_us)
+        left = clock.timed("opt-out", drop, raw, standing, now_us)
         clean = clock.timed("anonymize", anonymizer.anonymize, left, now)
         clock.timed("write and commit", table.commit, clean)
     return clock.seconds
@@ -93,12 +95,11 @@ def _slices(source: Path, clock: Clock) -> Iterator[Slice]:
             data = file.read(SLICE_BYTES)
             data = data[: data.rfind(b"\n") + 1]
             file.seek(position + len(data))
-            ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10).astype(np.int64)
+            lines = find_lines(data)
             spent = time.process_time() - started
             clock.seconds["read"] = clock.seconds.get("read", 0.0) + spent
-            if not len(ends):
+            if not lines.stop:
                 return
-            starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
             span = Span("file", "bench", 0, position, position + len(data))
-            yield Slice(span, EVENT, data, starts, ends, starts + position)
+            yield Slice(span, EVENT, data, lines.starts, lines.ends, lines.starts + position)
             position += len(data)

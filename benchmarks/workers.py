@@ -64,7 +64,7 @@ def _best(place: Path, files: list[Path], workers: int, times: int) -> Measureme
 
 
 def _apart(place: Path, files: list[Path], events: int) -> Measurement:
-    """Two single workers at once, each with a lake of its own and half of the files."""
+    """Two single workers at once, each with its own lake and half of the files."""
     halves = (files[: FILES // 2], files[FILES // 2 :])
     commands = [_command(place / str(at), half, 1) for at, half in enumerate(halves)]
     both = [sys.executable, "-c", _BOTH, *(shlex.join(one) for one in commands)]

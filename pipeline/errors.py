@@ -1,21 +1,30 @@
 """Every error that is ours, as one tree.
 
     TelemetryError            exit 1   something failed
-    ├── UsageError            exit 2   the command's words are off
-    ├── SettingsError         exit 3   a setting, schema or catalogue is off
+    ├── UsageError            exit 2   invalid usage of the command
+    ├── SettingsError         exit 3   a setting, schema or catalogue is invalid
     │   └── SchemaError       exit 3
-    ├── EnvironmentProblem    exit 3   the machine or a service is not as needed
+    ├── EnvironmentProblem    exit 3   the machine or a service is not ready
+    │   ├── ClockBehind       exit 3   most events are ahead of the machine's clock
+    │   ├── TableGone         exit 3   a table that was there is not in the lake any more
+    │   └── RegistryUnreachable exit 3 reading goes on when the schema registry answers again
+    ├── NothingAccepted       exit 3   a new source holds nothing that can be stored
     ├── PrivacyGateClosed     exit 4   going on could break a privacy promise
     │   ├── OptOutStale       exit 4
-    │   │   └── OptOutPaused  exit 4   retry: reading goes on when the list is known again
-    │   └── KeyUnavailable    exit 4   a key is missing, destroyed or not protected
+    │   │   └── OptOutPaused  exit 4   reading goes on when the list is known again
+    │   ├── KeyUnavailable    exit 4   a key is missing, destroyed or not protected
+    │   └── WrongInstallation exit 4   the state folder is not that of the lake
     ├── SourceError           exit 1   the input contradicts the stored position
-    │   └── PositionGap       exit 1   messages between position and source are gone
+    │   ├── PositionGap       exit 1   messages between position and source are gone
+    │   ├── TopicReplaced     exit 1   the topic is not the one that was read
+    │   └── DamagedBatch      exit 1   a record batch cannot be read
     ├── ExpiryRefused         exit 1   a guard stopped an expiry before anything was deleted
     └── LakeError             exit 1
-        ├── PositionConflict  exit 1   retry: another writer moved the position
-        ├── RewriteConflict   exit 1   retry: another job rewrote or removed the same files
-        └── SliceExpired      exit 1   retry: a slice was staged too long ago
+        ├── PositionForgotten exit 1   a position that was there is gone: the table was replaced
+        ├── PositionConflict  exit 1   another writer moved the position
+        ├── RewriteConflict   exit 1   another job rewrote or removed the same files
+        ├── OutcomeUnknown    exit 1   whether a commit was made cannot be known now
+        └── SliceExpired      exit 1   a slice was staged too long ago
 
 The data's fault is never an exception that leaves a stage: it is a rejection with a `Reason`.
 A message says what was expected and names the field, setting or coordinates - never a value.
@@ -28,10 +37,12 @@ class TelemetryError(Exception):
     """An error of ours: what failed, where, why, and what to do next; never a raw value."""
 
     exit_code = 1
-    retry = False
-    """Whether doing the same again can succeed without anybody's help."""
+    cures_by_restart = True
+    """Whether a worker that ended with it is worth starting again, some times at least. Declared
+    where it is first untrue, and inherited: what contradicts settings, machine, promises or
+    stored positions will do so again."""
     page = "failed"
-    """Anchor in docs/operations.md that explains the error."""
+    """Anchor in docs/troubleshooting.md that explains the error."""
 
     def __init__(self, what: str, *, where: str = "", why: str = "", remedy: str = "") -> None:
         super().__init__(what)
@@ -60,9 +71,10 @@ def _rebuild(
 
 
 class UsageError(TelemetryError):
-    """The command's words do not fit together."""
+    """The usage of a command is invalid."""
 
     exit_code = 2
+    cures_by_restart = False
     page = "usage"
 
 
@@ -70,6 +82,7 @@ class SettingsError(TelemetryError):
     """A setting is unknown, malformed or outside its floor or ceiling."""
 
     exit_code = 3
+    cures_by_restart = False
     page = "settings"
 
 
@@ -80,16 +93,44 @@ class SchemaError(SettingsError):
 
 
 class EnvironmentProblem(TelemetryError):
-    """A folder, disk, database or service is not as the command needs it."""
+    """A folder, disk, database or service is not ready for the command."""
 
     exit_code = 3
+    cures_by_restart = False
     page = "environment"
+
+
+class ClockBehind(EnvironmentProblem):
+    """Most events of a slice are ahead of this machine's clock, which must be behind."""
+
+    page = "clock-behind"
+
+
+class TableGone(EnvironmentProblem):
+    """A table that the state folder knows is gone from the lake: none is begun in its place."""
+
+    page = "table-gone"
+
+
+class NothingAccepted(TelemetryError):
+    """The first slice of a new source holds nothing acceptable, so nothing was committed."""
+
+    exit_code = 3
+    cures_by_restart = False
+    page = "nothing-accepted"
+
+
+class RegistryUnreachable(EnvironmentProblem):
+    """The schema registry does not answer now: a run that stays waits, and resumes by itself."""
+
+    page = "registry-unreachable"
 
 
 class PrivacyGateClosed(TelemetryError):
     """Going on could break a privacy promise, so nothing was read."""
 
     exit_code = 4
+    cures_by_restart = False
     page = "privacy-gate"
 
 
@@ -102,8 +143,6 @@ class OptOutStale(PrivacyGateClosed):
 class OptOutPaused(OptOutStale):
     """The opt-out list cannot be known right now: a run that stays waits, and resumes by itself."""
 
-    retry = True
-
 
 class KeyUnavailable(PrivacyGateClosed):
     """A key that is needed is missing, destroyed, malformed or not protected."""
@@ -111,9 +150,16 @@ class KeyUnavailable(PrivacyGateClosed):
     page = "key-unavailable"
 
 
+class WrongInstallation(PrivacyGateClosed):
+    """The state folder is not the one that the lake was written with: its keys are others."""
+
+    page = "wrong-installation"
+
+
 class SourceError(TelemetryError):
     """The input contradicts the position that the lake has stored for it."""
 
+    cures_by_restart = False
     page = "source"
 
 
@@ -121,6 +167,18 @@ class PositionGap(SourceError):
     """Messages between the stored position and what the source still holds are gone."""
 
     page = "position-gap"
+
+
+class TopicReplaced(SourceError):
+    """The topic is another one than the lake has read, or has lost messages that the lake has."""
+
+    page = "topic-replaced"
+
+
+class DamagedBatch(SourceError):
+    """A record batch of a topic is damaged; what came before it is stored."""
+
+    page = "damaged-batch"
 
 
 class ExpiryRefused(TelemetryError):
@@ -135,22 +193,42 @@ class LakeError(TelemetryError):
     page = "lake"
 
 
-class PositionConflict(LakeError):
-    """Another writer moved the position: throw the slice away and start again from the lake."""
+class PositionForgotten(LakeError):
+    """A position that this process has seen is gone: the table was removed or replaced."""
 
-    retry = True
+    cures_by_restart = False
+    page = "position-forgotten"
+
+
+class PositionConflict(LakeError):
+    """Another writer moved the position: discard the slice and start again from the lake."""
+
     page = "position-conflict"
 
 
 class RewriteConflict(LakeError):
     """Another job rewrote or removed the same files: look at the table again, then retry."""
 
-    retry = True
     page = "rewrite-conflict"
 
 
-class SliceExpired(LakeError):
-    """A slice was staged so long ago that its files may have been swept: throw it away."""
+class OutcomeUnknown(LakeError):
+    """Whether a commit was made cannot be known now: nothing is removed, the log will tell."""
 
-    retry = True
+    page = "outcome-unknown"
+
+
+class SliceExpired(LakeError):
+    """A slice was staged so long ago that its files may have been swept: discard it."""
+
     page = "slice-expired"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, for messages.
+
+    >>> counted(1, "file"), counted(2_000, "file"), counted(0, "day")
+    ('1 file', '2,000 files', '0 days')
+    """
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

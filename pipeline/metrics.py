@@ -1,20 +1,28 @@
 """Every counter, gauge and histogram of the pipeline, declared here and nowhere else.
 
 Labels hold closed sets alone: names of events, fields, reasons, stages and sources of the
-settings. Nothing in a label or a value tells of a person. Each process counts for itself, and
-serves when asked, on the loopback interface unless told otherwise; dashboards add up over
+settings. No label or value describes a person. Each process counts for itself, and
+serves when asked, on the loopback interface unless set otherwise; dashboards add up over
 processes.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import start_http_server
 
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
+
 LOOPBACK = "127.0.0.1"
+STUCK_AFTER_SECONDS = 600.0
+"""A process that has begun to read takes a turn every few seconds; a slice takes a minute."""
 
 
 class Kind(Enum):
@@ -99,6 +107,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.ready = False
+        """Whether everything that a run needs is open and known: lake, keys, opt-out list."""
+        self._beat: float | None = None
         self._counters: dict[Declared, Counter] = {}
         self._gauges: dict[Declared, Gauge] = {}
         self._histograms: dict[Declared, Histogram] = {}
@@ -128,5 +139,29 @@ class Metrics:
         self._histograms[metric].labels(**labels).observe(value)
 
     def serve(self, port: int, address: str = LOOPBACK) -> None:
-        """Serve from a thread of this process; OSError if the port is taken."""
-        start_http_server(port, addr=address, registry=self.registry)
+        """Serve from a thread of this process; OSError if the port is taken.
+
+        `/-/healthy` and `/-/ready` answer 200 or 503, every other path the metrics.
+        """
+        server, _ = start_http_server(port, addr=address, registry=self.registry)
+        metrics = server.get_app()
+        assert metrics is not None
+        server.set_app(partial(self._answer, metrics))
+
+    def beat(self) -> None:
+        """Take note that this process works: it has begun a turn."""
+        self._beat = time.monotonic()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether this process works, or has not begun to."""
+        return self._beat is None or time.monotonic() - self._beat < STUCK_AFTER_SECONDS
+
+    def _answer(self, metrics: WSGIApplication, environ: WSGIEnvironment, start: Any) -> Any:
+        """Answer one request."""
+        probes = {"/-/healthy": self.healthy, "/-/ready": self.ready}
+        good = probes.get(environ["PATH_INFO"])
+        if good is None:
+            return metrics(environ, start)
+        start("200 OK" if good else "503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"yes\n" if good else b"no\n"]

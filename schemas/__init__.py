@@ -1,1 +1,1 @@
-"""Event schemas, catalogue and demo data: files only, read by `pipeline.io.resources`."""
+"""Event schemas, catalogue and demo data: files only, read by `pipeline.io.package_data`."""

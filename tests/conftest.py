@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ CACHE = Path(
 _ABSENT = pytest.StashKey[set[str]]()
 IN_CI = os.environ.get("CI") == "true"
 
+# A shell's job in the background ignores SIGINT, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 set_hypothesis_home_dir(str(CACHE / "hypothesis"))
 # Time limits per example fail on a busy machine and say nothing about the code.
 settings.register_profile("quick", deadline=None, max_examples=50)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from pipeline.dashboard.annotations import Annotation
 from pipeline.dashboard.site import Published, build
-from pipeline.io.commits import Commit
-from pipeline.io.resources import load_metrics
-from pipeline.io.rollups import RollupStore
-from pipeline.ops.rollup import RollupSettings, roll_up
-from pipeline.ops.rollup_facts import Facts
-from pipeline.ops.rollup_registry import parse_registry
-from pipeline.ops.rollup_values import PUBLISHED
+from pipeline.events.schema import withheld
+from pipeline.io.lake.commits import Commit
+from pipeline.io.lake.publications import RollupStore
+from pipeline.io.package_data import load_metrics, load_schemas
+from pipeline.ops.rollup.pipeline_metrics import Facts
+from pipeline.ops.rollup.publication import PUBLISHED
+from pipeline.ops.rollup.registry import parse_registry
+from pipeline.ops.rollup.run import Contents, RollupSettings, roll_up
 from tests.lake_rows import EPOCH, SCHEMAS, World, write_lake
 
 LAST = date(2026, 11, 22)
@@ -24,7 +25,9 @@ NOTES = [
     Annotation(date(2026, 11, 9), "incident", "Queue full in eu-central-1"),
     Annotation(date(2026, 11, 16), "release", "v2v-turbo 2.1"),
 ]
-REGISTRY = parse_registry(load_metrics(), EPOCH)
+REGISTRY = parse_registry(load_metrics(), EPOCH, withheld(load_schemas()))
+SECRET = bytes(range(32))
+"""The installation's secret of the perturbation."""
 
 
 def rolled_up(root: Path, days: int, requests: int, accounts: int) -> RollupStore:
@@ -46,7 +49,8 @@ def rolled_up(root: Path, days: int, requests: int, accounts: int) -> RollupStor
         epochs_destroyed=1,
         geo={"type": "Demo-Country", "built": "2026-11-01", "credit": "Countries: demo data."},
     )
-    roll_up(REGISTRY, files, SCHEMAS, store, facts, RollupSettings(), NOW, time.monotonic)
+    contents = Contents(REGISTRY, files, SCHEMAS, facts)
+    roll_up(contents, store, RollupSettings(SECRET), NOW, time.monotonic)
     return store
 
 

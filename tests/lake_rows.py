@@ -7,8 +7,9 @@ new tokens; written as `<lake>/events/<event>/event_date=.../part-0.parquet`. No
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.io.resources import load_catalogue, load_schemas
-from pipeline.ops.rollup_rows import DayFiles
-from pipeline.privacy.epochs import EpochKind, epoch_of
+from pipeline.io.package_data import load_catalogue, load_schemas
+from pipeline.ops.rollup.load import DayFiles
+from pipeline.privacy.identity.epochs import EpochKind, epoch_of
 
 SCHEMAS = {event: versions[-1].stored for event, versions in load_schemas().items()}
 EPOCH = EpochKind.FOUR_WEEKS
@@ -58,6 +59,15 @@ class World:
     incident: date | None = None
     sealed: bool = False
     """Without event tokens, as after the final seal."""
+
+
+def copied(lake: Path, files: Sequence[DayFiles], root: Path) -> list[DayFiles]:
+    """Copy a lake to a new folder, and return its days there: a copy that a test may change."""
+    shutil.copytree(lake, root)
+    return [
+        replace(file, uris=tuple(uri.replace(str(lake), str(root)) for uri in file.uris))
+        for file in files
+    ]
 
 
 def write_lake(root: Path, world: World) -> list[DayFiles]:

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.events.model import OFFSET, SIZE, CleanBatch, RawBatch, Span
-from pipeline.io.resources import load_catalogue, load_schemas
+from pipeline.io.package_data import load_catalogue, load_schemas
 from pipeline.privacy.anonymize import Anonymizer
-from pipeline.privacy.epochs import Epoch
+from pipeline.privacy.identity.epochs import Epoch
 from pipeline.privacy.policy import Policy
 
 SCHEMAS = load_schemas()

@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> None:
     variables = worker_environment(
         options.id, options.logging_endpoint, options.control_endpoint, info
     )
-    # The pool never reads a worker's stdout: a full pipe would block the worker for ever.
+    # The pool never reads a worker's stdout: a full pipe would block the worker.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     worker = [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"]
     os.execve(sys.executable, worker, {**os.environ, **variables})

@@ -35,6 +35,6 @@ done
 # Rights requests hold account ids: the same day.
 create telemetry.privacy_requests 1 "${raw[@]}"
 
-# The opt-out list: tokens only, the last standing of each, for ever.
+# The opt-out list: tokens only, the last standing of each, kept without limit.
 create telemetry.optouts 1 cleanup.policy=compact retention.ms=-1 segment.ms=3600000 \
   min.cleanable.dirty.ratio=0.1 max.compaction.lag.ms=86400000 delete.retention.ms=86400000

@@ -1,4 +1,4 @@
-"""The command `telemetry`: the table of commands, and the way from words to an exit code.
+"""The command `telemetry`: the table of commands, and the way from arguments to an exit code.
 
 Adding a command is a module that defines `command`, and a line in `COMMANDS`.
 """
@@ -14,14 +14,15 @@ from importlib import import_module
 import click
 
 from pipeline import __version__
-from pipeline.cli import failures
-from pipeline.cli.groups import Subcommands
+from pipeline.cli.frame import errors as failures
+from pipeline.cli.frame.groups import Subcommands
+from pipeline.cli.frame.logs import levels_of_one_command
 from pipeline.errors import TelemetryError
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command: its module below `pipeline.cli`, and the line that help shows for it."""
+    """One command: its module in `pipeline.cli.commands`, and the line that help shows for it."""
 
     name: str
     module: str
@@ -31,13 +32,18 @@ class Entry:
 
 COMMANDS: dict[str, tuple[Entry, ...]] = {
     "Start here": (
-        Entry("demo", "demo", "Generate, run, look: the whole path without any service."),
-        Entry("doctor", "doctor", "Check this machine and installation; say how to repair it."),
+        Entry("init", "init", "Begin with a log: settings, catalogue, and what would be stored."),
+        Entry("demo", "demo", "Generate, run, look: the whole path without a service."),
+        Entry(
+            "doctor",
+            "doctor",
+            "Check this machine and installation, with the fix for each problem.",
+        ),
     ),
     "Move events": (
         Entry("run", "run", "Read events, anonymize them, write the lake, each exactly once."),
-        Entry("generate", "generate", "Make believable events with every awkward case."),
-        Entry("kafka", "kafka", "Record messages of a topic that are lost."),
+        Entry("generate", "generate", "Generate realistic events with every awkward case."),
+        Entry("kafka", "kafka", "Record lost messages of a topic."),
         Entry("status", "status", "Show positions, lag, rows, keys and opt-out freshness."),
     ),
     "Keep the lake": (
@@ -58,11 +64,16 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
         Entry("export", "export", "Hand out everything that is stored of one account."),
         Entry("requests", "requests", "Serve, carry out and list rights requests."),
         Entry("audit", "audit", "Prove every promise on what is stored; write a report."),
+        Entry("record", "record", "Write the record of processing activities (GDPR Art. 30)."),
         Entry("hold", "hold", "Keep days for a legal case."),
         Entry("receipts", "receipts", "List what was destroyed; verify the record of it."),
         Entry("keys", "keys", "Show the key of each epoch."),
     ),
     "Set up": (
+        Entry("help", "help", "Show the help of a command."),
+        Entry("explain", "explain", "Explain the code of an error; needs no network."),
+        Entry("version", "version", "Print the version."),
+        Entry("config", "config", "Show the settings and their origins, check them."),
         Entry("geoip", "geoip", "Import a country database, or show the one in use."),
         Entry("completion", "completion", "Print the completion script of a shell."),
         Entry("reference", "reference", "Write docs/cli.md and docs/configuration.md.", True),
@@ -87,7 +98,7 @@ class CommandTable(Subcommands):
         entry = _BY_NAME.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = import_module(f"pipeline.cli.{entry.module}").command
+        command: click.Command = import_module(f"pipeline.cli.commands.{entry.module}").command
         return command
 
     def invoke(self, ctx: click.Context) -> object:
@@ -96,8 +107,7 @@ class CommandTable(Subcommands):
             result: object = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is still buffered would fail once more at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _abandon_output()
             return 0
         return result
 
@@ -120,17 +130,18 @@ def telemetry() -> None:
     """Usage telemetry without identifiers: events in, anonymized Parquet out.
 
     Settings come from flags, then TELEMETRY_* variables, then telemetry.toml. Every command has
-    --json. Exit codes: 0 done, 1 failed, 2 usage, 3 settings or environment, 4 privacy gate
-    closed, 130 interrupted.
+    --json. Exit codes: 0 done, 1 failed, 2 invalid usage, 3 the settings or the environment are
+    not ready, 4 privacy gate closed, 130 interrupted.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code; every failure is told on standard error."""
+    """Run one command and return the exit code; every failure is reported on standard error."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = words[: words.index("--")] if "--" in words else words
     try:
-        code = telemetry.main(words, prog_name="telemetry", standalone_mode=False)
+        with levels_of_one_command():
+            code = telemetry.main(words, prog_name="telemetry", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -143,9 +154,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TelemetryError as error:
         failure = error
     except Exception as error:
-        failure = failures.unexpected(
-            error, verbose=bool({"--verbose", "-v", "-vv"} & set(options))
-        )
+        known = failures.refused(error) if isinstance(error, OSError) else None
+        verbose = bool({"--verbose", "-v", "-vv"} & set(options))
+        failure = known or failures.unexpected(error, verbose=verbose)
+    _abandon_output()
     render = failures.as_json if "--json" in options else failures.as_text
     click.echo(render(failure), err=True)
     return failure.exit_code
+
+
+def _abandon_output() -> None:
+    """Discard what standard output no longer takes: it would fail once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,7 @@ text = "Queue full in eu-central-1"
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ from pipeline.errors import SettingsError
 
 KINDS = ("release", "incident", "note")
 LONGEST_TEXT = 80
+PERSONAL = re.compile(r"\S@\S|[0-9a-fA-F]{16}|(?:\d{1,3}\.){3}\d|(?:[0-9a-fA-F]{1,4}:){3}")
+"""What looks like an e-mail, a token or an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,13 @@ class Annotation:
     def as_json(self) -> dict[str, str]:
         """The mark as the page's data holds it."""
         return {"day": self.day.isoformat(), "kind": self.kind, "text": self.text}
+
+    @classmethod
+    def of_json(cls, entry: object) -> Annotation:
+        """The mark that a page's data holds. Raises SettingsError, or ValueError for its day."""
+        if not isinstance(entry, dict) or not isinstance(entry.get("day"), str):
+            raise _refuse("page", "an annotation has day, kind and text")
+        return _annotation({**entry, "day": date.fromisoformat(entry["day"])}, "page")
 
 
 def parse_annotations(text: str, where: str) -> list[Annotation]:
@@ -53,6 +63,10 @@ def _annotation(entry: object, where: str) -> Annotation:
         raise _refuse(where, "kind must be one of " + ", ".join(KINDS))
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST_TEXT:
         raise _refuse(where, f"text must have 1 to {LONGEST_TEXT} characters")
+    if PERSONAL.search(text):
+        raise _refuse(
+            where, "text names an address, an e-mail or a token: the page is for everybody"
+        )
     return Annotation(day, kind, text)
 
 

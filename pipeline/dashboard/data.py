@@ -3,7 +3,8 @@
 The input is what `telemetry rollup` published (Parquet files and a manifest); there is no way from
 here to a row of the lake. A table becomes, per measure, one list of numbers for each cell over
 the windows in which the table was published; null is a hidden cell, which the page never shows
-as zero. The shape is fixed by `page.schema.json`.
+as zero. Figures are perturbed (`privacy.figures`), so cells do not add up to totals. The shape is
+fixed by `page.schema.json`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dashboard.annotations import Annotation
+from pipeline.dashboard.anomalies import anomalies
 from pipeline.dashboard.layout import read_layout
+from pipeline.dashboard.words import Words
 
-VERSION = 2
+VERSION = 3
 """Of the data block's shape."""
 
-MEASURES = ("value", "numerator", "denominator", "p50", "p90", "p95", "p99")
+MEASURES = (
+    "value", "error", "under", "over", "numerator", "denominator", "p50", "p90", "p95", "p99",
+    "accounts",
+)  # fmt: skip
 
 TOTAL_DAYS = 190
 """How far back totals go: twice 90 days for the comparison, and a little."""
@@ -45,20 +51,27 @@ def page_data(
     manifest: Mapping[str, Any],
     annotations: Sequence[Annotation],
     now: datetime,
+    words: Words | None = None,
 ) -> dict[str, Any]:
     """Build the data block from the published tables (by metric) and the run's manifest.
 
     `tables` may lack metrics; an empty manifest is a lake without any rollup.
     """
+    words = words or Words()
     last = max((_last(table) for table in tables.values() if table.num_rows), default=None)
     metrics = cast("list[dict[str, str]]", manifest.get("metrics", []))
+    names = {metric["name"] for metric in metrics}
+    layout = read_layout(words.tiles if metrics else None, names)
     collected = set(cast("list[str]", manifest.get("collected", [])))
     cubes: dict[str, Any] = {}
     for metric in metrics:
         table = tables.get(metric["name"])
         if table is not None and table.num_rows and last and metric["name"] != "suppressed":
             adds = metric["kind"] in ADD_UP
-            cubes |= _cubes(metric["name"], _recent(table, last), adds)
+            rows = _recent(table, last).to_pylist()
+            if metric["kind"] == "fact":
+                rows = [_limited(row) for row in rows]
+            cubes |= _cubes(metric, rows, adds)
     runs = cast("list[dict[str, Any]]", manifest.get("runs", []))
     return {
         "version": VERSION,
@@ -67,9 +80,17 @@ def page_data(
         "first_day": _first_day(tables),
         "last_day": _closed_day(tables),
         "epoch_days": cast("dict[str, Any]", manifest.get("epoch", {})).get("days", 28),
-        "rule": manifest.get("rule", {"accounts": 20, "share": 0.8, "rounding": 10}),
+        "rule": manifest.get("rule", {"accounts": 20, "share": 0.8}),
         "metrics": [_words(metric, collected, bool(runs)) for metric in metrics],
-        "layout": read_layout(),
+        "layout": layout,
+        "title": words.title,
+        "labels": words.over(layout["labels"]),
+        "live": None,
+        "anomalies": anomalies(
+            {name: _recent(table, last) for name, table in tables.items()}, metrics
+        )
+        if last
+        else [],
         "annotations": [note.as_json() for note in annotations],
         "status": manifest.get("status", {}),
         "run": runs[-1] if runs else None,
@@ -105,10 +126,22 @@ def _recent(table: pa.Table, last: date) -> pa.Table:
     return table.filter(pc.greater(table["last_day"], horizon))
 
 
-def _cubes(metric: str, table: pa.Table, adds: bool) -> dict[str, Any]:
-    """One entry `metric|grain|cut` for each table of the metric."""
+def _limited(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a fact that is only known to be under a limit as that limit; its caveat says so."""
+    if row["value"] is not None or row["under"] is None:
+        return dict(row)
+    part = None if row["denominator"] is None else row["under"] * row["denominator"]
+    return {**row, "value": row["under"], "numerator": part}
+
+
+def _cubes(metric: Mapping[str, str], rows: Sequence[dict[str, Any]], adds: bool) -> dict[str, Any]:
+    """One entry `metric|grain|cut` for each table of the metric.
+
+    How many accounts there are at least is only needed for the uncertainty of percentiles.
+    """
+    measures = MEASURES if metric["kind"] == "percentiles" else MEASURES[:-1]
     parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in table.to_pylist():
+    for row in rows:
         parts.setdefault((row["grain"], row["cut"]), []).append(row)
     cubes: dict[str, Any] = {}
     for (grain, cut), every in parts.items():
@@ -121,13 +154,13 @@ def _cubes(metric: str, table: pa.Table, adds: bool) -> dict[str, Any]:
             "at": [day_number(day) for day in at],
             "keys": [list(key) for key in keys],
         }
-        for measure in MEASURES:
+        for measure in measures:
             if any(row[measure] is not None for row in rows) and not _derived(measure, rows):
                 grid: list[list[float | int | None]] = [[None] * len(at) for _ in keys]
                 for row in rows:
                     grid[line[_key(row, cut)]][place[row["first_day"]]] = _number(row[measure])
                 cube[measure] = grid
-        cubes[f"{metric}|{grain}|{cut}"] = cube
+        cubes[f"{metric['name']}|{grain}|{cut}"] = cube
     return cubes
 
 
@@ -165,7 +198,7 @@ def _added(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 def _derived(measure: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     """A ratio's value is its numerator over its denominator, so it is not written down twice."""
-    return measure == "value" and rows[0]["numerator"] is not None
+    return measure == "value" and any(row["numerator"] is not None for row in rows)
 
 
 def _key(row: Mapping[str, Any], cut: str) -> tuple[str, ...]:
@@ -203,22 +236,17 @@ def _daily(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _hidden(table: pa.Table | None) -> dict[str, Any]:
-    """Per metric: share of events not shown on their own in the last 28 windows, and cells."""
+    """Per table: share of events not shown on their own in the last 28 windows."""
     if table is None or not table.num_rows:
         return {}
     newest = cast("date", pc.max(table["first_day"]).as_py())
     recent = table.filter(
         pc.greater(table["first_day"], pa.scalar(newest - timedelta(days=28), pa.date32()))
     )
-    sums = recent.group_by(["key1", "key2"], use_threads=False).aggregate(
-        [("value", "mean"), ("numerator", "sum"), ("denominator", "sum")]
-    )
+    sums = recent.group_by(["key1", "key2"], use_threads=False).aggregate([("value", "mean")])
     rows = sums.sort_by([("key1", "ascending"), ("key2", "ascending")]).to_pylist()
     return {
-        f"{row['key1']}|{row['key2']}": [
-            round(row["value_mean"], 4),
-            int(row["numerator_sum"]),
-            int(row["denominator_sum"]),
-        ]
+        f"{row['key1']}|{row['key2']}": [round(row["value_mean"], 4)]
         for row in rows
+        if row["value_mean"] is not None
     }

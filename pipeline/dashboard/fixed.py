@@ -11,8 +11,22 @@ from datetime import date
 from html import escape
 from typing import Any, cast
 
+from pipeline.errors import counted
+
 PROMISED_DAYS = 90
 """How long an event day is stored at most, as the data policy promises."""
+
+PERTURBED = "figures are perturbed by about ±2 accounts so that nobody can be singled out"
+
+HOW = (
+    "Figures are perturbed by about ±2 accounts so that nobody can be singled out: counts of "
+    "accounts by 5 at most, other figures by about as much as the cell's largest account "
+    "contributes. Cells do not add up exactly to their total."
+)
+
+ERRORS = ((20, 0, 0), (21, 1, 5), (25, 1, 4), (100, 1, 4), (1_000, 1, 4))
+"""By accounts in a cell: by how many a count of accounts is off in half of all cells at most, and
+in 99 of 100. They follow from the table of noise; a test compares them with it."""
 
 _GOOD = {"up": "higher is better", "down": "lower is better"}
 
@@ -29,7 +43,8 @@ def fixed_parts(data: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     definitions = "".join(_definitions(data, manifest.get("populations", {})))
     return (
         f'<div data-page="quality" class="cards" hidden>{quality}</div>'
-        f'<div data-page="definitions" class="defs" hidden>{definitions}</div>'
+        f'<div data-page="definitions" class="defs" hidden><p>{escape(HOW)}</p>{_errors()}'
+        f"{definitions}</div>"
     )
 
 
@@ -47,7 +62,7 @@ def facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         kept = "within" if age < PROMISED_DAYS else "OVER"
         yield (
             "Oldest event day",
-            f"{day}, {_count(age, 'day')} old: {kept} the {PROMISED_DAYS} days promised",
+            f"{day}, {counted(age, 'day')} old: {kept} the {PROMISED_DAYS} days promised",
         )
     last = status.get("last_expiry")
     yield "Last expiry run", _moment(last) if last else "none yet; a day is due 89 days after it"
@@ -56,6 +71,7 @@ def facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Key periods", f"{live} live, {dead} with their keys destroyed"
     share = f"{rule['share']:.0%}"
     yield "Smallest group", f"{rule['accounts']} accounts; none over {share} of a cell"
+    yield "Perturbation", PERTURBED
     geo = status.get("geo") or {}
     if geo.get("type"):
         known = (geo.get(name) for name in ("type", "built", "credit"))
@@ -70,14 +86,33 @@ def _moment(text: str) -> str:
     return f"{text[:16].replace('T', ' ')} UTC"
 
 
-def _count(many: int, noun: str) -> str:
-    return f"{many:,} {noun}" if many == 1 else f"{many:,} {noun}s"
-
-
 def _card(kind: str, title: str, words: str) -> str:
     return (
         f'<section class="card" data-kind="{kind}" aria-label="{escape(title)}"><header><div>'
         f'<h3>{escape(title)}</h3><p class="what">{escape(words)}</p></div></header>'
+    )
+
+
+def _errors() -> str:
+    """How far counts of accounts are from the truth, by size of the cell."""
+    body = "".join(
+        f"<tr><td>{size:,}</td><td>{_off(half, size)}</td><td>{_off(most, size)}</td></tr>"
+        for size, half, most in ERRORS
+    )
+    titles = ("Accounts in the cell", "Median error", "99 % are within")
+    return _table("Error of counts of accounts", titles, body)
+
+
+def _off(accounts: int, size: int) -> str:
+    return f"{accounts} ({accounts / size:.1%})" if accounts else "0"
+
+
+def _table(caption: str, titles: Sequence[str], body: str) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in titles)
+    return (
+        f'<div class="scroll" tabindex="0" role="group" aria-label="Table: {escape(caption)}">'
+        f'<table><caption class="sr">{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -90,29 +125,21 @@ def _hidden(
     words: Mapping[str, Mapping[str, str]],
     names: Mapping[str, str],
 ) -> str:
-    """Per table, the share of its events and of its cells that do not stand alone."""
+    """Per table, the share of its events that are too small to be shown."""
     if not hidden:
         return (
             '<div class="empty"><strong>Nothing hidden</strong>'
             "Every cell of every table passes the gate.</div>"
         )
     rows = []
-    for key, (share, some, every) in sorted(hidden.items(), key=lambda item: -item[1][0]):
+    for key, [share] in sorted(hidden.items(), key=lambda item: -item[1][0]):
         metric, cut = key.split("|")
         by = " × ".join(names.get(name, name).lower() for name in cut.split(","))
         title = words[metric]["title"] if metric in words else metric
-        cells = (title, by, f"{share:.1%}", f"{some:,.0f} of {every:,.0f}")
+        cells = (title, by, f"{share:.0%}")
         rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
-    head = "".join(
-        f'<th scope="col">{text}</th>'
-        for text in ("Metric", "Table", "Share hidden", "Cells hidden")
-    )
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        '<div class="scroll" tabindex="0" role="group" aria-label="Table: Share hidden, by table">'
-        '<table><caption class="sr">Share hidden, by table</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    return _table("Share hidden, by table", ("Metric", "Table", "Share hidden"), body)
 
 
 def _definitions(

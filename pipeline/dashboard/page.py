@@ -23,6 +23,13 @@ ICON = (
 )
 """Inside the page, or a browser would ask the server for one."""
 
+SCRIPTS = (
+    "words", "values", "state", "ranges", "figures", "frame", "trends", "lists", "grids", "rows",
+    "cards", "tiles", "page",
+)  # fmt: skip
+"""The modules of the page's script. They share one scope, and a later one may use what an earlier
+one declares."""
+
 _DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.S)
 
 
@@ -34,7 +41,7 @@ def render(data: Mapping[str, Any], fixed: str) -> str:
     world = _asset("vendor/world.json")
     style = _asset("style.css")
     charts = _asset("vendor/echarts.js")
-    script = _asset("page.js")
+    script = script_text()
     parts = {
         "policy": policy(),
         "icon": ICON,
@@ -60,11 +67,43 @@ def with_notice(page: str, notice: str) -> str | None:
     return _DATA.sub(lambda parts: parts[1] + _block({**data, "notice": notice}) + parts[3], page)
 
 
-def policy() -> str:
-    """The page's content security policy; a server adds `frame-ancestors`, which needs a header."""
-    script, charts, style = map(_asset, ("page.js", "vendor/echarts.js", "style.css"))
+def with_stamp(page: str, stamp: str) -> str:
+    """The same page for a server that is asked now and then whether `stamp` is still its own.
+
+    Its policy allows this one request, to where the page came from.
+    """
+    found = _DATA.search(page)
+    assert found, "a page of this program has a data block"
+    data = json.loads(found[2]) | {"live": stamp}
+    page = page[: found.start(2)] + _block(data) + page[found.end(2) :]
+    return page.replace(policy(), policy(live=True), 1)
+
+
+def data_of(page: bytes) -> dict[str, Any] | None:
+    """The data block of a page; None if it is no page of this version."""
+    try:
+        found = _DATA.search(page.decode("utf-8"))
+        data = json.loads(found[2]) if found else None
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) and data.get("version") == VERSION else None
+
+
+def script_text() -> str:
+    """The page's script: its modules in their order, in a scope of their own."""
+    parts = "\n".join(_asset(f"script/{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+def policy(*, live: bool = False) -> str:
+    """The page's content security policy; a server adds `frame-ancestors`, which needs a header.
+
+    `live`: of a page that asks its own server for news.
+    """
+    connect = " connect-src 'self';" if live else ""
+    script, charts, style = script_text(), _asset("vendor/echarts.js"), _asset("style.css")
     return (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; "
+        f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:;{connect} "
         f"script-src {_allow(charts)} {_allow(script)}; style-src {_allow(style)}"
     )
 

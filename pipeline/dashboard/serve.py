@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from pipeline.dashboard.page import policy
@@ -98,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             self._send(HTTPStatus.NOT_FOUND, b"no such file\n", "text/plain", body)
             return
-        kind = _TYPES[path[path.rindex(".") :]]
+        kind = _TYPES.get(PurePosixPath(path).suffix, "text/plain")
         self._send(HTTPStatus.OK, content.encode(), kind, body)
 
     def _send(self, status: HTTPStatus, content: bytes, kind: str, body: bool) -> None:
@@ -115,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Every answer is strict, a refusal by the base class too."""
-        self.send_header("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'")
+        self.send_header("Content-Security-Policy", f"{policy(live=True)}; frame-ancestors 'none'")
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         super().end_headers()

@@ -1,8 +1,8 @@
 """Lines that go wrong in every way that real ones do, and the canaries that must not come out.
 
-A canary is an invented e-mail address, API key, network address or account id. Canaries stand in
+A canary is an invented e-mail address, API key, network address or account id. Canaries are in
 every identifying field, in key names and in undeclared fields; a scan of everything that was
-written must find none of them (`pipeline.ops.scan`).
+written must find none of them (`pipeline.ops.audit.value_scan`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from pipeline.demo.world import VERSIONS
+
 EMAIL = "canary.person+7421@example.com"
 API_KEY = "sk_live_CANARY9f3b61c07d2e48aa"
 ADDRESS_V4 = "198.19.254.253"
@@ -20,7 +22,7 @@ ADDRESS_V6 = "2001:db8:fa1c:4e50::7421"
 ACCOUNT = "acct_canary5d1c9f"
 
 CANARIES = (EMAIL, API_KEY, ADDRESS_V4, ADDRESS_V6, ACCOUNT)
-"""Texts that stand in the generated input and may stand in nothing that comes out."""
+"""Texts that are in the generated input and may be in no output."""
 
 Fields = dict[str, object]
 _Edit = Callable[[Fields], object]
@@ -39,7 +41,7 @@ def _sound(event: str, moment: datetime, random: np.random.Generator) -> Fields:
     """A small event that is accepted; the awkward lines are edits of it."""
     fields: Fields = {
         "event": event,
-        "version": 1,
+        "version": VERSIONS[event],
         "event_id": random.bytes(16).hex(),
         _TIME_FIELD.get(event, "occurred_at"): _time(moment),
         "account_id": f"acct_{random.integers(_ACCOUNTS):012x}",
@@ -93,7 +95,7 @@ _ACCEPTED: tuple[_Edit, ...] = (
     _set(account_id=None, session_id=None, client_ip=None, user_agent=None),
 )
 
-# Refused, each for a reason of its own, and again full of canaries.
+# Refused, each for a different reason, and again full of canaries.
 _REFUSED: tuple[_Edit, ...] = (
     _set(version=99, account_id=EMAIL),
     _set(event="invoice", account_id=EMAIL),
@@ -128,23 +130,23 @@ def _malformed(line: bytes) -> tuple[bytes, ...]:
 
 
 def awkward_lines(
-    event: str, moment: datetime, random: np.random.Generator, own_time: Callable[[], datetime]
+    event: str, random: np.random.Generator, arrival: Callable[[], tuple[datetime, datetime]]
 ) -> Iterator[bytes]:
     """Yield awkward lines without end: each kind in turn.
 
-    `moment` is the end of the demo's time, against which future and old events are set;
-    `own_time` gives a time inside it for events that are to be accepted.
+    `arrival` gives the time at which the next line arrives, and the end of the day or of the
+    demo, against which future and old events are set.
     """
     while True:
         for edit in (*_ACCEPTED, *_REFUSED):
-            fields = _sound(event, own_time(), random)
+            fields = _sound(event, arrival()[0], random)
             edit(fields)
             yield _line({name: value for name, value in fields.items() if value is not None})
-        yield from _malformed(_line(_sound(event, own_time(), random)))
+        yield from _malformed(_line(_sound(event, arrival()[0], random)))
         for offset in (timedelta(hours=2), timedelta(days=30), timedelta(days=-400)):
-            yield _line(_sound(event, moment + offset, random))
+            yield _line(_sound(event, arrival()[1] + offset, random))
         for signal in ("gpc", "dnt"):
-            yield _line({**_sound(event, own_time(), random), signal: "1", "account_id": EMAIL})
+            yield _line({**_sound(event, arrival()[0], random), signal: "1", "account_id": EMAIL})
 
 
 def _line(fields: Fields) -> bytes:

@@ -7,6 +7,7 @@ carry a time up to six days earlier.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,23 +27,37 @@ from pipeline.demo.columns import (
     words,
 )
 from pipeline.demo.profile import Floats, RouteTraffic, quoted
-from pipeline.demo.world import Sessions, World, fragments
+from pipeline.demo.story import factors
+from pipeline.demo.world import VERSIONS, Sessions, World, fragments
 
-Maker = Callable[[World, Sessions, int, np.random.Generator], pa.Array]
+
+class Made(NamedTuple):
+    """Lines, and when each reaches its file: the times rise, late lines carry earlier ones."""
+
+    lines: pa.Array
+    arrived_us: Ints
+
+
+Maker = Callable[[World, Sessions, int, np.random.Generator], Made]
 
 _LATE_SHARE = 0.003
 _MESSAGE_VARIANTS = 16
+_FAILURES = ("server_error", "model_error", "network_lost")
+"""How a session ends that never showed a frame."""
 
 
 def _head(event: str, time_field: str, random: np.random.Generator, times: Ints) -> list[pa.Array]:
-    start = f'{{"event":"{event}","version":1,"event_id":"'
+    start = f'{{"event":"{event}","version":{VERSIONS[event]},"event_id":"'
     return [start, uuid_text(random, len(times)), f'","{time_field}":', *time_text(times)]
 
 
 def _moments(
     world: World, sessions: Sessions, rows: int, random: np.random.Generator
-) -> tuple[Ints, Ints]:
-    """Which session each row belongs to, and when it happened; ordered by time, late rows apart."""
+) -> tuple[Ints, Ints, Ints]:
+    """Which session each row belongs to, when it happened, and when it arrives, which is in order.
+
+    All but the late rows arrive when they happen.
+    """
     weight = np.cumsum(np.sqrt(sessions.duration_s))
     owner = np.searchsorted(weight / weight[-1], random.random(rows)).clip(0, len(weight) - 1)
     lived = np.minimum(sessions.duration_s[owner] * 1e6, world.end_us - sessions.start_us[owner])
@@ -52,24 +67,11 @@ def _moments(
     late = random.random(rows) < _LATE_SHARE
     delay = (random.random(rows) * 6 * DAY_US).astype(np.int64)
     late &= times - delay >= world.begin_us
-    return owner, np.where(late, times - delay, times)
-
-
-def _failing(world: World, sessions: Sessions, owner: Ints, times: Ints) -> Flags:
-    """Rows inside the incident: right time, model and region."""
-    if world.incident is None:
-        return np.zeros(len(times), dtype=np.bool_)
-    plan, shares = world.profile.incident, world.profile.shares
-    begin, end = world.incident
-    model = shares["models"].words.index(plan.model)
-    region = shares["regions"].words.index(plan.region)
-    same_place = (sessions.model[owner] == model) & (sessions.region[owner] == region)
-    found: Flags = (times >= begin) & (times < end) & same_place
-    return found
+    return owner, np.where(late, times - delay, times), times
 
 
 def _template_pieces(routes: tuple[RouteTraffic, ...]) -> tuple[list[str], list[str]]:
-    """What stands before and after the id in each route's path; `after` is empty without an id."""
+    """The text before and after the id in each route's path; `after` is empty without an id."""
     before, after = [], []
     for route in routes:
         head, brace, rest = route.template.partition("{")
@@ -93,18 +95,19 @@ def _status_texts(world: World, random: np.random.Generator) -> list[str]:
     return texts
 
 
-def api_request(
-    world: World, sessions: Sessions, rows: int, random: np.random.Generator
-) -> pa.Array:
+def api_request(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
     """Lines of `api_request`: log-normal latency with a slow tail for each route."""
     profile, shares = world.profile, world.profile.shares
-    owner, times = _moments(world, sessions, rows, random)
+    owner, times, arrived = _moments(world, sessions, rows, random)
     route = shares["routes"].pick(random.random(rows))
     status = shares["statuses"].pick(random.random(rows))
-    in_incident = _failing(world, sessions, owner, times)
+    in_incident = world.story.broken(profile, sessions.region[owner], times)
     broken = in_incident & (random.random(rows) < profile.incident.failure_share)
     status[broken] = profile.statuses.index((profile.incident.status, profile.incident.error_code))
-    latency = _latency(world, route, in_incident, random)
+    faster = world.story.released(times) & _on(profile.release.route, profile.routes)[route]
+    latency = _latency(world, route, random) * factors(
+        rows, (in_incident, profile.incident.slowdown), (faster, profile.release.latency)
+    )
     queue = np.exp(random.normal(0.4, 0.9, rows))
     bytes_in, bytes_out = (
         np.array([getattr(kind, name) for kind in profile.routes])[route]
@@ -127,7 +130,7 @@ def api_request(
     )
     referrer = [f',"referrer":{quoted(text)}' if text else "" for text in shares["referrers"].words]
     variant = status * _MESSAGE_VARIANTS + random.integers(0, _MESSAGE_VARIANTS, rows)
-    return join(
+    lines = join(
         *_head("api_request", "occurred_at", random, times),
         about.take(pa.array(owner)),
         words(before, route),
@@ -135,7 +138,7 @@ def api_request(
         words(closing, route),
         words(_status_texts(world, random), variant),
         ',"latency_ms":',
-        *decimal_text((latency * 100).astype(np.int64)),
+        *decimal_text((latency.clip(0.1, 600_000) * 100).astype(np.int64)),
         ',"queue_ms":',
         *decimal_text((queue * 100).astype(np.int64)),
         ',"bytes_in":',
@@ -147,25 +150,23 @@ def api_request(
         hex_text(random, rows, 16),
         '"}\n',
     )
+    return Made(lines, arrived)
 
 
-def _latency(
-    world: World,
-    route: Ints,
-    in_incident: Flags,
-    random: np.random.Generator,
-) -> Floats:
+def _on(template: str, routes: tuple[RouteTraffic, ...]) -> Flags:
+    return np.array([route.template == template for route in routes])
+
+
+def _latency(world: World, route: Ints, random: np.random.Generator) -> Floats:
     routes, rows = world.profile.routes, len(route)
     median = np.array([kind.median_ms for kind in routes])[route]
     sigma = np.array([kind.sigma for kind in routes])[route]
     slow = random.random(rows) < np.array([kind.slow_share for kind in routes])[route]
     latency = median * np.exp(sigma * random.standard_normal(rows))
-    latency = np.where(slow, latency * random.uniform(6, 30, rows), latency)
-    found: Floats = np.where(in_incident, latency * world.profile.incident.slowdown, latency)
-    return found.clip(0.1, 600_000)
+    return np.where(slow, latency * random.uniform(6, 30, rows), latency)
 
 
-def session(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> pa.Array:
+def session(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
     """Lines of `session`: each session once, in a part of the world `rows` of them.
 
     More rows than sessions begin again from the first: `telemetry generate` asks for exactly as
@@ -182,15 +183,23 @@ def session(world: World, sessions: Sessions, rows: int, random: np.random.Gener
     lost_of_10_000 = random.exponential(35, rows).astype(np.int64).clip(0, 3_000)
     height = shares["video_heights"].pick(random.random(rows))
     bitrate = np.array([900, 2_400, 4_800, 14_000])[height] * np.exp(random.normal(0, 0.3, rows))
+    release, released = world.profile.release, world.story.released(start)
+    in_incident = world.story.broken(world.profile, sessions.region[owner], start)
     first_frame = np.exp(random.normal(6.3, 0.55, rows)) * slowness
+    first_frame *= factors(rows, (released, release.first_frame))
+    started = random.random(rows) >= _no_start_share(world, in_incident)
     freeze = np.where(random.random(rows) < 0.3, random.exponential(900, rows), 0)
     ended = join(
         ',"ended_at":',
         *time_text(end),
-        fragments_of(world, "end_reasons", "end_reason", random, rows),
+        pc.if_else(
+            pa.array(started),
+            fragments_of(world, "end_reasons", "end_reason", random, rows),
+            fragments(_FAILURES, "end_reason", random.integers(0, len(_FAILURES), rows)),
+        ),
     )
     chosen = _feature_lists(world, random)
-    return join(
+    lines = join(
         *_head("session", "started_at", random, start),
         only(~sessions.open[owner], ended),
         ',"session_id":"',
@@ -210,17 +219,41 @@ def session(world: World, sessions: Sessions, rows: int, random: np.random.Gener
         ',"bitrate_kbps":',
         number_text(bitrate.astype(np.int64)),
         words([f',"video_height":{text}' for text in shares["video_heights"].words], height),
-        words(
-            [f',"fps":{text}' for text in shares["frame_rates"].words],
-            shares["frame_rates"].pick(random.random(rows)),
+        only(
+            started,
+            join(
+                ',"fps":',
+                number_text(_frame_rate(world, slowness, released, in_incident, random)),
+                ',"time_to_first_frame_ms":',
+                *decimal_text((first_frame * 100).astype(np.int64)),
+            ),
         ),
-        ',"time_to_first_frame_ms":',
-        *decimal_text((first_frame * 100).astype(np.int64)),
         ',"freeze_ms":',
         *decimal_text((freeze * 100).astype(np.int64)),
         words(chosen, random.integers(0, len(chosen), rows)),
         "}\n",
     )
+    return Made(lines, start)
+
+
+def _no_start_share(world: World, in_incident: Flags) -> Floats:
+    profile = world.profile
+    return np.where(in_incident, profile.incident.no_start_share, profile.no_start_share)
+
+
+def _frame_rate(
+    world: World, slowness: Floats, released: Flags, in_incident: Flags, random: np.random.Generator
+) -> Ints:
+    """Frames a second that arrived: what was asked for, less what came too late."""
+    profile, rows = world.profile, len(slowness)
+    rates = profile.shares["frame_rates"]
+    wanted = np.array([int(rate) for rate in rates.words])[rates.pick(random.random(rows))]
+    lost = random.exponential(profile.lost_frames, rows) * slowness
+    lost *= factors(
+        rows, (released, profile.release.first_frame), (in_incident, profile.incident.slowdown)
+    )
+    arrived: Ints = np.rint(wanted * (1 - lost.clip(0, 0.9))).astype(np.int64)
+    return arrived
 
 
 def fragments_of(
@@ -241,11 +274,9 @@ def _feature_lists(world: World, random: np.random.Generator) -> list[str]:
     return lists
 
 
-def feature_use(
-    world: World, sessions: Sessions, rows: int, random: np.random.Generator
-) -> pa.Array:
+def feature_use(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
     """Lines of `feature_use`."""
-    owner, times = _moments(world, sessions, rows, random)
+    owner, times, arrived = _moments(world, sessions, rows, random)
     pairs = world.profile.feature_actions
     chosen = world.profile.shares["feature_actions"].pick(random.random(rows))
     about = join(
@@ -257,17 +288,18 @@ def feature_use(
         words(world.agents, sessions.account),
         fragments(world.profile.shares["models"].words, "model", sessions.model),
     )
-    return join(
+    lines = join(
         *_head("feature_use", "occurred_at", random, times),
         about.take(pa.array(owner)),
         words([f',"feature":"{name}","action":"{action}"}}\n' for name, action in pairs], chosen),
     )
+    return Made(lines, arrived)
 
 
-def error_log(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> pa.Array:
+def error_log(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
     """Lines of `error_log`; messages carry the ids and paths that real ones carry."""
     shares = world.profile.shares
-    owner, times = _moments(world, sessions, rows, random)
+    owner, times, arrived = _moments(world, sessions, rows, random)
     texts = []
     for kind in world.profile.errors:
         for _ in range(_MESSAGE_VARIANTS):
@@ -286,12 +318,13 @@ def error_log(world: World, sessions: Sessions, rows: int, random: np.random.Gen
         fragments(shares["models"].words, "model", sessions.model),
         fragments(shares["regions"].words, "region", sessions.region),
     )
-    return join(
+    lines = join(
         *_head("error_log", "occurred_at", random, times),
         about.take(pa.array(owner)),
         words(texts, chosen + random.integers(0, _MESSAGE_VARIANTS, rows)),
         "}\n",
     )
+    return Made(lines, arrived)
 
 
 MAKERS: Mapping[str, Maker] = {

@@ -45,16 +45,32 @@ class RouteTraffic:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A few hours in which one model in one region mostly fails."""
+    """A few hours in which one region often fails."""
 
-    model: str
+    title: str
     region: str
     hours: int
     start_hour: int
     failure_share: float
+    """Of requests that fail with `status`."""
     slowdown: float
     status: int
     error_code: str
+    no_start_share: float
+    """Of sessions that never show a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version that makes one route and the first frame faster."""
+
+    title: str
+    days_ago: int
+    route: str
+    latency: float
+    """Factor on the response time of the route."""
+    first_frame: float
+    """Factor on the time to the first frame, and on lost frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,11 @@ class Profile:
     slowness: Mapping[str, float]
     """Factor on round trips and first frames, by connection type."""
     incident: Incident
+    release: Release
+    no_start_share: float
+    """Of sessions that never show a frame, on an ordinary day."""
+    lost_frames: float
+    """Mean share of frames that do not arrive in time, on a connection of factor 1."""
     routes: tuple[RouteTraffic, ...]
     statuses: tuple[tuple[int, str], ...]
     errors: tuple[ErrorKind, ...]
@@ -142,6 +163,9 @@ def parse_profile(traffic: str, user_agents: str) -> Profile:
         growth_per_day=document["growth_per_day"],
         slowness=document["slowness"],
         incident=Incident(**document["incident"]),
+        release=Release(**document["release"]),
+        no_start_share=document["no_start_share"],
+        lost_frames=document["lost_frames"],
         routes=tuple(RouteTraffic(*row[:2], *row[3:]) for row in document["routes"]),
         statuses=tuple((row[0], row[1]) for row in document["statuses"]),
         errors=tuple(ErrorKind(row[0], row[1], row[2], row[4]) for row in document["errors"]),

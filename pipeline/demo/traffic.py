@@ -1,18 +1,20 @@
 """Traffic for one event as blocks of NDJSON: exactly as many lines as asked for, from a seed.
 
 Equal arguments give equal bytes. Lines follow the world's time; about `awkward` of them are
-malformed, hostile, early, late or signed with an opt-out signal, and a few stand twice.
+malformed, hostile, early, late or sent with an opt-out signal, and a few are duplicated. Each
+block holds what arrives on one day, and days come in order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
 from pipeline.demo.awkward import awkward_lines
-from pipeline.demo.columns import Ints, line_bytes
+from pipeline.demo.columns import DAY_US, Ints, line_bytes
 from pipeline.demo.lines import MAKERS
 from pipeline.demo.world import World
 
@@ -23,7 +25,7 @@ _PER_SESSION = {"api_request": 9, "session": 1, "feature_use": 3, "error_log": 2
 _DUPLICATE_SHARE = 0.15
 """Which part of the awkward lines are exact repeats of the line before."""
 
-_BLOCK = 40_000
+_BLOCK = 64_000
 
 
 def sessions_of(event: str, events: int) -> int:
@@ -34,15 +36,21 @@ def sessions_of(event: str, events: int) -> int:
 def generate(world: World, event: str, events: int, *, awkward: float = 0.01) -> Iterator[bytes]:
     """Yield blocks of whole lines, `events` lines together.
 
-    `event` is one of `EVENTS`; `awkward` is a share in [0, 1). Blocks hold up to about 40,000
+    `event` is one of `EVENTS`; `awkward` is a share in [0, 1). Blocks hold up to about 64,000
     lines, so memory does not grow with `events`.
     """
+    return (block for _, block in arrivals(world, event, events, awkward=awkward))
+
+
+def arrivals(
+    world: World, event: str, events: int, *, awkward: float = 0.01
+) -> Iterator[tuple[date, bytes]]:
+    """Yield the same blocks, each with the UTC day on which its lines arrive; days only rise."""
     strange = round(events * awkward)
     sound = events - strange
-    maker = MAKERS[event]
     purpose = 2 + EVENTS.index(event)
-    random = world.random(purpose)
-    oddities = awkward_lines(event, _time(world.end_us), random, lambda: _within(world, random))
+    oddities = _Oddities(world, event, world.random(purpose))
+    last = 0
     for sessions in world.all_parts():
         rows, odd = (
             total * (sessions.part + 1) // world.parts - total * sessions.part // world.parts
@@ -51,18 +59,49 @@ def generate(world: World, event: str, events: int, *, awkward: float = 0.01) ->
         for first in range(0, rows, _BLOCK):
             block = min(_BLOCK, rows - first)
             mine = world.random(purpose, sessions.part, first)
-            lines = maker(world, sessions, block, mine)
-            # The awkward lines of a part are spread over its blocks by the same arithmetic.
-            count = odd * (first + block) // rows - odd * first // rows
-            yield b"".join(_sprinkle(*line_bytes(lines), oddities, count, mine))
+            made = MAKERS[event](world, sessions, block, mine)
+            offsets, data = line_bytes(made.lines)
+            # A part may begin before the longest sessions of the last one ended.
+            days = np.maximum(np.maximum.accumulate(made.arrived_us // DAY_US), last)
+            borders = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), block]
+            for begin, end in pairwise(borders):
+                last = int(days[begin])
+                oddities.arrive(last)
+                # The awkward lines of a part are spread over its days by the same arithmetic.
+                count = odd * (first + end) // rows - odd * (first + begin) // rows
+                pieces = _sprinkle(offsets[begin : end + 1], data, oddities, count, mine)
+                yield _day(last), b"".join(pieces)
         if not rows:
-            yield b"".join(next(oddities) for _ in range(odd))
+            last = max(last, int(sessions.start_us[0] // DAY_US)) if odd else last
+            oddities.arrive(last)
+            yield _day(last), b"".join(next(oddities) for _ in range(odd))
+
+
+class _Oddities:
+    """Awkward lines without end, each with a time of the day on which it arrives."""
+
+    def __init__(self, world: World, event: str, random: np.random.Generator) -> None:
+        self._world, self._random = world, random
+        self._begin = self._end = world.begin_us
+        self._lines = awkward_lines(event, random, self._arrival)
+
+    def arrive(self, day: int) -> None:
+        """Let the next lines arrive on that day, counted from 1970."""
+        self._begin = max(day * DAY_US, self._world.begin_us)
+        self._end = min((day + 1) * DAY_US, self._world.end_us)
+
+    def __next__(self) -> bytes:
+        return next(self._lines)
+
+    def _arrival(self) -> tuple[datetime, datetime]:
+        inside = self._begin + int(self._random.random() * (self._end - self._begin - 1))
+        return _time(inside), _time(self._end)
 
 
 def _sprinkle(
     offsets: Ints,
     data: memoryview,
-    oddities: Iterator[bytes],
+    oddities: _Oddities,
     count: int,
     random: np.random.Generator,
 ) -> Iterator[bytes | memoryview]:
@@ -79,11 +118,9 @@ def _sprinkle(
     yield data[offsets[previous] : offsets[lines]]
 
 
+def _day(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=number)
+
+
 def _time(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1e6, UTC)
-
-
-def _within(world: World, random: np.random.Generator) -> datetime:
-    """A time in the last tenth of the world's time, so that it is young enough to be accepted."""
-    span = world.end_us - world.begin_us
-    return _time(world.end_us - int(random.random() * span / 10) - 1)

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from pipeline.demo.columns import DAY_US, Flags, Ints, hex_text, join, words
 from pipeline.demo.profile import Floats, Profile, quoted
+from pipeline.demo.story import HOUR_US, story_of
 
-HOUR_US = 3_600_000_000
 _PART = 4_000
 _TRUSTED_PROXY = "198.19.255.{}"
 
@@ -26,6 +26,10 @@ PROXY_NETWORK = "198.19.255.0/28"
 
 DEMO_RANGES = ("198.18.0.0/15", "2001:db8::/32")
 """The only ranges that the demo's addresses come from: no real client can have one."""
+
+
+VERSIONS = {"api_request": 2, "session": 2, "feature_use": 2, "error_log": 1}
+"""The version that the lines of each event declare: the newest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,10 @@ class World:
         self.accounts = int(np.clip(self.sessions // 5, 40, 100_000))
         self._arrivals = self._rhythm()
         self._people()
-        self.incident = self._incident()
+        self.story = story_of(profile, self.begin_us, self.end_us)
 
     def random(self, *purpose: int) -> np.random.Generator:
-        """A generator of its own for each purpose, so that parts do not depend on each other."""
+        """A separate generator for each purpose, so that parts do not depend on each other."""
         return np.random.Generator(np.random.PCG64([self.seed, *purpose]))
 
     def account_id(self, index: int) -> str:
@@ -180,16 +184,6 @@ class World:
             else:
                 found.append(f',"client_ip":"{text}"')
         return found
-
-    def _incident(self) -> tuple[int, int] | None:
-        """When the incident begins and ends; demos of fewer than three days have none."""
-        first, last = self.begin_us // DAY_US, self.end_us // DAY_US
-        if last - first < 3:
-            return None
-        day = first + round((last - first) * 0.7)
-        plan = self.profile.incident
-        begin = day * DAY_US + plan.start_hour * HOUR_US
-        return int(begin), int(begin + plan.hours * HOUR_US)
 
 
 def _texts(texts: Iterable[str]) -> pa.Array:

@@ -13,24 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pipeline.errors import SchemaError
-from pipeline.events.documents import Section, read_document, suggest
-
-PLAIN_LISTS = (
-    "models",
-    "regions",
-    "plans",
-    "features",
-    "actions",
-    "error_codes",
-    "components",
-    "severities",
-    "sdks",
-    "methods",
-    "connection_types",
-    "protocols",
-    "end_reasons",
-)
-"""Lists that are nothing but texts: one file `<name>.yaml` with the key `<name>`."""
+from pipeline.events.documents import Section, read_document
 
 FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -56,15 +39,23 @@ FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Lists whose meaning is code."""
 
-LISTS = frozenset((*PLAIN_LISTS, *FIXED, "clients", "os_families", "routes"))
-"""Every list that a schema may name."""
+_SHAPED = ("routes", "clients", "os_families", "referrers")
+"""Files that are more than a list of texts. Every other file `<name>.yaml` is a plain list: the key
+`<name>` and its values, nothing else. A schema that names a list demands its file."""
+_METHODS = "methods"
+"""The plain list that the file of routes needs."""
+
+REDUCTIONS = frozenset({"agent", "common_agent", "route", "referrer", "age", "minor"})
+"""Words that `generalize[...]` reads otherwise; no list may have such a name."""
 
 UNMATCHED = "/{unmatched}"
 OTHER = "other"
 UNREGISTERED = "unregistered"
 
 _REFERRER_KINDS = ("own", "search", "social", "docs")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+-]{0,63}")
+_MAJORS = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}")
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]{1,64}(?::[A-Za-z]{1,32})?")
 _PARAMETER = re.compile(r"\{[a-z][a-z0-9_]{0,31}\}")
@@ -92,6 +83,10 @@ class Client:
     """The user agent starts with one of these, followed by the version; tried before parsing."""
     parsed: tuple[str, ...]
     """Names under which the user agent parser reports it."""
+    contains: tuple[str, ...]
+    """Words that show it wherever they stand; tried after the prefixes, before parsing."""
+    majors: frozenset[int]
+    """Major versions that many people use: a rare one tells them apart."""
     device: str | None
     """`library` or `bot` where the family alone decides the device class."""
 
@@ -101,7 +96,9 @@ class Catalogue:
     """All closed lists. Values are matched exactly, byte for byte."""
 
     lists: Mapping[str, tuple[str, ...]]
-    """Values by list name (every one of `LISTS`), without fallbacks."""
+    """Values by list name, without fallbacks."""
+    plain: frozenset[str]
+    """Names of the lists that a value can be looked up in directly."""
     routes: tuple[Route, ...]
     clients: tuple[Client, ...]
     os_names: Mapping[str, str]
@@ -110,7 +107,7 @@ class Catalogue:
     """own, search, social, docs -> domains; a sub-domain belongs to its domain's class."""
 
     def values(self, name: str) -> tuple[str, ...]:
-        """The list's values without its fallback; KeyError for a name outside `LISTS`."""
+        """The list's values without its fallback; KeyError for an unknown name."""
         return self.lists[name]
 
     def fallback(self, name: str) -> str:
@@ -127,29 +124,31 @@ class Catalogue:
 def parse_catalogue(texts: Mapping[str, str]) -> Catalogue:
     """Parse catalogue files, given as file stem -> YAML text.
 
-    Needs one file for each of `PLAIN_LISTS`, and `routes`, `clients`, `os_families`, `referrers`.
-    Raises `SchemaError` that names the file and the remedy for a missing or unknown file, an
-    unknown key, a value that stands twice, that does not look like a catalogue value, or that is
-    a fallback.
+    Needs `routes`, `methods`, `clients`, `os_families` and `referrers`; every other file is a plain
+    list. Raises `SchemaError` that names the file and the remedy for a missing file, a name that
+    is no list's, an unknown key, a value that is duplicated, that does not look like a catalogue
+    value, or that is a fallback.
     """
-    names = (*PLAIN_LISTS, "routes", "clients", "os_families", "referrers")
-    for name in texts:
-        if name not in names:
-            raise SchemaError(
-                "this file is not part of the catalogue",
-                where=f"catalogue/{name}.yaml",
-                remedy=f"Remove it{suggest(name, names)}",
-            )
-    for name in names:
+    for name in (*_SHAPED, _METHODS):
         if name not in texts:
             raise SchemaError(
                 "a catalogue file is missing",
                 where=f"catalogue/{name}.yaml",
                 remedy="Copy it from the packaged catalogue and adapt it",
             )
-    documents = {name: read_document(texts[name], f"catalogue/{name}.yaml") for name in names}
-    lists = {name: _values(documents[name], name) for name in PLAIN_LISTS}
-    routes = tuple(_routes(documents["routes"], lists["methods"]))
+    plain = frozenset(texts) - frozenset(_SHAPED)
+    for name in plain:
+        if name in FIXED or name in REDUCTIONS or not _NAME.fullmatch(name):
+            raise SchemaError(
+                "this name cannot be the name of a list",
+                where=f"catalogue/{name}.yaml",
+                remedy="Use another one in snake_case; this one is taken or has other characters",
+            )
+    documents = {
+        name: read_document(text, f"catalogue/{name}.yaml") for name, text in texts.items()
+    }
+    lists = {name: _values(documents[name], name) for name in sorted(plain)}
+    routes = tuple(_routes(documents["routes"], lists[_METHODS]))
     clients = tuple(_clients(documents["clients"]))
     os_names = _os_names(documents["os_families"])
     domains = _domains(documents["referrers"])
@@ -161,6 +160,7 @@ def parse_catalogue(texts: Mapping[str, str]) -> Catalogue:
     lists["os_families"] = tuple(dict.fromkeys(os_names.values()))
     return Catalogue(
         MappingProxyType(lists),
+        plain,
         routes,
         clients,
         MappingProxyType(os_names),
@@ -217,17 +217,32 @@ def _clients(document: Section) -> Iterator[Client]:
     for name, section in document.sections("clients"):
         prefixes = section.texts("prefixes", default=())
         parsed = section.texts("parsed", default=())
+        contains = section.texts("contains", default=())
+        majors = frozenset(_majors(section))
         device = section.text("device") if "device" in section else None
         section.close()
-        if not prefixes and not parsed:
-            raise section.refuse("nothing shows this client", "Add `prefixes` or `parsed`")
+        if not prefixes and not parsed and not contains:
+            raise section.refuse(
+                "nothing shows this client", "Add `prefixes`, `contains` or `parsed`"
+            )
         if device not in (None, "library", "bot"):
             raise section.refuse("the device is not library or bot", "Correct or remove it")
-        for text in (*prefixes, *parsed):
+        for text in (*prefixes, *contains, *parsed):
             if text in taken:
                 raise section.refuse(f"{text!r} already shows another client")
             taken.add(text)
-        yield Client(_checked(section, name), prefixes, parsed, device)
+        yield Client(_checked(section, name), prefixes, parsed, contains, majors, device)
+
+
+def _majors(section: Section) -> Iterator[int]:
+    """The versions that `majors` names: "27" or "145-154"."""
+    for text in section.texts("majors", default=()):
+        match = _MAJORS.fullmatch(text)
+        if match is None or int(match[1]) > int(match[2] or match[1]):
+            raise section.refuse(
+                f"{text!r} is no major version", 'Write "27", or "145-154" for a range'
+            )
+        yield from range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
 def _os_names(document: Section) -> dict[str, str]:

@@ -31,7 +31,7 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _BOOLEAN = {"true": True, "false": False}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):  # libyaml's, in C: the one in Python takes a second for all files
     """A loader that resolves plain scalars by the rules of this module alone."""
 
 
@@ -50,7 +50,7 @@ def _plain(node: yaml.Node, where: str) -> object:
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, where) for item in node.value]
     text = str(node.value)
-    if isinstance(node, yaml.ScalarNode) and node.style is not None:
+    if isinstance(node, yaml.ScalarNode) and node.style:  # quoted, or a block
         return text
     if text in _BOOLEAN:
         return _BOOLEAN[text]
@@ -74,7 +74,7 @@ def _mapping(node: yaml.MappingNode, where: str) -> dict[str, object]:
             raise SchemaError("a key is not text", where=here, remedy="Write it in double quotes")
         if key in found:
             raise SchemaError(
-                f"the key {key!r} stands twice", where=here, remedy="Keep one of them"
+                f"the key {key!r} is duplicated", where=here, remedy="Keep one of them"
             )
         found[key] = _plain(value_node, where)
     return found
@@ -183,6 +183,19 @@ class Section:
                 raise self.refuse(f"{key!r} names {item!r} twice", "Keep one of them")
             items.append(item)
         return tuple(items)
+
+    def texts_or_text(self, key: str) -> tuple[str, ...]:
+        """Take one text, or a list of texts that may repeat or be empty."""
+        value = self._take(key)
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise self.refuse(f"{key!r} is not a text or a list of texts", "Write one or several")
+        found: list[str] = []
+        for item in items:
+            if not isinstance(item, str):
+                raise self.refuse(f"{key!r} holds something else than text", "Write it in quotes")
+            found.append(item)
+        return tuple(found)
 
     def sections(self, key: str) -> Iterator[tuple[str, Section]]:
         """Take a mapping of names to mappings."""

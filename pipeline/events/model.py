@@ -37,6 +37,8 @@ class Reason(Enum):
     MISSING_FIELD = "missing_field"
     INVALID_TYPE = "invalid_type"
     INVALID_TIME = "invalid_time"
+    NOT_IN_FORMAT = "not_in_format"
+    UNUSABLE_SCHEMA = "unusable_schema"
     TOO_OLD = "too_old"
     IN_FUTURE = "in_future"
     IDENTIFIER_TOO_LONG = "identifier_too_long"
@@ -60,6 +62,22 @@ class Stage(Enum):
     ANONYMIZE = "anonymize"
 
 
+NULL_REASONS = frozenset(
+    {
+        "invalid_type",
+        "invalid_time",
+        "negative",
+        "not_finite",
+        "below_first_edge",
+        "out_of_range",
+        "unparseable",
+        "after_event",
+        "placeholder",
+        "too_many_new",
+    }
+)
+"""Why a value that was there became null, or was not looked at closely: the words of its counts."""
+
 UNREADABLE = "\x00"
 """Stands in a text column for a value that was present but not text.
 
@@ -81,9 +99,28 @@ REJECTED = pa.schema(
 )
 """What a stage says of messages that it refused: where they were and why, never what they said."""
 
-NONE_REJECTED = pa.RecordBatch.from_pylist([], schema=REJECTED)
+# From typed nulls: a conversion of Python lists makes pyarrow import pandas, a quarter of a second.
+NONE_REJECTED = pa.RecordBatch.from_arrays(
+    [pa.nulls(0, field.type) for field in REJECTED], schema=REJECTED
+)
 
 Offsets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A part of a source's identity that stands beside its position in the lake's log.
+
+    It is written by the commit that moves the position, and compared by it: a mark that does not
+    stand at `before` means that the position belongs to another sequence of messages by now.
+    """
+
+    app_id: str
+    """The name under which the log keeps it."""
+    before: int | None
+    """None: the lake has no such mark yet."""
+    after: int
+    """A signed number of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +135,7 @@ class Span:
     partition: int
     start: int
     stop: int
+    marks: tuple[Mark, ...] = ()
 
     @property
     def app_id(self) -> str:
@@ -105,13 +143,16 @@ class Span:
         return f"{self.source}/{self.topic}/{self.partition}"
 
 
+NATIVE = ""
+"""The format of messages that are an event's own JSON, as its schema declares it."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Slice:
     """Raw messages of one span, as they came: message i is `data[starts[i]:ends[i]]`.
 
-    Each message is followed in `data` by a line feed (the last one may end the data instead),
-    so that a run of messages is a block of NDJSON. `offsets[i]` is the message's coordinate.
-    A message with `starts[i] == ends[i]` is empty (a Kafka tombstone, for one).
+    What lies between messages means nothing. `offsets[i]` is the message's coordinate. A message
+    with `starts[i] == ends[i]` is empty (a Kafka tombstone, for one).
     """
 
     span: Span
@@ -120,6 +161,12 @@ class Slice:
     starts: Offsets
     ends: Offsets
     offsets: Offsets
+    format: str = NATIVE
+    """The format that the messages are in, by its name in the run (`flow.ports`)."""
+    header: bytes | None = None
+    """The last line before the messages that says how they are to be read, in formats that have
+    such lines (`#Fields:` of a W3C log); empty if there is none. None where nobody looks for it:
+    then such lines have no say, for what they say would end with the slice."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -173,7 +220,7 @@ class RawBatch(_Batch):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CleanBatch(_Batch):
-    """Stored columns only (schema: `EventSchema.stored`), rebuilt as plain arrays.
+    """Stored columns only (schema: `EventSchema.clean`), all built anew.
 
     Made by `privacy.anonymize` alone; the only kind of batch that a sink accepts.
     """

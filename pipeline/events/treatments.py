@@ -1,35 +1,21 @@
-"""The treatments that a schema may declare, as values: `truncate[16,32]`, `keep`, `drop`.
+"""What a treatment is, and how a schema declares one: `truncate[16,32]`, `keep`, `drop`.
 
-This module says which treatments exist, what they are called with, which kinds of field they
-apply to and what columns they make. Carrying them out is the business of `privacy/`.
-
-    keep                     the value itself (never for identifying or content fields)
-    drop                     nothing; the field's comment says what it is read for
-    floor[hour]              event_date and event_hour of a timestamp
-    pseudonymize[DOMAIN]     keyed token: subj, sess, evt (32 hex digits), fp (16)
-    truncate[V4,V6]          an address: prefix of so many bits, its class and country
-    bucket[log4,N]           geometric mean of a quarter-octave bucket, capped at 2^N
-    bucket[pow2,N]           power of two at or below, capped at 2^N
-    bucket[edges,A,B,...]    the largest edge that is not above the value
-    bucket[upto,A,B,...]     the smallest edge that is not below the value; the last one beyond
-    generalize[LIST]         the value if it is in that closed list, else the list's fallback
-    generalize[agent]        client family and major version, system and device class
-    generalize[route]        the API route that method and path match
-    generalize[referrer]     the class of the referring site
-    generalize[age]          days between a date and the event, in four classes
-    generalize[minor]        `major.minor` of a version
-
-A bucket of a timestamp is the bucket of the seconds between the event's time and that timestamp.
+A treatment is one class: how it is written, which fields it applies to, what columns it makes, how
+it is explained, and how it is carried out. This module has what the schema loader needs of such a
+class and the reading of its written form. The classes themselves live in `privacy/treatments`,
+because carrying one out needs keys, networks and parsers that this room must not know; the loader
+is given them in a `Vocabulary`. So `events/` imports nothing of `privacy/`, and there is still one
+place to declare a treatment.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
-
-from pipeline.events.catalogue import LISTS
+from typing import ClassVar
 
 
 class FieldType(Enum):
@@ -54,137 +40,129 @@ class Sensitivity(Enum):
     IDENTIFYING = "identifying"
 
 
-PSEUDONYM_DOMAINS = ("subj", "sess", "evt", "fp")
-REDUCTIONS = ("agent", "route", "referrer", "age", "minor")
-_LIST_SOURCES = LISTS - {
-    "account_ages",
-    "device_classes",
-    "ip_classes",
-    "referrer_classes",
-    "clients",
-    "os_families",
-    "routes",
-}
-"""Lists that a value can be looked up in directly; the others belong to a reduction."""
+NUMBERS = frozenset({FieldType.INT64, FieldType.FLOAT64})
+ANY_SENSITIVITY = frozenset(Sensitivity)
+HARMLESS = frozenset({Sensitivity.TECHNICAL, Sensitivity.INTERACTION})
 
-_NUMBER = frozenset({FieldType.INT64, FieldType.FLOAT64})
 _SHAPE = re.compile(r"([a-z]+)(?:\[([a-z0-9_.]+(?:,[a-z0-9_.]+)*)\])?")
-_NUMERAL = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?")
 
 
 class TreatmentError(Exception):
-    """Why a declared treatment does not stand; the schema loader adds file and field."""
+    """Why a declared treatment is invalid; the schema loader adds file and field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
-    """A treatment's name and arguments, checked."""
+class Treatment(ABC):
+    """A declared treatment. A subclass is one kind of treatment, an instance one declaration.
 
-    name: str
+    `form` is how documentation writes it. The literal beginning of the form (`bucket[log4` of
+    `bucket[log4,N]`) tells the classes apart; words in capitals are arguments.
+    """
+
     args: tuple[str, ...] = ()
+
+    form: ClassVar[str]
+    stores: ClassVar[str]
+    """The row of the documentation: what is stored."""
+    fate: ClassVar[str] = "generalised"
+    """One word for `schema explain`."""
+    makes: ClassVar[tuple[str, ...]]
+    """What each column holds, in order."""
+    sensitivities: ClassVar[frozenset[Sensitivity]]
+    """How sensitive a field may be to be treated so."""
+    reads: ClassVar[str] = ""
+    """Name of the other raw field that is read besides, where a schema does not name it."""
+
+    @classmethod
+    def key(cls) -> str:
+        """What the declaration begins with: `keep`, `generalize`, `bucket[log4]`."""
+        name, _, rest = cls.form.partition("[")
+        first = rest.rstrip("]").partition(",")[0]
+        return f"{name}[{first}]" if first and first.islower() else name
+
+    @property
+    def name(self) -> str:
+        """The word before the bracket."""
+        return self.form.partition("[")[0]
 
     def __str__(self) -> str:
         return f"{self.name}[{','.join(self.args)}]" if self.args else self.name
 
+    @property
+    @abstractmethod
+    def kinds(self) -> frozenset[FieldType]:
+        """Types of fields that it applies to."""
 
-def parse_treatment(text: str, kind: FieldType, sensitivity: Sensitivity) -> Treatment:
-    """The treatment that `text` declares for a field of this type and sensitivity.
+    def check(self, sources: Collection[str]) -> None:
+        """Raise `TreatmentError` unless the arguments are valid; `sources` are the plain lists."""
+        del sources
+        if str(self) != self.form:
+            raise TreatmentError(f"it is written {self.form}")
 
-    Raises `TreatmentError` when it does not exist, is called with wrong arguments, does not
-    apply to the type, or would let an identifying value or free text through.
-    """
-    match = _SHAPE.fullmatch(text)
-    if match is None:
-        raise TreatmentError("a treatment is written `name` or `name[argument,...]`")
-    name, args = match[1], tuple(match[2].split(",")) if match[2] else ()
-    check = _CHECKS.get(name)
-    if check is None:
-        raise TreatmentError(f"treatments are {', '.join(_CHECKS)}")
-    allowed = check(args)
-    if kind not in allowed:
-        kinds = ", ".join(sorted(item.value for item in allowed))
-        raise TreatmentError(f"{text} applies to fields of type {kinds}")
-    if name not in _ALLOWED[sensitivity]:
-        names = ", ".join(sorted(_ALLOWED[sensitivity]))
-        raise TreatmentError(f"a field that is {sensitivity.value} may only have {names}")
-    return Treatment(name, args)
+    def in_words(self) -> str:
+        """What it does to a value, as a phrase."""
+        return self.stores
+
+    def keeps_no_more_than(self, other: Treatment) -> bool:
+        """Whether what this one stores could be computed from what `other` stores."""
+        return self == other
 
 
-_HARD = frozenset({"drop", "pseudonymize", "generalize"})
-_ALLOWED = {
-    Sensitivity.TECHNICAL: _HARD | {"keep", "floor", "truncate", "bucket"},
-    Sensitivity.INTERACTION: _HARD | {"keep", "floor", "truncate", "bucket"},
-    Sensitivity.CONTENT: _HARD,
-    Sensitivity.IDENTIFYING: _HARD | {"truncate"},
-}
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words that a schema file may use besides its own."""
+
+    treatments: Mapping[str, type[Treatment]]
+    """Classes of treatments by `Treatment.key`."""
+    lists: Collection[str]
+    """Closed lists that a stored text may come from."""
+    sources: Collection[str]
+    """Those that a value can be looked up in directly; the others belong to a reduction."""
+    purposes: Collection[str]
+    """Promises that a field can serve or be bound by."""
+
+    def treatment(self, text: str, kind: FieldType, sensitivity: Sensitivity) -> Treatment:
+        """The treatment that `text` declares for a field of this type and sensitivity.
+
+        Raises `TreatmentError` when it does not exist, has invalid arguments, does not apply to
+        the type, or would let an identifying value or free text through.
+        """
+        match = _SHAPE.fullmatch(text)
+        if match is None:
+            raise TreatmentError("a treatment is written `name` or `name[argument,...]`")
+        name, args = match[1], tuple(match[2].split(",")) if match[2] else ()
+        made = self.treatments.get(f"{name}[{args[0]}]") if args else None
+        made = made or self.treatments.get(name)
+        if made is None:
+            raise TreatmentError(self._known(name))
+        treatment = made(args)
+        treatment.check(self.sources)
+        if kind not in treatment.kinds:
+            kinds = ", ".join(sorted(item.value for item in treatment.kinds))
+            raise TreatmentError(f"{text} applies to fields of type {kinds}")
+        if sensitivity not in treatment.sensitivities:
+            names = sorted(
+                {
+                    other.form.partition("[")[0]
+                    for other in self.treatments.values()
+                    if sensitivity in other.sensitivities
+                }
+            )
+            raise TreatmentError(
+                f"a field that is {sensitivity.value} may only have {', '.join(names)}"
+            )
+        return treatment
+
+    def _known(self, name: str) -> str:
+        """What there is instead of a treatment that does not exist."""
+        forms = [made.form for made in self.treatments.values()]
+        alike = [form for form in forms if form.partition("[")[0] == name]
+        if alike:
+            return f"{name} is written {', '.join(alike)}"
+        names = dict.fromkeys(form.partition("[")[0] for form in forms)
+        return f"treatments are {', '.join(names)}"
 
 
-def _none(args: tuple[str, ...]) -> None:
-    if args:
-        raise TreatmentError("this treatment takes no arguments")
-
-
-def _keep(args: tuple[str, ...]) -> frozenset[FieldType]:
-    _none(args)
-    return _NUMBER  # text is never kept as it came: it goes through a closed list
-
-
-def _drop(args: tuple[str, ...]) -> frozenset[FieldType]:
-    _none(args)
-    return frozenset(FieldType)
-
-
-def _floor(args: tuple[str, ...]) -> frozenset[FieldType]:
-    if args != ("hour",):
-        raise TreatmentError("times are floored to the hour: floor[hour]")
-    return frozenset({FieldType.TIMESTAMP})
-
-
-def _pseudonymize(args: tuple[str, ...]) -> frozenset[FieldType]:
-    if len(args) != 1 or args[0] not in PSEUDONYM_DOMAINS:
-        raise TreatmentError(f"pseudonymize takes one domain of {', '.join(PSEUDONYM_DOMAINS)}")
-    return frozenset({FieldType.STRING if args[0] == "fp" else FieldType.IDENTIFIER})
-
-
-def _truncate(args: tuple[str, ...]) -> frozenset[FieldType]:
-    bits = [int(arg) if arg.isdigit() else -1 for arg in args]
-    if len(bits) != 2 or not 0 <= bits[0] <= 24 or not 0 <= bits[1] <= 48:
-        raise TreatmentError("truncate takes the bits kept: at most [24,48], by default [16,32]")
-    return frozenset({FieldType.STRING})
-
-
-def _bucket(args: tuple[str, ...]) -> frozenset[FieldType]:
-    kind, numbers = (args[0], args[1:]) if args else ("", ())
-    if not all(_NUMERAL.fullmatch(number) for number in numbers):
-        raise TreatmentError("bucket edges are plain decimal numbers from 0")
-    edges = [float(number) for number in numbers]
-    if kind in ("log4", "pow2"):
-        if len(numbers) != 1 or not numbers[0].isdigit() or not 1 <= edges[0] <= 62:
-            raise TreatmentError(f"bucket[{kind},N] takes the exponent of its cap, 1 to 62")
-        return _NUMBER
-    if kind in ("edges", "upto"):
-        if len(edges) < 2 or any(a >= b for a, b in pairwise(edges)):
-            raise TreatmentError(f"bucket[{kind},...] takes two or more rising edges")
-        return _NUMBER | {FieldType.TIMESTAMP}
-    raise TreatmentError("buckets are log4, pow2, edges, upto")
-
-
-def _generalize(args: tuple[str, ...]) -> frozenset[FieldType]:
-    if len(args) == 1 and args[0] in REDUCTIONS:
-        return frozenset({FieldType.DATE if args[0] == "age" else FieldType.STRING})
-    if len(args) == 1 and args[0] in _LIST_SOURCES:
-        return frozenset({FieldType.STRING, FieldType.LIST})
-    raise TreatmentError(
-        f"generalize takes one of {', '.join((*REDUCTIONS, *sorted(_LIST_SOURCES)))}"
-    )
-
-
-_CHECKS = {
-    "keep": _keep,
-    "drop": _drop,
-    "floor": _floor,
-    "pseudonymize": _pseudonymize,
-    "truncate": _truncate,
-    "bucket": _bucket,
-    "generalize": _generalize,
-}
+def by_key(classes: Iterable[type[Treatment]]) -> Mapping[str, type[Treatment]]:
+    """The classes by how a declaration of them begins."""
+    return {made.key(): made for made in classes}

@@ -9,37 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import apache_beam as beam
 
 from pipeline.events.model import CleanBatch, RawBatch, Slice
-from pipeline.flow.coders import register_coders
 from pipeline.flow.ports import Ports
-from pipeline.flow.read import Read
-from pipeline.flow.sink import Write, WriteRejections
-from pipeline.flow.stages import Anonymize, Decode, OptOut
-from pipeline.flow.worker import worker_of
+from pipeline.flow.steps.coders import register_coders
+from pipeline.flow.steps.read import Read
+from pipeline.flow.steps.stages import Anonymize, Decode, OptOut
+from pipeline.flow.steps.worker import Step, worker_of
+from pipeline.flow.steps.write import Write, WriteRejections
 from pipeline.io.source import Shard
 
 
 def build(p: beam.Pipeline, ports: Ports) -> None:
     """Add the steps from the ports' sources to their lake to a pipeline."""
     register_coders()
-    decode = beam.ParDo(Decode(ports)).with_output_types(RawBatch)
-    opt_out = beam.ParDo(OptOut(ports)).with_output_types(RawBatch)
-    anonymize = beam.ParDo(Anonymize(ports)).with_output_types(CleanBatch)
-    write_rejections = beam.ParDo(WriteRejections(ports)).with_output_types(CleanBatch)
     (
         p
         | "Start" >> beam.Impulse()  # one empty element
         | "Shards" >> beam.FlatMap(_shards, ports).with_output_types(Shard)  # shares of sources
-        | "Read" >> beam.ParDo(Read(ports)).with_output_types(Slice)  # raw bytes, coordinates
-        | "Decode" >> decode  # typed columns of declared fields; refused: what is not as declared
-        | "OptOut" >> opt_out  # the same, without those who opted out
-        | "Anonymize" >> anonymize  # stored columns; identifiers end here; refused: too old, ahead
-        | "WriteRejections" >> write_rejections  # the same; reasons and coordinates wait
+        | "Read" >> _step(Read(ports), Slice)  # raw bytes, coordinates
+        | "Decode" >> _step(Decode(ports), RawBatch)  # typed columns; refused: not as declared
+        | "OptOut" >> _step(OptOut(ports), RawBatch)  # the same, without those who opted out
+        | "Anonymize" >> _step(Anonymize(ports), CleanBatch)  # identifiers end here; too old, ahead
+        | "WriteRejections" >> _step(WriteRejections(ports), CleanBatch)  # reasons, hidden as yet
         | "Write" >> beam.ParDo(Write(ports))  # nothing: rows and position are in the lake
     )
+
+
+def _step(stage: Step, output: type) -> Any:
+    """Run a stage; its output type is declared, or Beam would pickle what flows out."""
+    return beam.ParDo(stage).with_output_types(output)
 
 
 def _shards(_start: bytes, ports: Ports) -> Iterable[Shard]:

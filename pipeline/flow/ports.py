@@ -8,6 +8,7 @@ The protocols say what the graph uses, so that it also runs on things held in me
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,14 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from pipeline.events.catalogue import Catalogue
-from pipeline.events.model import CleanBatch
+from pipeline.events.formats.model import Format
+from pipeline.events.model import NATIVE, CleanBatch
 from pipeline.events.schema import EventSchema
-from pipeline.flow.endpoint import Endpoint
+from pipeline.events.wire.model import Readers
+from pipeline.flow.metrics_endpoint import Endpoint
+from pipeline.flow.otlp_collector import Collector
 from pipeline.io.source import Pace, Source
-from pipeline.privacy.epochs import Epoch
+from pipeline.privacy.identity.epochs import Epoch
 from pipeline.privacy.optout import OptOutState
 from pipeline.privacy.policy import Policy
 
@@ -69,13 +73,19 @@ class Committed(Protocol):
     def rows(self) -> int: ...
     @property
     def bytes(self) -> int: ...
+    @property
+    def commit_ns(self) -> int:
+        """How many nanoseconds the commit itself took, of the whole."""
 
 
 class EventTable(Protocol):
     """One event's table: rows and source positions in one log."""
 
     def position(self, app_id: str) -> int | None:
-        """Return the next position of an app id, with the log loaded anew; None if unknown."""
+        """Return the next position of an app id, with the log reloaded; None if unknown."""
+
+    def positions(self, app_ids: Sequence[str]) -> Sequence[int | None]:
+        """Return several of them, and marks beside them, as they stood at one moment."""
 
     def commit(
         self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
@@ -85,8 +95,11 @@ class EventTable(Protocol):
         Raises `PositionConflict`, `SliceExpired` or another `LakeError`; then nothing was added.
         """
 
-    def history(self) -> Sequence[CommitRecord]:
-        """Return the commits that the log still holds, with what each accounted for."""
+    def history_since(self, version: int) -> tuple[int, Sequence[CommitRecord]]:
+        """Return the log's version (-1: no log) and its commits from `version` on, oldest first.
+
+        The log holds those of two days at least.
+        """
 
 
 class RejectionTable(Protocol):
@@ -113,7 +126,7 @@ class Lake(Protocol):
 
 
 class Keystore(Protocol):
-    """Keys by purpose; see `pipeline.io.keystore`."""
+    """Keys by purpose; see `pipeline.io.keys.keystore`."""
 
     def epoch_key(self, epoch: Epoch) -> bytes | None:
         """Return an epoch's key, None if it was destroyed; raises `KeyUnavailable`."""
@@ -132,7 +145,7 @@ class OptOutSource(Protocol):
         """Return the list's state, brought up to date; raises `OptOutStale`."""
 
     def age(self, now: datetime) -> timedelta | None:
-        """Tell how old the knowledge of the list is; None if nothing is known of it."""
+        """Return how old this state of the list is; None if it was never read."""
 
 
 class Country(Protocol):
@@ -162,11 +175,29 @@ class Ports:
     optout: Opener[OptOutSource]
     country: Opener[Country]
     lake: Opener[Lake]
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    """By source: in what format its messages are, where they are not an event's own JSON."""
+    registries: Mapping[str, Opener[Readers]] = field(default_factory=dict)
+    """By source: the schema registry whose schemas its messages are written with, if any."""
     policy: Policy = field(default_factory=Policy)
     pace: Pace = field(default_factory=Pace)
     clock: WallClock = utc_now
+    clock_is_right: bool = False
+    """Somebody has looked: messages ahead of the clock are rejected, also if most are."""
+    input_is_right: bool = False
+    """Somebody has looked: a new source goes on past what is rejected, also if all of it is."""
     seat: Seat = Seat(0, 1)
     metrics: Endpoint | None = None
     """Where this process serves its metrics; see `Seat` for whose process it is."""
+    collector: Collector | None = None
+    """Where metrics and traces are sent, if anywhere."""
+    entropy: Callable[[int], bytes] = os.urandom
+    """Random bytes that rows are shuffled by."""
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Names the run in commit metadata; processes of one run share it."""
+
+    def format_name(self, source: str) -> str:
+        """Return the name of the format of a source's messages: one of its own with a registry."""
+        found = self.formats.get(source)
+        name = NATIVE if found is None else found.name
+        return f"{name} of registry {source}" if source in self.registries else name

@@ -1,4 +1,4 @@
-"""Flink's own interface, for the one thing that Beam does not do: end a job for certain.
+"""Flink's own interface, for what Beam does not do: find it missing at once, end a job for certain.
 
 Beam's job server forgets a job that is cancelled through it, and the cluster runs it on. So the
 client looks for the job by its name at the JobManager's REST address, and cancels it there.
@@ -16,6 +16,29 @@ from pipeline.errors import EnvironmentProblem
 ENDED = ("CANCELED", "FAILED", "FINISHED")
 REQUEST_SECONDS = 10
 PATIENCE_SECONDS = 60.0
+START_SECONDS = 10.0
+
+
+def require_flink(master: str, *, patience: float = START_SECONDS) -> None:
+    """Raise `EnvironmentProblem` unless Flink's JobManager answers at `master`.
+
+    One that is just starting has `patience` seconds.
+    """
+    base = _base(master)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            _ask(f"{base}/jobs/overview")
+            return
+        except (OSError, ValueError):
+            if time.monotonic() > deadline:
+                break
+        time.sleep(0.5)
+    raise EnvironmentProblem(
+        "Flink does not answer",
+        where=base,
+        remedy="Check --flink_master=HOST:PORT, the JobManager's REST address, and that it is up",
+    )
 
 
 def cancel_jobs(master: str, name: str, *, patience: float = PATIENCE_SECONDS) -> int:
@@ -24,7 +47,7 @@ def cancel_jobs(master: str, name: str, *, patience: float = PATIENCE_SECONDS) -
     `master` is `HOST:PORT` of the JobManager's REST interface, with or without `http://`. Raises
     `EnvironmentProblem` if it cannot be reached, or a job does not end within `patience` seconds.
     """
-    base = master if "://" in master else f"http://{master}"
+    base = _base(master)
     deadline = time.monotonic() + patience
     seen: set[str] = set()
     problem = "does not answer"
@@ -42,7 +65,7 @@ def cancel_jobs(master: str, name: str, *, patience: float = PATIENCE_SECONDS) -
             seen.update(alive)
             problem = "does not end it"
         except (OSError, ValueError, KeyError):
-            # A JobManager that is starting anew answers later, and then knows its jobs again.
+            # A JobManager that is restarting answers later, and then knows its jobs again.
             pass
         if time.monotonic() > deadline:
             raise EnvironmentProblem(
@@ -53,6 +76,10 @@ def cancel_jobs(master: str, name: str, *, patience: float = PATIENCE_SECONDS) -
                 "goes on reading",
             )
         time.sleep(0.5)
+
+
+def _base(master: str) -> str:
+    return master if "://" in master else f"http://{master}"
 
 
 def _ask(url: str, method: str = "GET") -> Any:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -22,17 +25,17 @@ import maxminddb
 from geoip2.errors import AddressNotFoundError
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.faults import state_faults
-from pipeline.io.keyfiles import write_private
-from pipeline.io.locks import make_private_folder
-from pipeline.io.resources import packaged
+from pipeline.io.disk.errors import state_faults
+from pipeline.io.disk.locks import make_private_folder
+from pipeline.io.disk.private import write_private
+from pipeline.io.package_data import packaged
+from pipeline.io.state_folder import DATABASE, DESCRIPTION, StateFolder
 
 UNKNOWN = "ZZ"
 MEMO_LIMIT = 65_536
 PROBED = 100
 """How many records are read when a database is opened."""
 DEMO_TYPE = "Demo-Country"
-DATABASE, DESCRIPTION = "country.mmdb", "country.json"
 WARN_AGE_DAYS, FAIL_AGE_DAYS = 45, 180
 """A database this old misplaces networks; `doctor` warns, then fails."""
 
@@ -68,27 +71,32 @@ class CountryDatabase:
 
     Accepts country, city and enterprise databases in MaxMind's layout, and flat ones with a field
     `country_code`, `country` or `iso_code`. Raises EnvironmentProblem if the file is missing,
-    corrupt or of another kind. Not picklable: open it where it is used.
+    corrupt or of another kind. Not picklable: open it where it is used. The file is read once, when
+    it is opened: what is put in its place later is used by the next start.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._where = str(path or packaged() / "geo" / "demo-country.mmdb")
         try:
-            self._reader = geoip2.database.Reader(self._where)
-            metadata = self._reader.metadata()
-            kind = metadata.database_type
-            self.info = DatabaseInfo(
-                type=kind,
-                built_on=datetime.fromtimestamp(metadata.build_epoch, UTC).date(),
-                credit=next((text for name, text in _CREDITS.items() if name in kind), None),
-            )
-            self._find = self._finder(kind)
-            self._memo: dict[str, str] = {}
-            self._probe()
+            with _private_copy(Path(self._where)) as copy:
+                self._open(str(copy))
         except FileNotFoundError:
             raise _problem("is missing", self._where) from None
         except (maxminddb.InvalidDatabaseError, OSError, ValueError, OverflowError):
             raise _problem("is corrupt or not an MMDB file", self._where) from None
+
+    def _open(self, copy: str) -> None:
+        self._reader = geoip2.database.Reader(copy)
+        metadata = self._reader.metadata()
+        kind = metadata.database_type
+        self.info = DatabaseInfo(
+            type=kind,
+            built_on=datetime.fromtimestamp(metadata.build_epoch, UTC).date(),
+            credit=next((text for name, text in _CREDITS.items() if name in kind), None),
+        )
+        self._find = self._finder(kind, copy)
+        self._memo: dict[str, str] = {}
+        self._probe(copy)
 
     def __call__(self, network: str) -> str:
         """See `country`."""
@@ -125,31 +133,21 @@ class CountryDatabase:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a database is opened where it is used, not sent there")
 
-    def _finder(self, kind: str) -> Callable[[str], str | None]:
+    def _finder(self, kind: str, copy: str) -> Callable[[str], str | None]:
         """Return the lookup that fits the database's type: `country()` refuses the others."""
         reader = self._reader
         if "City" in kind:
             return lambda address: reader.city(address).country.iso_code
         if "Enterprise" in kind:
             return lambda address: reader.enterprise(address).country.iso_code
-        if "Country" in kind and not self._is_flat():
+        if "Country" in kind and not _is_flat(copy):
             return lambda address: reader.country(address).country.iso_code
-        self._flat = maxminddb.open_database(self._where)
+        self._flat = maxminddb.open_database(copy)
         return lambda address: _flat_code(self._flat.get(address))
 
-    def _is_flat(self) -> bool:
-        """Whether the records lack MaxMind's nesting, as those of some providers do."""
-        parts = ("country", "registered_country", "continent")
-        with maxminddb.open_database(self._where) as database:
-            return not any(
-                isinstance(record, Mapping) and isinstance(record.get(part), Mapping)
-                for _, record in islice(database, PROBED)
-                for part in parts
-            )
-
-    def _probe(self) -> None:
+    def _probe(self, copy: str) -> None:
         """Read some records: a file with a good header and a broken body must not get further."""
-        with maxminddb.open_database(self._where) as database:
+        with maxminddb.open_database(copy) as database:
             codes = [
                 self.country(str(network.network_address))
                 for network, _ in islice(database, PROBED)
@@ -161,6 +159,31 @@ class CountryDatabase:
                 why="none of its first records holds an ISO 3166 code",
                 remedy="Import a country database, for example DB-IP Lite Country or GeoLite2.",
             )
+
+
+def _is_flat(copy: str) -> bool:
+    """Whether the records lack MaxMind's nesting, as those of some providers do."""
+    parts = ("country", "registered_country", "continent")
+    with maxminddb.open_database(copy) as database:
+        return not any(
+            isinstance(record, Mapping) and isinstance(record.get(part), Mapping)
+            for _, record in islice(database, PROBED)
+            for part in parts
+        )
+
+
+@contextmanager
+def _private_copy(path: Path) -> Iterator[Path]:
+    """Copy a database to a file of our own, without a name once it is open.
+
+    The reader maps the file into memory. Whoever overwrites or truncates a mapped file changes
+    answers under a running pipeline, or ends it with SIGBUS.
+    """
+    with tempfile.NamedTemporaryFile(prefix="country-", suffix=".mmdb") as copy:
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _flat_code(record: object) -> str | None:
@@ -189,7 +212,7 @@ def import_database(source: Path, state: Path, now: datetime) -> DatabaseInfo:
     """
     opened = CountryDatabase(source)
     opened.close()
-    folder = state / "geo"
+    folder = StateFolder(state).countries
     with state_faults("The country database could not be stored", str(folder)):
         content = source.read_bytes()
         make_private_folder(folder)
@@ -205,5 +228,5 @@ def import_database(source: Path, state: Path, now: datetime) -> DatabaseInfo:
 
 def installed_database(state: Path | None) -> Path | None:
     """Return the path of the imported database, or None if there is none."""
-    path = None if state is None else state / "geo" / DATABASE
+    path = None if state is None else StateFolder(state).countries / DATABASE
     return path if path is not None and path.exists() else None

@@ -11,7 +11,7 @@ reader may be abandoned at any moment, and two readers of one shard may exist at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,10 +23,35 @@ Position = Callable[[str], int | None]
 It may be slow (it loads the table's log), so readers ask once, and again after `forget`.
 """
 
+Positions = Callable[[Sequence[str]], Sequence[int | None]]
+"""The positions and marks of several app ids, all as the lake had them at one moment."""
+
 Clock = Callable[[], float]
 """Monotonic seconds. Not the wall clock, which `--now` may have fixed."""
 
 MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NamesInLog:
+    """How a kind of source is named in the lake's log, as regular expressions."""
+
+    positions: str
+    """Its app ids (`Span.app_id`)."""
+    marks: str = "(?!)"
+    """Its marks (`Span.marks`), which say what a position belongs to; none by default."""
+
+
+_FILE = "file/[0-9a-f]{16}"
+_TOPIC = r"(?!.*[0-9a-f]{16})(?!.*\d{1,3}\.\d{1,3}\.\d{1,3})(?=.*[A-Za-z])[A-Za-z0-9._-]{1,249}"
+"""The name of a Kafka topic, which is an operator's word: no token and no address."""
+_PARTITION = rf"kafka/{_TOPIC}/\d{{1,6}}"
+
+KINDS: Mapping[str, NamesInLog] = {
+    "file": NamesInLog(f"{_FILE}/0", f"{_FILE}/(?:begun|0/tail|0/adopted)"),
+    "kafka": NamesInLog(_PARTITION, f"{_PARTITION}/(?:id-high|id-low|epoch)"),
+}
+"""Every kind of source, by `Span.source`. The audit finds each other name in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +106,12 @@ class Reader(Protocol):
     def lag(self) -> int:
         """Count what is there and not committed: bytes of files, messages of topics."""
 
+    def is_known(self) -> bool:
+        """Tell whether the lake has anything of the source, whichever shard has read it.
+
+        It asks the lake, for all files or partitions that are there: only for use in trouble.
+        """
+
     def close(self) -> None:
         """Let go of files, locks and connections; safe to call twice."""
 
@@ -103,5 +134,5 @@ class Source(Protocol):
         shards in every process, so that each can pick its own.
         """
 
-    def open(self, shard: Shard, position: Position, pace: Pace, clock: Clock) -> Reader:
-        """Open a reader of one shard; `position` is asked lazily."""
+    def open(self, shard: Shard, positions: Positions, pace: Pace, clock: Clock) -> Reader:
+        """Open a reader of one shard; `positions` is asked lazily."""

@@ -2,7 +2,8 @@
 
 Each engine gets a table over the files (or, in DuckDB, a view) and a view that names every column
 and hides a day from its 89th on. The partition column is not in the files: every statement says
-where it comes from.
+where it comes from. A semicolon ends a statement and stands nowhere else, so that the text can be
+cut there: `spark.sql` takes one statement at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pyarrow as pa
 
-from pipeline.events.schema import EventSchema
+from pipeline.events.schema import Column, EventSchema
 from pipeline.ops.views import HIDDEN_FROM_DAY
 
 PARTITION = "event_date"
@@ -33,7 +34,7 @@ _TRINO = {
     pa.int32(): "integer",
     pa.list_(pa.string()): "array(varchar)",
 }
-_DUCKDB = {
+DUCKDB_TYPES = {
     **_SPARK,
     pa.string(): "VARCHAR",
     pa.int32(): "INTEGER",
@@ -54,6 +55,10 @@ def ddl(engine: str, schemas: Iterable[EventSchema], lake: str) -> str:
     return "\n".join(write(schema, lake.rstrip("/")) for schema in schemas)
 
 
+def _remark(column: Column) -> str:
+    return column.comment.replace(";", ",")
+
+
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -71,7 +76,7 @@ def _columns(
 ) -> list[str]:
     """`name TYPE COMMENT '...'` for every column but the partition."""
     return [
-        f"{column.name} {types[column.type]} {comment.format(quote(column.comment))}"
+        f"{column.name} {types[column.type]} {comment.format(quote(_remark(column)))}"
         for column in schema.columns
         if column.name != PARTITION
     ]
@@ -81,20 +86,27 @@ def _select(schema: EventSchema) -> str:
     return _lines((column.name for column in schema.columns), "  ")
 
 
-def _duckdb(schema: EventSchema, lake: str) -> str:
+def duckdb_files(schema: EventSchema, lake: str) -> str:
+    """The files of an event as DuckDB's `read_parquet`, for a lake without a slash at its end."""
     path = _quoted(f"{lake}/events/{schema.event}/{PARTITION}=*/*.parquet")
+    return (
+        f"read_parquet({path}, hive_partitioning = true,\n"
+        f"  hive_types = {{'{PARTITION}': DATE}}, union_by_name = true)"
+    )
+
+
+def _duckdb(schema: EventSchema, lake: str) -> str:
     columns = _lines(
-        f"CAST({column.name} AS {_DUCKDB[column.type]}) AS {column.name}"
+        f"CAST({column.name} AS {DUCKDB_TYPES[column.type]}) AS {column.name}"
         for column in schema.columns
     )
     comments = "\n".join(
-        f"COMMENT ON COLUMN {schema.event}.{column.name} IS {_quoted(column.comment)};"
+        f"COMMENT ON COLUMN {schema.event}.{column.name} IS {_quoted(_remark(column))};"
         for column in schema.columns
     )
     return (
         f"CREATE OR REPLACE VIEW {schema.event} AS SELECT\n{columns}\n"
-        f"FROM read_parquet({path}, hive_partitioning = true,\n"
-        f"  hive_types = {{'{PARTITION}': DATE}}, union_by_name = true)\n"
+        f"FROM {duckdb_files(schema, lake)}\n"
         f"WHERE {PARTITION} > CAST(now() AT TIME ZONE 'UTC' AS DATE) - {HIDDEN_FROM_DAY};\n"
         f"{comments}\n"
     )

@@ -1,56 +1,22 @@
 """What becomes of each field of an event, in words, and for one real event in stored values.
 
-The explanation shows what would be stored and never what came in. Its keys are made for it and
-thrown away, so its tokens match nothing that is stored.
+The explanation shows what would be stored and never what came in; see `trial`.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-import numpy as np
-
-from pipeline.events.catalogue import Catalogue
-from pipeline.events.decode import Decoder
-from pipeline.events.model import CleanBatch, RawBatch, Slice, Span
+from pipeline.events.formats.guess import refusals, with_fields
+from pipeline.events.formats.model import Format, Rule
+from pipeline.events.formats.record import Refusal
+from pipeline.events.model import CleanBatch, RawBatch, Reason
 from pipeline.events.schema import EventSchema, Field
-from pipeline.events.treatments import Treatment
-from pipeline.privacy.anonymize import Anonymizer
-from pipeline.privacy.epochs import Epoch
-from pipeline.privacy.optout import OptOutGate, OptOutState
-from pipeline.privacy.policy import Policy
+from pipeline.ops.trial import Rules, anonymize_batch, decode_messages
 
-FATES = {
-    "keep": "kept",
-    "drop": "dropped",
-    "floor": "generalised",
-    "truncate": "generalised",
-    "bucket": "generalised",
-    "generalize": "generalised",
-    "pseudonymize": "tokenised",
-}
-_DOMAINS = {
-    "subj": "keyed token of the account, another one in every key epoch",
-    "sess": "keyed token of the session, another one in every key epoch",
-    "evt": "keyed token of the event, to remove duplicates",
-    "fp": "keyed hash of the text without its numbers, names, paths and quotes",
-}
-_REDUCTIONS = {
-    "agent": "family and major version of the client, system, kind of device; closed lists",
-    "route": "the route of the API that it matches, else /{unmatched}",
-    "referrer": "class of the site, from a closed list",
-    "age": "days since then in four classes",
-    "minor": "major.minor",
-}
-_BUCKETS = {
-    "log4": "middle of its bucket, four buckets to a doubling",
-    "pow2": "power of two below it",
-    "edges": "lower edge of its bucket",
-    "upto": "upper edge of its bucket",
-}
+_NONE: Mapping[Refusal, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +30,8 @@ class FieldStory:
     """Columns with their values; values are None where only the schema is explained."""
     purpose: str
     comment: str
+    source: str = ""
+    """Where a format takes it from; empty in an event's own JSON, and for what it does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,80 +45,66 @@ class Explanation:
     """Why the event was rejected or dropped as a whole, if it was."""
 
 
-def in_words(treatment: Treatment) -> str:
-    """A treatment as a phrase."""
-    first = treatment.args[0] if treatment.args else ""
-    if treatment.name == "keep":
-        return "the value itself"
-    if treatment.name == "drop":
-        return "read, never stored"
-    if treatment.name == "floor":
-        return "day and hour; minutes and seconds are cut off"
-    if treatment.name == "truncate":
-        return "network of its first bits, its class and its country"
-    if treatment.name == "pseudonymize":
-        return _DOMAINS[first]
-    if treatment.name == "bucket":
-        return _BUCKETS[first]
-    return _REDUCTIONS.get(first, f"value of the closed list {first}, else its fallback")
-
-
-def explain_schema(schema: EventSchema) -> Explanation:
-    """What is done with every field, without an event."""
-    stories = (
-        _story(field, {column.name: None for column in field.columns}) for field in schema.fields
-    )
+def explain_schema(schema: EventSchema, format_: Format | None = None) -> Explanation:
+    """What is done with every field, without an event; of a format, with where it is found."""
+    stories = []
+    for field in schema.fields:
+        stored = {column.name: None for column in field.columns}
+        lacks = format_ is not None and not _source(field, format_)
+        stories.append(_story(field, stored, "absent" if lacks else "", format_))
     return Explanation(schema.event, schema.version, tuple(stories))
 
 
-def _story(field: Field, stored: Mapping[str, object], fate: str = "") -> FieldStory:
+def _source(field: Field, format_: Format | None) -> str:
+    """Where a format takes a field from, in the words of the format; empty if it has none."""
+    if format_ is None:
+        return ""
+    if field.name in ("event", "version"):
+        return "constant"
+    rule = next((one for one in format_.rules if one.field == field.name), None)
+    return "" if rule is None else _origin(rule)
+
+
+def _origin(rule: Rule) -> str:
+    if rule.constant is not None:
+        return "constant"
+    names = " + ".join(".".join(source) for source in rule.sources)
+    if rule.minus is not None:
+        names += f" - {'.'.join(rule.minus)}"
+    return names if rule.otherwise is None else f"{names}, else {'.'.join(rule.otherwise)}"
+
+
+def _story(
+    field: Field, stored: Mapping[str, object], fate: str = "", format_: Format | None = None
+) -> FieldStory:
     return FieldStory(
         field=field.name,
-        fate=fate or FATES[field.treatment.name],
-        how=in_words(field.treatment),
+        fate=fate or field.treatment.fate,
+        how=field.treatment.in_words(),
         stored=stored,
         purpose=field.purpose,
         comment=field.comment,
+        source=_source(field, format_),
     )
-
-
-class _ThrownAway:
-    """Keys for one explanation."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, bytes] = {}
-
-    def epoch_key(self, epoch: Epoch) -> bytes:
-        return self._keys.setdefault(epoch.name, secrets.token_bytes(32))
 
 
 def explain_event(
     message: bytes,
     schemas: tuple[EventSchema, ...],
-    catalogue: Catalogue,
-    country: Callable[[str], str],
-    policy: Policy,
-    now: datetime,
+    rules: Rules,
+    format_: Format | None = None,
 ) -> Explanation:
-    """Decode and anonymize one message, and tell field by field what would be stored."""
+    """Decode and anonymize one message, and tell field by field what would be stored.
+
+    Of a line that is many records (OTLP), the first.
+    """
     schema = schemas[-1]
-    source = Slice(
-        span=Span("file", "explained", 0, 0, len(message)),
-        event=schema.event,
-        data=message,
-        starts=np.array([0], dtype=np.int64),
-        ends=np.array([len(message)], dtype=np.int64),
-        offsets=np.array([0], dtype=np.int64),
-    )
-    raw = Decoder(schemas).decode(source)
+    raw = decode_messages([message], schemas, format_)
     if raw.rows.num_rows == 0:
-        return Explanation(schema.event, schema.version, (), _refusal(raw))
-    # Nobody is on this list: what drops an event here is its own signal.
-    gate = OptOutGate(secrets.token_bytes(32))
-    raw = gate.drop(raw, OptOutState(), round(now.timestamp() * 1_000_000))
-    clean = Anonymizer(
-        {schema.event: schemas}, catalogue, _ThrownAway(), country, policy
-    ).anonymize(raw, now)
+        refused = refusals([message], schemas, format_)
+        return Explanation(schema.event, schema.version, (), _refusal(raw, refused))
+    raw = replace(raw, rows=raw.rows.slice(0, 1))
+    clean = anonymize_batch(raw, schemas, rules)
     if clean.rows.num_rows == 0:
         return Explanation(schema.event, schema.version, (), _refusal(clean))
     row = clean.rows.to_pylist()[0]
@@ -160,11 +114,11 @@ def explain_event(
         absent = not raw.rows.column(field.name)[0].is_valid
         lost = bool(stored) and not absent and all(value is None for value in stored.values())
         fate = "absent" if absent else "made null" if lost else ""
-        stories.append(_story(field, stored, fate))
+        stories.append(_story(field, stored, fate, format_))
     return Explanation(schema.event, schema.version, tuple(stories))
 
 
-def _refusal(batch: RawBatch | CleanBatch) -> str:
+def _refusal(batch: RawBatch | CleanBatch, refused: Mapping[Refusal, int] = _NONE) -> str:
     if batch.dropped:
         return f"dropped: {next(iter(batch.dropped)).value}"
-    return f"rejected: {batch.rejected.column('reason')[0].as_py()}"
+    return f"rejected: {with_fields(Reason(batch.rejected.column('reason')[0].as_py()), refused)}"

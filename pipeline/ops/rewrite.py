@@ -2,7 +2,7 @@
 
 A rewrite plans on a snapshot, writes new files, and commits removals and additions in one step.
 If another job has taken one of the planned files in between, nothing has happened and the whole
-is planned anew. Appends never disturb it. Removed files are deleted right after the commit.
+is planned again. Appends never disturb it. Removed files are deleted right after the commit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pipeline.errors import RewriteConflict
-from pipeline.io.stored_table import StoredTable
+from pipeline.io.lake.table import StoredTable
 
 ATTEMPTS = 10
 

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from pipeline.io.snapshot import PartFile
+from pipeline.io.lake.snapshot import PartFile
 
 HIDDEN_FROM_DAY = 89
 _EXPLAIN = re.compile(r"\A\s*EXPLAIN\b(?:\s+ANALYZE\b)?(?:\s*\([^)]*\))?", re.IGNORECASE)
@@ -45,9 +45,14 @@ class View:
     """The same files, where DuckDB cannot open them itself: in an object store."""
 
 
+def oldest_visible(today: date) -> date:
+    """The first day that readers may see."""
+    return today - timedelta(days=HIDDEN_FROM_DAY - 1)
+
+
 def visible(files: Iterable[PartFile], today: date) -> tuple[PartFile, ...]:
     """The files of days that readers may see: younger than 89 days."""
-    oldest = today - timedelta(days=HIDDEN_FROM_DAY - 1)
+    oldest = oldest_visible(today)
     return tuple(file for file in files if file.day >= oldest)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -29,20 +29,27 @@ from pipeline.events.model import (
     Stage,
 )
 from pipeline.events.schema import EventSchema, FieldType
-from pipeline.privacy.ages import DAY_US, days_and_hours
-from pipeline.privacy.columns import Ints, keep_rows, lengths, numbers, raw_column, validity
-from pipeline.privacy.epochs import ORIGIN
+from pipeline.privacy.columns import (
+    Ints,
+    decoded,
+    keep_rows,
+    lengths,
+    numbers,
+    raw_column,
+    validity,
+)
+from pipeline.privacy.identity.epochs import ORIGIN, UNIX_EPOCH
+from pipeline.privacy.identity.pseudonyms import Keys, Pseudonymizer, groups_of
+from pipeline.privacy.identity.tokens import IDENTIFIER_LIMIT
 from pipeline.privacy.policy import BACKFILL_DAYS, Policy
-from pipeline.privacy.pseudonyms import Keys, Pseudonymizer, groups_of
-from pipeline.privacy.tokens import IDENTIFIER_LIMIT
 from pipeline.privacy.tools import Tools, Work
-from pipeline.privacy.treatments import treatment_of
+from pipeline.privacy.treatments.column import treatment_of
+from pipeline.privacy.values.ages import DAY_US, days_and_hours
 
 __all__ = ["Anonymizer", "Keys", "Policy"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_ORIGIN_US = (ORIGIN - _EPOCH.date()).days * DAY_US
+_ORIGIN_US = (ORIGIN - UNIX_EPOCH.date()).days * DAY_US
 _REASONS = (
     Reason.INVALID_TIME,
     Reason.TOO_OLD,
@@ -72,7 +79,7 @@ class Anonymizer:
         policy: Policy,
     ) -> None:
         self._schemas = {event: versions[-1] for event, versions in schemas.items()}
-        self._treats = {
+        self._treatments = {
             event: [(field, treatment_of(field)) for field in schema.fields]
             for event, schema in self._schemas.items()
         }
@@ -118,22 +125,22 @@ class Anonymizer:
         )
 
     def _treat(self, work: Work) -> pa.RecordBatch:
-        """The stored columns of the rows, all of them built anew."""
+        """The stored columns of the rows, all of them rebuilt."""
         columns: dict[str, pa.Array] = {}
-        for field, treat in self._treats[work.schema.event]:
-            made = treat(self._tools, work, field)
+        for field, treatment in self._treatments[work.schema.event]:
+            made = treatment.treat(self._tools, work, field)
             for column, array in zip(field.columns, made, strict=True):
-                columns[column.name] = array
-        stored = work.schema.stored
-        return pa.RecordBatch.from_arrays([columns[name] for name in stored.names], schema=stored)
+                columns[column.name] = array if column.is_closed else decoded(array)
+        clean = work.schema.clean
+        return pa.RecordBatch.from_arrays([columns[name] for name in clean.names], schema=clean)
 
     def _try(self, schema: EventSchema) -> None:
         """Treat a batch without rows: what does not fit shows before anything was read."""
         none = np.zeros(0, dtype=np.int64)
         rows = pa.RecordBatch.from_pylist([], schema.raw)
         work = Work(schema, rows, none, none, none, (), Counter())
-        for field, treat in self._treats[schema.event]:
-            made = [array.type for array in treat(self._tools, work, field)]
+        for field, treatment in self._treatments[schema.event]:
+            made = [decoded(array).type for array in treatment.treat(self._tools, work, field)]
             if made != [column.type for column in field.columns]:
                 raise SchemaError(
                     "a column is not of the type that its treatment makes",
@@ -147,7 +154,7 @@ class Anonymizer:
         """Event times, and the code of a reason for each row whose time is out of bounds."""
         column = raw_column(rows, schema.time_field, pa.timestamp("us", tz="UTC"))
         event_us = np.asarray(numbers(column), dtype=np.int64)
-        now_us = (now - _EPOCH) // _MICROSECOND
+        now_us = (now - UNIX_EPOCH) // _MICROSECOND
         # A backfill may reach back as far as rows are kept, but not into a partition that is
         # already due to go: what was written there would outlive the run that removes it.
         oldest = max(

@@ -1,13 +1,13 @@
 """Arrow columns as the treatments need them: plain on the way in, freshly built on the way out.
 
 A filtered dictionary array still holds the values of dropped rows, and a slice the whole array
-that it was cut from. What leaves the privacy stage is therefore built anew by the functions
+that it was cut from. What leaves the privacy stage is therefore rebuilt by the functions
 here, from constants and numbers, never from buffers that raw text has been in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -92,9 +92,29 @@ def distinct(column: pa.Array) -> Distinct:
     return Distinct(encoded.dictionary, indices.to_numpy())
 
 
-def pick(values: Sequence[str | None], codes: npt.NDArray[np.integer]) -> pa.StringArray:
-    """A new text column whose row i is `values[codes[i]]`."""
-    return pa.array(values, pa.string()).take(pa.array(codes))
+def pick(values: Sequence[str | None], codes: npt.NDArray[np.integer]) -> pa.DictionaryArray:
+    """A new text column whose row i is `values[codes[i]]`, as codes into the texts that occur.
+
+    The texts are sorted: the order in which they came would tell who came first.
+    """
+    used = np.flatnonzero(np.bincount(codes, minlength=len(values))).tolist()
+    texts = sorted({text for index in used if (text := values[index]) is not None})
+    place_of = {text: place for place, text in enumerate(texts)}
+    places = np.full(len(values), -1, dtype=np.int32)
+    for index in used:
+        text = values[index]
+        places[index] = -1 if text is None else place_of[text]
+    indices = places[codes]
+    missing = indices < 0
+    mask = missing if missing.any() else None
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indices, pa.int32(), mask=mask), pa.array(texts, pa.string())
+    )
+
+
+def decoded(column: pa.Array) -> pa.Array:
+    """The column without a dictionary."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def dtype_of(kind: pa.DataType) -> np.dtype[np.generic]:
@@ -142,10 +162,7 @@ def fixed_width_column(texts: npt.NDArray[np.bytes_], valid: Bools | None) -> pa
 
 def keep_rows(rows: pa.RecordBatch, keep: Bools) -> pa.RecordBatch:
     """The rows that are to be kept, in buffers that no other row has been in."""
-    columns = [
-        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        for column in rows.columns
-    ]
+    columns = [decoded(column) for column in rows.columns]
     fields = [
         field.with_type(column.type) for field, column in zip(rows.schema, columns, strict=True)
     ]
@@ -169,3 +186,13 @@ def lengths(column: pa.Array) -> npt.NDArray[np.int32]:
     """Length of each text in bytes; 0 where null."""
     found: npt.NDArray[np.int32] = pc.binary_length(column).fill_null(0).to_numpy()
     return found
+
+
+def pieces(offsets: npt.NDArray[np.integer], size: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows whose content, by its offsets, is about `size` long; a row is never cut."""
+    low, last = 0, len(offsets) - 1
+    while low < last:
+        high = int(np.searchsorted(offsets, offsets[low] + size, side="right")) - 1
+        high = min(max(high, low + 1), last)
+        yield low, high
+        low = high

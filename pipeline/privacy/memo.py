@@ -39,6 +39,11 @@ class Memo(Generic[Key, Value]):
             self._find(keys, found, missing)
         return cast("list[Value]", found)
 
+    def peek(self, keys: Sequence[Key]) -> list[Value | None]:
+        """The answer for each key that is remembered, None for the others; asks for nothing."""
+        young, old = self._young.get, self._old.get
+        return [old(key) if (value := young(key)) is None else value for key in keys]
+
     def _find(self, keys: Sequence[Key], found: list[Value | None], missing: Sequence[int]) -> None:
         unknown = []
         for index in missing:

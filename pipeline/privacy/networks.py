@@ -40,6 +40,10 @@ class IpClass(StrEnum):
 
 Network = IPv4Network | IPv6Network
 
+IPV4_CEILING = 24
+IPV6_CEILING = 48
+"""Most bits of an address that may ever be stored, and what countries are looked up on."""
+
 SPECIAL_V4: tuple[tuple[str, IpClass], ...] = (
     ("0.0.0.0/8", IpClass.RESERVED),  # "this network", RFC 791
     ("10.0.0.0/8", IpClass.PRIVATE),

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.events.model import Drop, RawBatch
+from pipeline.events.schema import ACCOUNT_FIELD, SIGNAL_FIELDS
 from pipeline.privacy.columns import (
     Bools,
     Ints,
@@ -27,15 +28,8 @@ from pipeline.privacy.columns import (
     raw_column,
     validity,
 )
+from pipeline.privacy.identity.tokens import IDENTIFIER_LIMIT, TOKEN_BYTES, Domain, TokenKey
 from pipeline.privacy.memo import Memo
-from pipeline.privacy.tokens import IDENTIFIER_LIMIT, TOKEN_BYTES, Domain, TokenKey
-
-ACCOUNT = "account_id"
-SIGNALS = ("gpc", "dnt")
-"""Raw fields that hold what the client's own switch said (Sec-GPC and DNT headers)."""
-
-TIME_FIELDS = ("occurred_at", "started_at")
-"""Where the event time is looked for unless the caller names its field."""
 
 _ORDER = (Drop.ERASED, Drop.RESTRICTED, Drop.OPT_OUT, Drop.SIGNAL)
 """A row that several reasons hold for is counted under the first."""
@@ -99,15 +93,14 @@ class OptOutGate:
         self._tokens = Memo(answer)
 
     def drop(
-        self, batch: RawBatch, state: OptOutState, now_us: int, *, time_field: str = ""
+        self, batch: RawBatch, state: OptOutState, now_us: int, *, time_field: str
     ) -> RawBatch:
         """The batch without the rows that `state` or a signal forbids; they are only counted.
 
-        `now_us` is the processing time in microseconds since 1970. `time_field` names the event
-        time; by default the first of `TIME_FIELDS` that the batch has. An event without a time
-        of an account that was ever opted out is dropped: it may be from then. A row is counted
-        once: erased, restricted, opted out, signal, in this order. What remains lies in
-        new buffers that no dropped row has been in.
+        `now_us` is the processing time in microseconds since 1970, `time_field` the raw field of
+        the event time. An event without a time of an account that was ever opted out is dropped:
+        it may be from then. A row is counted once: erased, restricted, opted out, signal, in this
+        order. What remains lies in new buffers that no dropped row has been in.
         """
         rows = batch.rows
         reasons = self._by_account(rows, state, now_us, time_field)
@@ -136,7 +129,7 @@ class OptOutGate:
         reasons = np.full(rows.num_rows, -1, dtype=np.int64)
         if not state.standings or not rows.num_rows:
             return reasons
-        accounts = distinct(raw_column(rows, ACCOUNT, pa.string()))
+        accounts = distinct(raw_column(rows, ACCOUNT_FIELD, pa.string()))
         ids = accounts.values.cast(pa.binary())
         sizes = pc.binary_length(ids)
         # Whatever is too long for a token is rejected later on; the list cannot hold it.
@@ -179,9 +172,7 @@ def _verdict(standing: Standing, now_us: int) -> Drop | None:
 
 def _event_times(rows: pa.RecordBatch, time_field: str) -> tuple[Ints, Bools]:
     """Event times, and the rows that have none: they may have been in any interval."""
-    names = [time_field] if time_field else TIME_FIELDS
-    found = next((name for name in names if rows.schema.get_field_index(name) >= 0), names[0])
-    column = raw_column(rows, found, pa.timestamp("us", tz="UTC"))
+    column = raw_column(rows, time_field, pa.timestamp("us", tz="UTC"))
     valid = validity(column)
     unknown = np.zeros(len(column), dtype=np.bool_) if valid is None else ~valid
     return np.asarray(numbers(column), dtype=np.int64), unknown
@@ -190,7 +181,7 @@ def _event_times(rows: pa.RecordBatch, time_field: str) -> tuple[Ints, Bools]:
 def _signalled(rows: pa.RecordBatch) -> Bools:
     """Rows where a signal is exactly `1`, or a list of header values holds exactly `1`."""
     found = np.zeros(rows.num_rows, dtype=np.bool_)
-    for name in SIGNALS:
+    for name in SIGNAL_FIELDS:
         column = raw_column(rows, name, pa.string())
         if column.null_count == len(column):
             continue

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.errors import SettingsError
-from pipeline.privacy.epochs import EpochKind
-from pipeline.privacy.networks import check_openable, parse_networks
+from pipeline.privacy.identity.epochs import EpochKind
+from pipeline.privacy.networks import (
+    IPV4_CEILING,
+    IPV6_CEILING,
+    check_openable,
+    parse_networks,
+)
 
-IPV4_CEILING = 24
-IPV6_CEILING = 48
-"""Most bits of an address that may ever be stored, and what countries are looked up on."""
 RETENTION_DAYS = 90
 BACKFILL_DAYS = RETENTION_DAYS - 1
 """Oldest event that a backfill may bring in: one day later its partition must be gone."""
@@ -23,10 +25,10 @@ LIVE_DAYS = 7
 class Policy:
     """Privacy settings; raises `SettingsError` where one crosses its floor or ceiling."""
 
-    ipv4_bits: int = 16
-    """Bits of an IPv4 address in `ip_prefix`: 0 (column null) to 24."""
-    ipv6_bits: int = 32
-    """Bits of an IPv6 address in `ip_prefix`: 0 (column null) to 48."""
+    ipv4_bits: int | None = None
+    """Bits of an IPv4 address that are stored, 0 (column null) to 24; None: as declared."""
+    ipv6_bits: int | None = None
+    """Bits of an IPv6 address that are stored, 0 (column null) to 48; None: as declared."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks of our own proxies, whose `forwarded_for` is believed."""
     public_ranges: tuple[str, ...] = ()
@@ -38,8 +40,10 @@ class Policy:
     epoch_kind: EpochKind = EpochKind.FOUR_WEEKS
 
     def __post_init__(self) -> None:
-        _within("privacy.ipv4_bits", self.ipv4_bits, 0, IPV4_CEILING)
-        _within("privacy.ipv6_bits", self.ipv6_bits, 0, IPV6_CEILING)
+        if self.ipv4_bits is not None:
+            _within("privacy.ipv4_bits", self.ipv4_bits, 0, IPV4_CEILING)
+        if self.ipv6_bits is not None:
+            _within("privacy.ipv6_bits", self.ipv6_bits, 0, IPV6_CEILING)
         _within("privacy.max_age_days", self.max_age_days, 1, BACKFILL_DAYS)
         if not timedelta(0) <= self.max_ahead <= timedelta(hours=1):
             raise SettingsError(
@@ -48,6 +52,13 @@ class Policy:
         parse_networks(self.trusted_proxies, "privacy.trusted_proxies")
         check_openable(
             parse_networks(self.public_ranges, "privacy.public_ranges"), "privacy.public_ranges"
+        )
+
+    def bits(self, ipv4: int, ipv6: int) -> tuple[int, int]:
+        """Bits that are stored of an IPv4 and an IPv6 address where a schema declares these."""
+        return (
+            ipv4 if self.ipv4_bits is None else self.ipv4_bits,
+            ipv6 if self.ipv6_bits is None else self.ipv6_bits,
         )
 
 

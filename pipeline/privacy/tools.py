@@ -11,20 +11,34 @@ import pyarrow as pa
 
 from pipeline.events.catalogue import Catalogue
 from pipeline.events.schema import EventSchema, Field
-from pipeline.privacy.addresses import AddressReducer, Kept
-from pipeline.privacy.agents import Agent, AgentParser
 from pipeline.privacy.columns import Ints, raw_column
+from pipeline.privacy.identity.pseudonyms import Group
 from pipeline.privacy.memo import Memo
 from pipeline.privacy.policy import Policy
-from pipeline.privacy.pseudonyms import Group
-from pipeline.privacy.referrers import ReferrerClassifier
-from pipeline.privacy.routes import RouteMatcher
+from pipeline.privacy.values.addresses import AddressReducer, Kept
+from pipeline.privacy.values.agents import AgentParser, AgentReader
+from pipeline.privacy.values.referrers import ReferrerClassifier
+from pipeline.privacy.values.routes import RouteMatcher
 
 MEMO_PEERS = 32_768
 MEMO_FORWARDED = 4_096
 MEMO_REFERRERS = 4_096
-MEMO_AGENTS = 8_192
 """Answers that are remembered; a text can be 2 KiB long, so these bound a worker's memory."""
+
+
+class Addresses:
+    """What is kept of addresses, remembered."""
+
+    def __init__(self, reducer: AddressReducer) -> None:
+        self._reducer = reducer
+        self.peers = Memo(self._peers, MEMO_PEERS)
+        self.forwarded = Memo(self._forwarded, MEMO_FORWARDED)
+
+    def _peers(self, texts: Sequence[str]) -> list[tuple[Kept, bool]]:
+        return [(self._reducer.reduce(text), self._reducer.is_trusted(text)) for text in texts]
+
+    def _forwarded(self, texts: Sequence[str]) -> list[Kept]:
+        return [self._reducer.reduce_forwarded(text) for text in texts]
 
 
 class Tools:
@@ -33,31 +47,30 @@ class Tools:
     def __init__(self, catalogue: Catalogue, policy: Policy, country: Callable[[str], str]) -> None:
         self.catalogue = catalogue
         self.policy = policy
-        self.addresses = AddressReducer(policy, country)
+        self._country = country
+        self._addresses: dict[tuple[int, int], Addresses] = {}
         self.routes = RouteMatcher(catalogue.routes)
-        self.peers = Memo(self._peers, MEMO_PEERS)
-        self.forwarded = Memo(self._forwarded, MEMO_FORWARDED)
         classifier = ReferrerClassifier(catalogue.referrer_domains)
         self.referrers = Memo(classifier.classify_all, MEMO_REFERRERS)
         self._lists: dict[str, pa.StringArray] = {}
 
     @cached_property
-    def agents(self) -> Memo[str, Agent]:
+    def agents(self) -> AgentReader:
         """User agents; the parser is built when the first batch asks."""
-        return Memo(AgentParser(self.catalogue).reduce_all, MEMO_AGENTS)
+        return AgentReader(AgentParser(self.catalogue))
+
+    def addresses(self, ipv4_bits: int, ipv6_bits: int) -> Addresses:
+        """What is kept of addresses where a schema declares so many bits."""
+        bits = ipv4_bits, ipv6_bits
+        if bits not in self._addresses:
+            self._addresses[bits] = Addresses(AddressReducer(self.policy, self._country, bits))
+        return self._addresses[bits]
 
     def values(self, name: str) -> pa.StringArray:
         """The values of a closed list."""
         if name not in self._lists:
             self._lists[name] = pa.array(self.catalogue.values(name), pa.string())
         return self._lists[name]
-
-    def _peers(self, texts: Sequence[str]) -> list[tuple[Kept, bool]]:
-        addresses = self.addresses
-        return [(addresses.reduce(text), addresses.is_trusted(text)) for text in texts]
-
-    def _forwarded(self, texts: Sequence[str]) -> list[Kept]:
-        return [self.addresses.reduce_forwarded(text) for text in texts]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

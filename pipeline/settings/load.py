@@ -6,25 +6,34 @@ import dataclasses
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.settings.lines import Place, lines_of
 from pipeline.settings.sections import Settings, SourceSettings
+from pipeline.settings.table import Table
 from pipeline.settings.values import Kind, Refused
 
 PROJECT_FILE = "telemetry.toml"
 PREFIX = "TELEMETRY_"
+FORMAT_FILE = ".toml"
+"""What a format given by its path ends with; anything else is the name of a packaged one."""
 
 _SECTIONS = {
     field.name: type(getattr(Settings(), field.name))
     for field in dataclasses.fields(Settings)
     if field.name != "sources"
 }
+_SHORT_FLAGS = {"lake.path": "--lake", "state.path": "--state"}
 _SHORT = {"TELEMETRY_LAKE": "lake.path", "TELEMETRY_STATE": "state.path"}
-_DOCUMENTED = "See docs/configuration.md"
+_DOCUMENTED = "telemetry config schema lists what can be set; so does docs/configuration.md"
+_EDITORS = "$schema"
+"""Names the schema for editors, and is no setting."""
+_TABLES = {("lake", "storage"), ("dashboard", "labels"), ("dashboard", "tiles")}
 
 
 def variable(section: str, key: str) -> str:
@@ -35,7 +44,19 @@ def variable(section: str, key: str) -> str:
 
 def has_variable(section: str, key: str) -> bool:
     """Whether a setting can be given by the environment: sources and tables cannot."""
-    return section in _SECTIONS and (section, key) != ("lake", "storage")
+    return section in _SECTIONS and (section, key) not in _TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Settings as far as they could be read, where each value is from, and what is wrong."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """By dotted name, for whatever is not the default."""
+    problems: tuple[SettingsError, ...]
+    file: str | None
+    """The settings file that was read; None without one."""
 
 
 def load_settings(
@@ -51,37 +72,61 @@ def load_settings(
     Relative paths of a file start at the file's folder, all others at the working directory.
     Raises SettingsError that names the setting, and suggests the nearest name for an unknown one.
     """
+    trace = trace_settings(config, flags, environ)
+    if trace.problems:
+        raise trace.problems[0]
+    return trace.settings
+
+
+def trace_settings(
+    config: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Trace:
+    """Read all settings as `load_settings` does, and say where each is from.
+
+    What cannot be read is among the problems, and has its default. Raises SettingsError only for
+    a file that is not TOML.
+    """
     environ = os.environ if environ is None else environ
-    document, where, base = _document(config, environ)
-    chosen: dict[str, dict[str, object]] = {name: {} for name in _SECTIONS}
-    sources = _from_document(document, where, base, chosen)
-    _from_environment(environ, chosen)
+    file = _settings_file(config, environ)
+    reading = _Reading()
+    if file is not None:
+        text = _text_of(file)
+        reading.document(_parsed(text, file), _File(file, text))
+    reading.environment(environ)
     for dotted, value in (flags or {}).items():
         if value is not None:
             section, _, key = dotted.partition(".")
-            chosen[section][key] = _read(section, key, value, f"flag for {dotted}")
-    made: dict[str, Any] = {name: _SECTIONS[name](**values) for name, values in chosen.items()}
-    return Settings(**made, sources=MappingProxyType(sources))
+            with reading.noting_problems():
+                flag = f"flag {_SHORT_FLAGS.get(dotted) or '--' + dotted.replace('.', '-')}"
+                reading.set(section, key, value, flag, flag)
+    return reading.trace(None if file is None else str(file))
 
 
-def _document(
-    config: Path | None, environ: Mapping[str, str]
-) -> tuple[Mapping[str, object], str, Path]:
+def _settings_file(config: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = config or (Path(environ["TELEMETRY_CONFIG"]) if "TELEMETRY_CONFIG" in environ else None)
     file = named or Path(PROJECT_FILE)
-    if named is None and not file.exists():
-        return {}, PROJECT_FILE, Path()
+    return None if named is None and not file.exists() else file
+
+
+def _text_of(file: Path) -> str:
     try:
-        return tomllib.loads(file.read_text("utf-8")), str(file), file.parent
+        return file.read_text("utf-8")
     except OSError as error:
         raise SettingsError(
             "the settings file cannot be read",
             where=str(file),
-            why=type(error).__name__,
+            why=(error.strerror or type(error).__name__).lower(),
             remedy="Check the path given by --config or TELEMETRY_CONFIG",
         ) from None
     except UnicodeDecodeError:
         raise SettingsError("the settings file is not UTF-8 text", where=str(file)) from None
+
+
+def _parsed(text: str, file: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         # The parser's message describes syntax; only its position is sure to hold no value.
         position = str(error).rpartition("(at ")[2].rstrip(")")
@@ -92,45 +137,140 @@ def _document(
         ) from None
 
 
-def _from_document(
-    document: Mapping[str, object], where: str, base: Path, chosen: dict[str, dict[str, object]]
-) -> dict[str, SourceSettings]:
-    sources: dict[str, SourceSettings] = {}
-    for section, table in document.items():
+class _File:
+    """A settings file, and on which line of it something stands."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.base = path.parent
+        self._path = path
+        self._text = text
+        self._lines: Mapping[Place, int] | None = None
+
+    def at(self, *place: str) -> str:
+        """`telemetry.toml:3`; the file alone if the line is unknown."""
+        if self._lines is None:
+            self._lines = lines_of(self._text)
+        line = self._lines.get(place)
+        return str(self._path) if line is None else f"{self._path}:{line}"
+
+
+class _Reading:
+    """What was read so far, with problems kept instead of raised."""
+
+    def __init__(self) -> None:
+        self._chosen: dict[str, dict[str, object]] = {name: {} for name in _SECTIONS}
+        self._sources: dict[str, SourceSettings] = {}
+        self._origins: dict[str, str] = {}
+        self._problems: list[SettingsError] = []
+
+    def trace(self, file: str | None) -> Trace:
+        """Return everything that was read."""
+        made: dict[str, Any] = {name: _SECTIONS[name](**got) for name, got in self._chosen.items()}
+        settings = Settings(**made, sources=Table(self._sources))
+        return Trace(settings, self._origins, tuple(self._problems), file)
+
+    @contextmanager
+    def noting_problems(self) -> Iterator[None]:
+        """Keep the problem of one setting, so that the next is read too."""
+        try:
+            yield
+        except SettingsError as problem:
+            self._problems.append(problem)
+
+    def set(self, section: str, key: str, value: object, where: str, origin: str) -> None:
+        """Take the value of one setting. Raises SettingsError."""
+        kinds = _kinds(_SECTIONS[section])
+        if key not in kinds:
+            raise _unknown(key, kinds, where, "setting")
+        self._chosen[section][key] = _checked(kinds[key], value, where)
+        self._origins[f"{section}.{key}"] = origin
+
+    def document(self, document: Mapping[str, object], file: _File) -> None:
+        """Take what a file holds."""
+        for section, table in document.items():
+            if section == _EDITORS:
+                continue
+            with self.noting_problems():
+                self._section(section, table, file)
+
+    def _section(self, section: str, table: object, file: _File) -> None:
+        where = file.at(section)
         if section != "sources" and section not in _SECTIONS:
             raise _unknown(section, (*_SECTIONS, "sources"), f"{where}: [{section}]", "section")
         if not isinstance(table, dict):
             raise SettingsError(
                 f"{section!r} is a section, not a value",
                 where=where,
-                remedy=f"Write [{section}] on a line of its own and its settings below",
+                remedy=f"Write [{section}] on a separate line and its settings below",
             )
-        if section == "sources":
-            for name, entries in table.items():
-                sources[name] = _source(name, entries, where, base)
-            continue
         for key, value in table.items():
-            place = f"{where}: {section}.{key}"
-            chosen[section][key] = _below(base, _read(section, key, value, place), section, key)
-    return sources
+            with self.noting_problems():
+                if section == "sources":
+                    self._source(key, value, file)
+                    continue
+                origin = file.at(section, key)
+                self.set(section, key, value, f"{origin}: {section}.{key}", origin)
+                chosen = self._chosen[section]
+                chosen[key] = _below(file.base, chosen[key], section, key)
+
+    def _source(self, name: str, entries: object, file: _File) -> None:
+        place = f"{file.at('sources', name)}: [sources.{name}]"
+        if not isinstance(entries, dict):
+            raise SettingsError(
+                "a source is a separate section", where=place, remedy="Write [sources.NAME]"
+            )
+        values: dict[str, Any] = {}
+        kinds = _kinds(SourceSettings)
+        for key, value in entries.items():
+            origin = file.at("sources", name, key)
+            if key not in kinds:
+                raise _unknown(key, kinds, f"{origin}: [sources.{name}].{key}", "setting")
+            values[key] = _checked(kinds[key], value, f"{origin}: sources.{name}.{key}")
+            self._origins[f"sources.{name}.{key}"] = origin
+        source = _consistent(SourceSettings(**values), place)
+        files = tuple(_from_base(file.base, one) for one in source.files)
+        own = source.format is not None and source.format.endswith(FORMAT_FILE)
+        format_ = _from_base(file.base, str(source.format)) if own else source.format
+        self._sources[name] = dataclasses.replace(source, files=files, format=format_)
+
+    def environment(self, environ: Mapping[str, str]) -> None:
+        """Take what variables hold."""
+        known = {
+            variable(section, key): (section, key)
+            for section, kind in _SECTIONS.items()
+            for key in _kinds(kind)
+            if has_variable(section, key)
+        }
+        prefixes = tuple(f"{PREFIX}{section}_".upper() for section in _SECTIONS)
+        for name, value in environ.items():
+            with self.noting_problems():
+                if name in known:
+                    section, key = known[name]
+                    self.set(section, key, value, f"environment: {name}", f"environment {name}")
+                elif name.startswith(prefixes):
+                    # A misspelt privacy setting must not be passed over: its default could be
+                    # looser.
+                    raise _unknown(name, known, f"environment: {name}", "variable")
 
 
-def _source(name: str, entries: object, where: str, base: Path) -> SourceSettings:
-    place = f"{where}: [sources.{name}]"
-    if not isinstance(entries, dict):
+def _consistent(source: SourceSettings, place: str) -> SourceSettings:
+    if not source.event and source.format is None:
         raise SettingsError(
-            "a source is a section of its own", where=place, remedy="Write [sources.NAME]"
+            "the source has no event",
+            where=place,
+            remedy='Add event = "api_request", or a format: format = "nginx_json"',
         )
-    values: dict[str, Any] = {}
-    kinds = _kinds(SourceSettings)
-    for key, value in entries.items():
-        if key not in kinds:
-            raise _unknown(key, kinds, f"{place}.{key}", "setting")
-        values[key] = _checked(kinds[key], value, f"{where}: sources.{name}.{key}")
-    source = SourceSettings(**values)
-    if not source.event:
+    if source.envelope is not None and source.format is None:
         raise SettingsError(
-            "the source has no event", where=place, remedy='Add event = "api_request"'
+            "an envelope is around the lines of a format, and the source has none",
+            where=f"{place}.envelope",
+            remedy='Add format = "nginx_json", or remove the envelope',
+        )
+    if source.registry is not None and source.topic is None:
+        raise SettingsError(
+            "a schema registry is of a topic's messages, and the source has no topic",
+            where=f"{place}.registry",
+            remedy='Add servers = ["host:9092"] and topic = "name", or remove the registry',
         )
     by_file, by_topic = bool(source.files), bool(source.servers and source.topic)
     if by_file == by_topic or (by_file and (source.servers or source.topic)):
@@ -139,35 +279,11 @@ def _source(name: str, entries: object, where: str, base: Path) -> SourceSetting
             where=place,
             remedy='Give files = ["path"], or servers = ["host:9092"] and topic = "name"',
         )
-    files = tuple(_from_base(base, file) for file in source.files)
-    return dataclasses.replace(source, files=files)
-
-
-def _from_environment(environ: Mapping[str, str], chosen: dict[str, dict[str, object]]) -> None:
-    known = {
-        variable(section, key): (section, key)
-        for section, kind in _SECTIONS.items()
-        for key in _kinds(kind)
-        if has_variable(section, key)
-    }
-    for name, value in environ.items():
-        if name in known:
-            section, key = known[name]
-            chosen[section][key] = _read(section, key, value, f"environment: {name}")
-        elif name.startswith(tuple(f"{PREFIX}{section}_".upper() for section in _SECTIONS)):
-            # A misspelt privacy setting must not be passed over: its default could be looser.
-            raise _unknown(name, known, f"environment: {name}", "variable")
+    return source
 
 
 def _kinds(section: type) -> dict[str, Kind]:
     return {field.name: field.metadata["kind"] for field in dataclasses.fields(section)}
-
-
-def _read(section: str, key: str, value: object, where: str) -> object:
-    kinds = _kinds(_SECTIONS[section])
-    if key not in kinds:
-        raise _unknown(key, kinds, where, "setting")
-    return _checked(kinds[key], value, where)
 
 
 def _checked(kind: Kind, value: object, where: str) -> object:

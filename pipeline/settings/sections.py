@@ -8,19 +8,22 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 
 from pipeline.errors import SettingsError
+from pipeline.settings.table import Table
 from pipeline.settings.values import (
     Secret,
+    address,
     among,
     choice,
     duration,
     keys,
+    labels,
     networks,
     path,
     secret,
@@ -30,10 +33,16 @@ from pipeline.settings.values import (
     switch,
     text,
     text_list,
+    tiles,
     whole,
 )
 
-_NOTHING: Mapping[str, str | Secret] = MappingProxyType({})
+STORES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure")
+"""Schemes that the lake's object store client opens."""
+
+_NOTHING: Mapping[str, str | Secret] = Table({})
+_NO_TILES: Mapping[str, tuple[str, ...]] = Table({})
+_NO_LABELS: Mapping[str, Mapping[str, str]] = Table({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,20 @@ class StateSettings:
 class SourceSettings:
     """One input of one event; any number of `[sources.NAME]` sections, one of files or servers."""
 
-    event: str = setting("", text, "Event that this source carries. Required.")
+    event: str = setting(
+        "", text, "Event that this source carries. Required, unless a format says it."
+    )
+    format: str | None = setting(
+        None,
+        text,
+        "Format of its lines: the name of a packaged one (`telemetry schema formats`), or the path "
+        "of a format file. Default: the event's own JSON.",
+    )
+    envelope: str | None = setting(
+        None,
+        choice("none", "cri", "docker"),
+        "What a container runtime has put around each line. Default: as the format says.",
+    )
     files: tuple[str, ...] = setting(
         (), text_list, "NDJSON files, or directories that are tailed; `.gz` and `.zst` read whole."
     )
@@ -87,14 +109,28 @@ class SourceSettings:
     group: str | None = setting(
         None, text, "Consumer group to publish positions to, for lag tools only."
     )
+    registry: str | None = setting(
+        None,
+        address,
+        "Schema registry of the topic's messages, if they are Avro, Protobuf or JSON in the wire "
+        "format of Confluent's clients. Default: messages are texts.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class PrivacySettings:
     """What may be stored. Limits are those of the privacy rules and cannot be crossed."""
 
-    ipv4_bits: int = setting(16, whole(0, 24), "Bits of an IPv4 network that are stored; 0: none.")
-    ipv6_bits: int = setting(32, whole(0, 48), "Bits of an IPv6 network that are stored; 0: none.")
+    ipv4_bits: int | None = setting(
+        None,
+        whole(0, 24),
+        "Bits of an IPv4 network that are stored; 0: none. Default: as the schema declares, 16.",
+    )
+    ipv6_bits: int | None = setting(
+        None,
+        whole(0, 48),
+        "Bits of an IPv6 network that are stored; 0: none. Default: as the schema declares, 32.",
+    )
     trusted_proxies: tuple[str, ...] = setting(
         (), networks, "Our own proxies: behind these, `forwarded_for` is read."
     )
@@ -159,10 +195,50 @@ class MetricsSettings:
     port: int | None = setting(
         None,
         whole(1, 65_535),
-        "Port of `telemetry run`; worker 0 has the next one, and so on. On another runner each "
-        "worker process takes the first free one of 16. Default: no endpoint.",
+        "Port of `telemetry run`, usually 9108; worker 0 has the next one, and so on. On another "
+        "runner each worker process takes the first free one of 16. Default: no endpoint.",
     )
     address: str = setting("127.0.0.1", text, "Address of this machine that they listen on.")
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """What the page is called, and what is marked on it."""
+
+    title: str = setting("Usage", text, "Title of the page.")
+    annotations: Path | None = setting(
+        None,
+        path,
+        "TOML file of releases and incidents that the charts mark. Flag `--annotations`.",
+    )
+    labels: Mapping[str, Mapping[str, str]] = setting(
+        _NO_LABELS,
+        labels,
+        "What keys of a dimension are called: `[dashboard.labels.feature]`, a line for each key.",
+    )
+    tiles: Mapping[str, tuple[str, ...]] = setting(
+        _NO_TILES,
+        tiles,
+        'Metrics of your own to show, by page: `[dashboard.tiles]`, `overview = ["NAME"]`.',
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpSettings:
+    """Metrics and traces to a collector of OpenTelemetry, beside or instead of Prometheus."""
+
+    endpoint: str | None = setting(
+        None,
+        text,
+        "Address of a collector that takes OTLP over HTTP, such as `http://localhost:4318`. Needs "
+        "the extra `otel`. Default: nothing is sent.",
+    )
+    interval: timedelta = setting(
+        timedelta(seconds=15), duration("1s", "10m"), "How often metrics and spans are sent."
+    )
+    authorization: Secret | None = setting(
+        None, secret, "The header of that name, if one is needed."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +273,17 @@ class KafkaSettings:
     read_committed: bool = setting(False, switch, "Leave out records of aborted transactions.")
 
 
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """How to connect to the schema registries that sources name."""
+
+    username: Secret | None = setting(None, secret, "User name, if one is needed.")
+    password: Secret | None = setting(None, secret, "Password of that user.")
+    ca_file: Path | None = setting(None, path, "Certificates that sign the registry's one (PEM).")
+
+
 def _no_sources() -> Mapping[str, SourceSettings]:
-    return MappingProxyType({})
+    return Table({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +298,28 @@ class Settings:
     catalogue: CatalogueSettings = CatalogueSettings()
     schemas: SchemaSettings = SchemaSettings()
     metrics: MetricsSettings = MetricsSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    otlp: OtlpSettings = OtlpSettings()
     kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
     sources: Mapping[str, SourceSettings] = field(default_factory=_no_sources)
 
     def need_lake(self) -> str:
-        """The lake's path or URL; SettingsError with the ways to set it if there is none."""
+        """The lake's path or URL; SettingsError if there is none, or no store has its scheme."""
         if self.lake.path is None:
             raise SettingsError(
                 "no lake is set",
                 where="lake.path",
                 remedy="Pass --lake PATH, set TELEMETRY_LAKE, or write [lake] path = ... in "
                 "telemetry.toml",
+            )
+        scheme, has_scheme, _ = self.lake.path.partition("://")
+        if has_scheme and scheme not in STORES:
+            near = difflib.get_close_matches(scheme.lower(), STORES, n=1, cutoff=0.5)
+            raise SettingsError(
+                f"the lake's address is invalid: expected a folder, {'://, '.join(STORES)}://",
+                where="lake.path",
+                remedy=f"Did you mean {near[0]}://?" if near else "A folder has no :// in it",
             )
         return self.lake.path
 

@@ -7,14 +7,16 @@ pasted in the wrong place.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar, cast
+
+from pipeline.settings.table import Table
 
 T = TypeVar("T")
 
@@ -27,6 +29,10 @@ _BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|gcp-sm:.+")
 
 
+def _matching(pattern: re.Pattern[str]) -> Mapping[str, object]:
+    return {"type": "string", "pattern": f"^({pattern.pattern})$"}
+
+
 class Refused(Exception):
     """A value is not of the kind or within the limits that its setting asks for."""
 
@@ -37,6 +43,8 @@ class Kind:
 
     read: Reader
     says: str
+    shape: Mapping[str, object]
+    """What a file may hold, as JSON Schema."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,14 +73,27 @@ def _read_text(value: object) -> str:
     return value
 
 
-text = Kind(_read_text, "text")
+_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1}
+text = Kind(_read_text, "text", _TEXT)
+
+
+_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+
+
+def _read_address(value: object) -> str:
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+        raise Refused("expected http://HOST or https://HOST, without user and password")
+    return value
+
+
+address = Kind(_read_address, "http(s)://HOST[/PATH]", _matching(_ADDRESS))
 
 
 def _read_path(value: object) -> Path:
     return Path(_read_text(value)).expanduser()
 
 
-path = Kind(_read_path, "path")
+path = Kind(_read_path, "path", _TEXT)
 
 
 def _read_texts(value: object) -> tuple[str, ...]:
@@ -83,7 +104,7 @@ def _read_texts(value: object) -> tuple[str, ...]:
     return tuple(_read_text(item) for item in value)
 
 
-text_list = Kind(_read_texts, "list of texts")
+text_list = Kind(_read_texts, "list of texts", {"type": "array", "items": _TEXT})
 
 
 def _read_networks(value: object) -> tuple[str, ...]:
@@ -97,7 +118,7 @@ def _read_networks(value: object) -> tuple[str, ...]:
     return networks
 
 
-networks = Kind(_read_networks, "list of networks")
+networks = Kind(_read_networks, "list of networks", text_list.shape)
 
 
 def among(kind: Kind, *allowed: str) -> Kind:
@@ -109,7 +130,8 @@ def among(kind: Kind, *allowed: str) -> Kind:
             raise Refused(f"expected only {' and '.join(allowed)}")
         return items
 
-    return Kind(read, f"list of {', '.join(allowed)}")
+    shape = {"type": "array", "items": {"enum": list(allowed)}}
+    return Kind(read, f"list of {', '.join(allowed)}", shape)
 
 
 def choice(*allowed: str) -> Kind:
@@ -117,10 +139,13 @@ def choice(*allowed: str) -> Kind:
 
     def read(value: object) -> str:
         if value not in allowed:
-            raise Refused(f"expected {', '.join(allowed[:-1])} or {allowed[-1]}")
+            words = {word.lower(): word for word in allowed}
+            near = difflib.get_close_matches(str(value).lower(), words, n=1, cutoff=0.5)
+            meant = f". Did you mean {words[near[0]]}?" if near else ""
+            raise Refused(f"expected {', '.join(allowed[:-1])} or {allowed[-1]}{meant}")
         return str(value)
 
-    return Kind(read, " / ".join(allowed))
+    return Kind(read, " / ".join(allowed), {"enum": list(allowed)})
 
 
 def _read_switch(value: object) -> bool:
@@ -130,7 +155,7 @@ def _read_switch(value: object) -> bool:
     return value
 
 
-switch = Kind(_read_switch, "true / false")
+switch = Kind(_read_switch, "true / false", {"type": "boolean"})
 
 
 def whole(low: int, high: int) -> Kind:
@@ -143,7 +168,7 @@ def whole(low: int, high: int) -> Kind:
             raise Refused(f"expected a whole number from {low} to {high}")
         return value
 
-    return Kind(read, f"{low} to {high}")
+    return Kind(read, f"{low} to {high}", {"type": "integer", "minimum": low, "maximum": high})
 
 
 def duration(low: str, high: str) -> Kind:
@@ -156,7 +181,7 @@ def duration(low: str, high: str) -> Kind:
             raise Refused(f"expected a duration from {low} to {high}, such as 15s, 5m or 2h")
         return found
 
-    return Kind(read, f"duration, {low} to {high}")
+    return Kind(read, f"duration, {low} to {high}", _matching(_DURATION))
 
 
 def parse_duration(value: str) -> timedelta | None:
@@ -175,7 +200,7 @@ def size(low: str, high: str) -> Kind:
             raise Refused(f"expected a size from {low} to {high}, such as 64MiB")
         return found
 
-    return Kind(read, f"size, {low} to {high}")
+    return Kind(read, f"size, {low} to {high}", _matching(_SIZE))
 
 
 def _bytes(value: str) -> int | None:
@@ -189,7 +214,7 @@ def _read_secret(value: object) -> Secret:
     return Secret(value)
 
 
-secret = Kind(_read_secret, "env:NAME, file:/path or gcp-sm:NAME")
+secret = Kind(_read_secret, "env:NAME, file:/path or gcp-sm:NAME", _matching(_SECRET))
 
 _KEYS = re.compile(r"gcp-sm:projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,200}")
 
@@ -200,7 +225,7 @@ def _read_keys(value: object) -> str:
     return value
 
 
-keys = Kind(_read_keys, "gcp-sm:projects/PROJECT/secrets/PREFIX")
+keys = Kind(_read_keys, "gcp-sm:projects/PROJECT/secrets/PREFIX", _matching(_KEYS))
 
 _SECRET_WORDS = ("secret", "password", "token", "access_key", "account_key", "sas_key")
 
@@ -216,8 +241,78 @@ def _read_storage(value: object) -> Mapping[str, str | Secret]:
             raise Refused(f"{name} is a secret: give a reference such as env:{name.upper()}")
         else:
             found[name] = _read_text(item)
-    return MappingProxyType(found)
+    return Table(found)
 
+
+def _read_labels(value: object) -> Mapping[str, Mapping[str, str]]:
+    if not isinstance(value, dict) or not all(isinstance(part, dict) for part in value.values()):
+        raise Refused("expected a table for each dimension, of a label for each key")
+    return Table(
+        {name: Table({key: _read_text(item) for key, item in part.items()})
+         for name, part in value.items()}
+    )  # fmt: skip
+
+
+labels = Kind(
+    _read_labels,
+    "tables of texts, one for each dimension",
+    {
+        "type": "object",
+        "additionalProperties": {"type": "object", "additionalProperties": _TEXT},
+    },
+)
+
+
+def _read_tiles(value: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise Refused("expected a table of lists")
+    return Table({page: _read_texts(names) for page, names in value.items()})
+
+
+tiles = Kind(
+    _read_tiles,
+    "lists of metrics, one for each page",
+    {"type": "object", "additionalProperties": text_list.shape},
+)
 
 _PUBLIC = frozenset({"aws_access_key_id", "access_key_id"})
-storage = Kind(_read_storage, "table of texts or secret references")
+storage = Kind(
+    _read_storage,
+    "table of texts or secret references",
+    {"type": "object", "additionalProperties": _TEXT},
+)
+
+
+def written(value: object) -> str:
+    """A setting's value as text, the way a person writes it; empty if there is none.
+
+    A secret is told by its kind alone, and so is a password inside a URL.
+
+    >>> written(timedelta(minutes=15)), written(64 * 2**20), written(("a", "b"))
+    ('15m', '64MiB', 'a, b')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, Secret):
+        return f"{value.reference.partition(':')[0]}:..."
+    if isinstance(value, timedelta):
+        return _spelled(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and value >= 2**20:
+        return f"{value // 2**20}MiB"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {written(item)}" for name, item in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(written(item) for item in value)
+    return _CREDENTIALS.sub("//...@", str(value))
+
+
+def _spelled(span: timedelta) -> str:
+    milliseconds = round(span.total_seconds() * 1000)
+    whole_units = (unit for unit in ("m", "s") if milliseconds % (_UNITS[unit] * 1000) == 0)
+    unit = next(whole_units, "ms")
+    return f"{round(milliseconds / (_UNITS[unit] * 1000))}{unit}"
+
+
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,16 +39,25 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+class Pages(dict[str, str]):
+    """Addresses of the built pages by lake, each built when it is first asked for."""
+
+    def __init__(self, make: Callable[[str], Path]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> str:
+        folder = self._make(name)
+        page = folder / "index.html"
+        page.write_text(site(rolled_up(folder / "lake", *LAKES[name]))["index.html"], "utf-8")
+        self[name] = page.as_uri()
+        return self[name]
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Addresses of the built pages, by lake."""
-    built = {}
-    for name, size in LAKES.items():
-        folder = tmp_path_factory.mktemp(name)
-        page = folder / "index.html"
-        page.write_text(site(rolled_up(folder / "lake", *size))["index.html"], "utf-8")
-        built[name] = page.as_uri()
-    return built
+    return Pages(tmp_path_factory.mktemp)
 
 
 class Watched:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.ops.audit import Observation, Proof, Report, Result, Verdict, broken
-from pipeline.ops.audit_page import page
-from pipeline.ops.checks import CHECKS, packaged_promises
+from pipeline.ops.audit.audit import Observation, Proof, Report, Result, Verdict, broken
+from pipeline.ops.audit.checks import CHECKS, packaged_promises
+from pipeline.ops.audit.report_page import page
 from tests.browser.conftest import Watched
 from tests.browser.test_dashboard import axe
 

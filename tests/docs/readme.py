@@ -16,15 +16,19 @@ from tests.docs.tables import ROOT
 
 README = ROOT / "README.md"
 PLACE = re.compile(r"(<!-- excerpt of the demo -->\n```text\n).*?(^```$)", re.M | re.S)
-SHOWN = ("Run the pipeline", "Ask questions", "Search everything")
+SHOWN = ("Ask questions", "Search everything")
 """Sections of the demo that the README shows, by the beginning of their titles."""
 
 
 def demo(folder: Path, *words: str) -> str:
-    """What a demo in `folder` prints on a terminal of 100 columns."""
-    command = [str(Path(sys.executable).parent / "telemetry"), "demo", "--dir", "demo", *words]
+    """What a demo in `folder` prints."""
+    return printed(folder, "demo", "--dir", "demo", *words)
+
+
+def printed(folder: Path, *words: str) -> str:
+    """What `telemetry` prints in `folder` on a terminal of 100 columns."""
     done = subprocess.run(
-        command,
+        [str(Path(sys.executable).parent / "telemetry"), *words],
         cwd=folder,
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
         capture_output=True,

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from pipeline.events.schema import EventSchema
-from pipeline.io.resources import load_schemas
+from pipeline.io.package_data import load_format, load_schemas, packaged_formats
 from pipeline.metrics import DECLARED
+from pipeline.privacy.treatments.registry import TREATMENTS
 
 ROOT = Path(__file__).parents[2]
 MARKED = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n).*?(\n<!-- end -->)", re.S)
@@ -38,10 +39,41 @@ def metrics() -> str:
     return "\n".join(lines)
 
 
+def treatments() -> str:
+    """Every treatment, as its class says."""
+    lines = ["| treatment | stored |", "| --- | --- |"]
+    lines += [f"| `{made.form}` | {made.stores} |" for made in TREATMENTS.values()]
+    return "\n".join(lines)
+
+
+def formats() -> str:
+    """Every packaged format."""
+    schemas = load_schemas(None)
+    lines = ["| name | event | lines |", "| --- " * 3 + "|"]
+    for name in packaged_formats():
+        found = load_format(name, schemas)
+        lines.append(f"| `{name}` | `{found.event}` | {found.comment} |")
+    return "\n".join(lines)
+
+
+def format_fields() -> str:
+    """Which raw fields each packaged format carries, but those that every event has."""
+    schemas = load_schemas(None)
+    found = {name: load_format(name, schemas) for name in packaged_formats()}
+    always = {"event_id", "occurred_at"}
+    lines = ["| format | id of its own | raw fields |", "| --- " * 3 + "|"]
+    for name, one in found.items():
+        names = [f"`{rule.field}`" for rule in one.rules if rule.field not in always]
+        own = any(rule.field == "event_id" and rule.reads for rule in one.rules)
+        lines.append(f"| `{name}` | {'yes' if own else 'no'} | {', '.join(names)} |")
+    return "\n".join(lines)
+
+
 def tables() -> dict[str, str]:
     """Every table by its name."""
+    more = {"metrics": metrics(), "treatments": treatments()}
     made = {f"stored-{event}": stored(v[-1]) for event, v in load_schemas(None).items()}
-    return {**made, "metrics": metrics()}
+    return {**made, "formats": formats(), "format-fields": format_fields(), **more}
 
 
 def rewritten(text: str) -> str:

@@ -9,8 +9,8 @@ import json
 from functools import partial
 from pathlib import Path
 
-from pipeline.flow import embedded
-from pipeline.flow.signals import stop_on_signals
+from pipeline.flow.runners import embedded
+from pipeline.flow.runners.signals import stop_on_signals
 from pipeline.io.geo import CountryDatabase
 from pipeline.privacy.policy import Policy
 from tests.unit.flow.world import MemorySource, world

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from pipeline.events.model import CleanBatch
-from pipeline.io.event_table import EventTable
-from pipeline.io.lake import Lake
-from pipeline.io.rejections import RejectionTable
-from pipeline.io.stored_table import Committed
+from pipeline.events.model import CleanBatch, Span
+from pipeline.io.lake.event_table import EventTable
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.rejection_table import RejectionTable
+from pipeline.io.lake.table import Committed
 
 MOMENTS = (
     "before the rejections",
@@ -42,20 +42,23 @@ class _Wrapped:
 class CrashingLake(Lake):
     """A lake whose process is killed at a moment of its third slice."""
 
-    def __init__(self, root: str, moment: str, *, state: Path) -> None:
+    def __init__(self, root: str, moment: str, *, state: Path, once: Path | None = None) -> None:
+        """With `once`, only the first of many processes is killed, and leaves that file."""
         super().__init__(root, state=state)
-        self._moment = moment
+        self._moment = moment if once is None or not once.exists() else ""
+        self._once = once
 
     def events(self, event: str, schema: pa.Schema) -> Any:
-        return _CrashingTable(super().events(event, schema), self._moment)
+        return _CrashingTable(super().events(event, schema), self._moment, self._once)
 
     def rejections(self) -> Any:
         return _CrashingRejections(super().rejections(), self._moment)
 
 
 class _CrashingTable(_Wrapped):
-    def __init__(self, table: EventTable, moment: str) -> None:
+    def __init__(self, table: EventTable, moment: str, once: Path | None) -> None:
         super().__init__(table)
+        self._once = once
         self._moment, self._commits = moment, 0
 
     def commit(
@@ -71,6 +74,8 @@ class _CrashingTable(_Wrapped):
                 die_if(True)
         committed = self._table.publish(staging, batch, metadata=metadata)
         if armed:
+            if self._once is not None:
+                self._once.touch()
             die_if(self._moment == "after the commit")
         return committed
 
@@ -92,7 +97,7 @@ class _CrashingRejections(_Wrapped):
 
 
 class UncheckedLake(Lake):
-    """A lake that commits without comparing the position with the slice's start."""
+    """A lake that commits without comparing position and marks with the slice."""
 
     def events(self, event: str, schema: pa.Schema) -> EventTable:
         table = super().events(event, schema)
@@ -103,6 +108,9 @@ class _UncheckedTable(EventTable):
     def _position_in(self, table: DeltaTable, app_id: str) -> int | None:
         """See no position where one is compared: a source without one may start anywhere."""
         return None
+
+    def _marks_agree(self, table: DeltaTable, span: Span) -> bool:
+        return True
 
 
 def die_if(now: bool) -> None:

@@ -23,11 +23,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import TelemetryError
-from pipeline.io.deltalog import DeltaLog
-from pipeline.io.event_table import EventTable
-from pipeline.io.lake import Lake
-from pipeline.io.staging import Staging
+from pipeline.errors import PositionConflict, RewriteConflict, SliceExpired, TelemetryError
+from pipeline.io.lake.delta_log import DeltaLog
+from pipeline.io.lake.event_table import EventTable
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.staging import Staging
 from tests.unit.io.lakes import NOW, app_id, batch, table_of
 
 
@@ -84,9 +84,7 @@ def write(lake: Lake, topic: str, total: int) -> int:
                 made = batch(start, stop, topic, tuple(offsets))
                 rejections.prepare(made, NOW)
                 table.commit(made)
-        except TelemetryError as error:
-            if not error.retry:
-                raise
+        except (PositionConflict, RewriteConflict, SliceExpired):
             refused += 1
     return refused
 

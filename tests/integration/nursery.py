@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TelemetryError
-from pipeline.flow.beam_import import import_beam
 from pipeline.flow.ports import Ports
-from pipeline.flow.signals import stop_on_signals
+from pipeline.flow.runners.beam_import import import_beam
+from pipeline.flow.runners.signals import stop_on_signals
 from tests.integration.runs import schemas
 
 
@@ -97,7 +97,7 @@ def nursery(folder: Path) -> Iterator[Nursery]:
 
 
 def _run(path: Path) -> int:
-    from pipeline.flow.embedded import run_here
+    from pipeline.flow.runners.embedded import run_here
 
     run: Run = pickle.loads(path.read_bytes())
     run.before()
@@ -118,7 +118,7 @@ def _run(path: Path) -> int:
 def main() -> None:
     """Serve until standard input ends."""
     import_beam()
-    import pipeline.flow.embedded  # noqa: F401  for the forks
+    import pipeline.flow.runners.embedded  # noqa: F401  for the forks
 
     schemas()
     for line in sys.stdin:

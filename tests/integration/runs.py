@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -16,12 +15,12 @@ from deltalake import DeltaTable
 
 from pipeline.events.schema import EventSchema
 from pipeline.flow.ports import FixedClock, Lake, Opener, Ports
-from pipeline.io.files import FileSource
+from pipeline.io.files.source import FileSource
 from pipeline.io.geo import CountryDatabase
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake as DeltaLake
-from pipeline.io.optout_list import OptOutFile
-from pipeline.io.resources import load_catalogue, load_schemas
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.lake import Lake as DeltaLake
+from pipeline.io.package_data import load_catalogue, load_schemas
+from pipeline.io.rights.optout_list import OptOutFile
 from pipeline.io.source import Pace
 from pipeline.privacy.policy import Policy
 
@@ -161,11 +160,3 @@ def children_of(pid: int) -> list[int]:
 def commits_of(folder: Path) -> int:
     """How many commits the event's table has; its creation is one."""
     return len(list((folder / "lake" / "events" / EVENT / "_delta_log").glob("*.json")))
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 300.0) -> None:
-    """Wait for something that has to happen."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "nothing happens"
-        time.sleep(0.01)

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,15 +21,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from pipeline.cli.main import main
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.optout_list import OptOutFile
-from pipeline.io.requests import RequestKind, RequestQueue, account_tokens
-from pipeline.ops.audit import audit
-from pipeline.ops.checks import CHECKS, packaged_promises
-from pipeline.privacy.epochs import EpochKind
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake import delta_log
+from pipeline.io.lake.lake import Lake
+from pipeline.io.rights.optout_list import OptOutFile
+from pipeline.io.rights.request_queue import RequestKind, RequestQueue, account_tokens
+from pipeline.ops.audit.audit import audit
+from pipeline.ops.audit.checks import CHECKS, packaged_promises
+from pipeline.privacy.identity.epochs import EpochKind
 from tests.rules.sources import ROOT
 
 NOW = "2026-11-24T12:00:00Z"
@@ -38,7 +41,8 @@ AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 def accounts_of(folder: Path) -> list[str]:
     """Account ids of the demo's input, the busiest first."""
     counts: dict[str, int] = {}
-    for line in (folder / "input" / "api_request.ndjson").read_bytes().splitlines():
+    days = sorted((folder / "input" / "api_request").iterdir())
+    for line in (line for day in days for line in day.read_bytes().splitlines()):
         try:
             account = json.loads(line).get("account_id")
         except (ValueError, AttributeError):
@@ -126,8 +130,10 @@ def set_text(part: Path, column: str, text: str, **options: Any) -> None:
 def test_a_sound_installation_keeps_every_promise(copy: Installation) -> None:
     canaries = copy.folder / "ids"
     canaries.write_text("\n".join(accounts_of(copy.folder)[:20]))
-    report = copy.audit("--deploy", str(ROOT / "deploy"), "--canaries", str(canaries))
+    more = ["--canaries", str(canaries), "--dashboard", str(copy.folder / "dashboard")]
+    report = copy.audit("--deploy", str(ROOT / "deploy"), *more)
     assert report["broken"] == []
+    assert report["not_verified"] == ["P16"]
     verdicts = {one["id"]: one["verdict"] for one in report["promises"]}
     assert {name for name, verdict in verdicts.items() if verdict != "kept"} == {"P15", "P16"}
     reasons = [
@@ -136,7 +142,24 @@ def test_a_sound_installation_keeps_every_promise(copy: Installation) -> None:
         if one["id"] == "P16"
         for check in one["checks"]
     ]
-    assert "there is no bucket" in reasons[0]
+    assert "encrypted by its disk" in reasons[0]
+
+
+def test_an_audit_loads_every_table_once(
+    copy: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: Counter[str] = Counter()
+
+    class Counted(DeltaTable):
+        def __init__(self, uri: str, *others: Any, **options: Any) -> None:
+            loaded[uri.rpartition("/lake/")[2]] += 1
+            super().__init__(uri, *others, **options)
+
+    monkeypatch.setattr(delta_log, "DeltaTable", Counted)
+    copy.audit()
+    tables = [path.parent.relative_to(copy.lake) for path in copy.lake.rglob("_delta_log")]
+    assert loaded == dict.fromkeys(map(str, tables), 1)
+    assert len(tables) > 5
 
 
 def plant_address(it: Installation) -> None:
@@ -419,9 +442,9 @@ def test_a_list_without_heartbeat_is_named(copy: Installation) -> None:
     """A topic's list has an age; sixteen minutes are one too many."""
     from dataclasses import replace
 
-    from pipeline.cli.audit import open_audited
-    from pipeline.cli.options import Invocation
-    from pipeline.cli.output import Output
+    from pipeline.cli.commands.audit import open_audited
+    from pipeline.cli.frame.options import Invocation
+    from pipeline.cli.frame.output import Output
     from pipeline.settings import load_settings
 
     settings = load_settings(copy.folder / "telemetry.toml", {})

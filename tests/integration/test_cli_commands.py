@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import main
+from pipeline.io.package_data import packaged_formats
 
 NOW = "2026-11-24T12:00:00Z"
 EMAIL = "somebody@example.com"
@@ -89,6 +90,23 @@ def test_the_account_of_a_run_adds_up(ran: dict[str, Any]) -> None:
     assert {"seconds", "events_per_second", "conflicts", "restarts", "unread_bytes"} <= set(ran)
 
 
+def test_values_that_were_made_null_are_told_by_field_and_reason(
+    place: Place, ran: dict[str, Any]
+) -> None:
+    assert ran["nulled"]["latency_ms"]["negative"] > 0
+    assert ran["nulled"]["account_created_on"]["invalid_time"] > 0
+    told = place.ask("status")["nulled"]
+    assert set(told) == set(COUNTS)
+    summed: dict[str, dict[str, int]] = {}
+    for fields in told.values():
+        for field, reasons in fields.items():
+            for reason, count in reasons.items():
+                found = summed.setdefault(field, {})
+                found[reason] = found.get(reason, 0) + count
+    assert summed == ran["nulled"]
+    assert "made null" in place.call("status", json_=False)[1]
+
+
 def test_running_again_reads_nothing(place: Place, ran: dict[str, Any]) -> None:
     assert ran["read"]
     again = place.ask("run", "--once")
@@ -141,7 +159,7 @@ def test_sql_answers_as_table_json_and_csv(place: Place, ran: dict[str, Any]) ->
 
 
 def test_sql_has_every_event_with_the_declared_columns(place: Place, ran: dict[str, Any]) -> None:
-    from pipeline.io.resources import load_schemas
+    from pipeline.io.package_data import load_schemas
 
     for event, versions in load_schemas().items():
         described = place.ask("sql", f"DESCRIBE {event}")
@@ -162,8 +180,8 @@ def test_a_lake_that_is_not_there_is_told(
 ) -> None:
     nowhere = str(tmp_path / "nowhere")
     assert main(["sql", "SELECT 1", "--lake", nowhere]) == 3
-    assert main(["status", "--lake", nowhere]) == 0
-    assert "nothing was ever committed" in capsys.readouterr().err
+    assert main(["status", "--lake", nowhere]) == 3
+    assert "There is no lake here" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -274,7 +292,7 @@ def test_doctor_is_content_with_this_machine_and_warns_of_the_demo_database(
     assert checks["countries"]["remedy"].startswith("telemetry geoip import")
     for name in ("python", "schemas", "state", "keys", "opt-out list", "clock"):
         assert checks[name]["state"] == "ok", checks[name]
-    assert checks["source session"]["detail"] == "1 files of session"
+    assert checks["source session"]["detail"] == "1 file of session"
 
 
 def test_doctor_fails_when_others_may_look_into_the_state(
@@ -325,6 +343,34 @@ def test_schema_explain_shows_stored_values_only(
     assert "tokenised" in out
 
 
+def test_the_packaged_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "formats", "--json"]) == 0
+    listed = {one["format"]: one for one in json.loads(capsys.readouterr().out)["formats"]}
+    assert set(listed) == set(packaged_formats())
+    assert listed["segment"]["event"] == "feature_use"
+    assert any("no account_id" in said for said in listed["cloudfront"]["warnings"])
+
+
+def test_status_knows_the_event_of_a_source_that_only_names_a_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "access.log"
+    log.write_text(
+        '198.18.0.1 - - [24/Nov/2026:08:00:00 +0000] "GET /v1/models HTTP/1.1" 200 5 "-" "-"\n'
+    )
+    settings = tmp_path / "telemetry.toml"
+    settings.write_text(
+        f'[lake]\npath = "{tmp_path}/lake"\n[state]\npath = "{tmp_path}/state"\n'
+        f'[sources.web]\nfiles = ["{log}"]\nformat = "nginx_combined"\n'
+    )
+    words = ["--config", str(settings), "--now", "2026-11-24T12:00:00Z", "--json"]
+    assert main(["run", "--once", *words]) == 0
+    capsys.readouterr()
+    assert main(["status", *words]) == 0
+    (read,) = json.loads(capsys.readouterr().out)["inputs"]
+    assert (read["source"], read["position"]) == ("web", log.stat().st_size)
+
+
 def test_schema_list_and_ddl_need_no_lake(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "list", "--json"]) == 0
     events = json.loads(capsys.readouterr().out)["events"]
@@ -335,7 +381,7 @@ def test_schema_list_and_ddl_need_no_lake(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_geoip_imports_only_country_databases(place: Place, ran: dict[str, Any]) -> None:
-    from pipeline.io.resources import packaged
+    from pipeline.io.package_data import packaged
 
     bad = place.folder / "bad.mmdb"
     bad.write_bytes(b"no database")

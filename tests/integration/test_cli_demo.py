@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,22 @@ def test_the_demo_goes_the_whole_way(demo: dict[str, Any], folder: Path) -> None
     assert {path.name for path in folder.iterdir()} >= {"input", "lake", "state", "telemetry.toml"}
 
 
+def test_what_was_taken_in_has_a_history(demo: dict[str, Any], folder: Path) -> None:
+    assert demo["expire"]["rows"] > 0
+    metrics = folder / "dashboard" / "metrics"
+    found = {
+        name: json.loads((metrics / f"{name}.json").read_text("utf-8"))
+        for name in ("completeness", "rejected", "dropped", "opt_out_rate", "late")
+    }
+    days = {name: {row["time"][:10] for row in rows} for name, rows in found.items()}
+    assert len(days["completeness"]) == len(days["opt_out_rate"]) == 29
+    assert {row["value"] for row in found["completeness"]} == {1.0}
+    assert len(days["rejected"]) > 12
+    assert len(days["dropped"]) > 8
+    assert len(days["late"]) > 10
+    assert min(days["completeness"]) == min(path.stem for path in (folder / "input").glob("*/*"))
+
+
 def test_every_question_has_an_answer(demo: dict[str, Any]) -> None:
     for question in demo["questions"]:
         assert question["sql"].upper().startswith("SELECT")
@@ -66,18 +83,18 @@ def test_the_scan_found_nothing_and_had_something_to_find(
     demo: dict[str, Any], folder: Path
 ) -> None:
     scan = demo["scan"]
-    rejected = sum(demo["run"]["rejected"].values())
+    rejected = sum(demo["run"]["rejected"].values()) - demo["expire"]["rows"]
     assert scan["rows"] == demo["run"]["written"] + rejected
     assert scan["findings"] == scan["canaries_in_output"] == 0
     assert scan["canaries_in_input"] > 100
-    raw = b"".join(path.read_bytes() for path in (folder / "input").iterdir())
+    raw = b"".join(path.read_bytes() for path in (folder / "input").rglob("*.ndjson"))
     assert all(canary.encode() in raw for canary in CANARIES)
 
 
 def test_an_earlier_demo_is_replaced_and_anything_else_is_not_touched(
     demo: dict[str, Any], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline.cli.demo import prepare
+    from pipeline.cli.commands.demo import prepare
 
     copy = tmp_path / "mine"
     copy.mkdir()
@@ -108,13 +125,15 @@ def test_the_settings_that_it_leaves_work_for_every_command(
 
 
 def test_a_leak_in_the_lake_fails_the_scan(demo: dict[str, Any], folder: Path) -> None:
-    from pipeline.cli.demo_steps import Demo, scan
-    from pipeline.cli.options import Invocation
-    from pipeline.cli.output import Output
+    from pipeline.cli.demo.scene import Demo
+    from pipeline.cli.demo.steps import scan
+    from pipeline.cli.frame.options import Invocation
+    from pipeline.cli.frame.output import Output
     from pipeline.errors import PrivacyGateClosed
     from pipeline.settings import load_settings
 
-    call = Invocation(Output(json=True), load_settings(folder / "telemetry.toml", environ={}))
+    settings = load_settings(folder / "telemetry.toml", environ={})
+    call = Invocation(Output(json=True), settings, fixed_now=datetime.fromisoformat(NOW))
     planted = folder / "state" / "planted.log"
     planted.write_text(CANARIES[0].upper())
     try:
@@ -122,5 +141,5 @@ def test_a_leak_in_the_lake_fails_the_scan(demo: dict[str, Any], folder: Path) -
             scan(Demo(call, folder, 35, 20_000, 1))
     finally:
         planted.unlink()
-    assert closed.value.where == "planted.log"
+    assert closed.value.where == "state/planted.log: a file that no rule names"
     assert CANARIES[0].upper() not in str(closed.value)

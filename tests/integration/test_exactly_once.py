@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.flow.embedded import run_here
-from pipeline.flow.signals import Stop
+from pipeline.flow.runners.embedded import run_here
+from pipeline.flow.runners.run_options import RunOptions
+from pipeline.flow.runners.signals import Stop
+from pipeline.flow.runners.supervisor import supervise
+from pipeline.flow.summary import Tally
 from tests.integration.crashing import MOMENTS, CrashingLake, UncheckedLake
 from tests.integration.nursery import Nursery, nursery
 from tests.integration.runs import (
@@ -25,8 +28,8 @@ from tests.integration.runs import (
     make_ports,
     messages,
     stored,
-    wait_until,
 )
+from tests.waiting import wait_for
 
 KILLS = 24
 LIVES = 0.8
@@ -64,7 +67,7 @@ def test_kill_at_random_moments(tmp_path: Path, births: Nursery) -> None:
         commits = commits_of(tmp_path)
         pid = births.start(make_ports(tmp_path, slice_bytes=60_000))
         if turn % 4:  # else it may die while it is opening things
-            wait_until(lambda: commits_of(tmp_path) > commits)  # noqa: B023
+            wait_for(lambda: commits_of(tmp_path) > commits)  # noqa: B023
         time.sleep(dice.uniform(0, LIVES))
         os.kill(pid, signal.SIGKILL)
         assert births.wait(pid) == -signal.SIGKILL, "there was too little to do"
@@ -97,8 +100,28 @@ def two_at_once(folder: Path, births: Nursery, opener: type) -> list[int]:
     return [births.wait(pid) for pid in pids]
 
 
+def test_the_account_holds_what_a_worker_committed_and_could_not_report(tmp_path: Path) -> None:
+    """Workers die right after a commit, before they can tell of it; the log knows better."""
+    ranges = fill(tmp_path, 3_000, 3_000)
+    ports = make_ports(tmp_path, slice_bytes=200_000)
+    lake = partial(
+        CrashingLake,
+        str(tmp_path / "lake"),
+        MOMENTS[-1],
+        state=tmp_path / "state",
+        once=tmp_path / "died",
+    )
+    ports = replace(ports, lake=lake)
+    told: list[Tally] = []
+    summary = supervise(ports, RunOptions(workers=2, on_commit=told.append), Stop())
+    assert (tmp_path / "died").exists()
+    assert summary.tally.read == sum(map(len, ranges))
+    assert sum(tally.read for tally in told) < summary.tally.read
+    assert stored(tmp_path) == expected(*ranges)
+
+
 def test_two_pipelines_on_the_same_input(tmp_path: Path, births: Nursery) -> None:
-    from pipeline.io.lake import Lake
+    from pipeline.io.lake.lake import Lake
 
     ranges = fill(tmp_path, 10_000)
     assert two_at_once(tmp_path, births, Lake) == [0, 0]
@@ -140,7 +163,7 @@ def test_a_file_that_grows_is_rotated_and_is_read_again(tmp_path: Path, births: 
     with path.open("ab") as file:
         file.write(messages(number, number + 500))
     number += 500
-    wait_until(lambda: commits_of(tmp_path) > commits)
+    wait_for(lambda: commits_of(tmp_path) > commits)
     os.kill(pid, signal.SIGTERM)
     assert births.wait(pid) == 0
     finish(tmp_path)

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ExpiryRefused
-from pipeline.io.event_table import EVENT_DATE, EventTable
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.parquet import PartKind
-from pipeline.io.receipts import Receipts
-from pipeline.ops.expire import ExpiringTable, Expiry
-from pipeline.ops.seal import Sealer
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.event_table import EVENT_DATE, EventTable
+from pipeline.io.lake.lake import Lake
+from pipeline.io.parquet.encoding import PartKind
+from pipeline.io.rights.receipts import Receipts
+from pipeline.ops.retention.expiry import ExpiringTable, Expiry
+from pipeline.ops.retention.seal import Sealer
 from pipeline.ops.views import View, open_views, visible
 from tests.integration.services import s3, s3_api
-from tests.unit.ops.test_expire import STEPS, Killed
-from tests.unit.ops.test_seal import STORED, store
+from tests.unit.ops.retention.test_expiry import STEPS, Killed
+from tests.unit.ops.retention.test_seal import STORED, store
 
 pytestmark = [
     pytest.mark.service,
@@ -150,8 +150,8 @@ def test_the_stores_clock_stops_an_expiry_with_a_wrong_one(place: Place, hours: 
 UPLOADER = """
 import os, sys
 import pyarrow as pa
-from pipeline.io.parquet import part_writer
-from pipeline.io.storage import ObjectStorage
+from pipeline.io.parquet.encoding import part_writer
+from pipeline.io.lake.storage import ObjectStorage
 storage = ObjectStorage(sys.argv[1], {name: value for name, value in os.environ.items()
                                       if name.startswith("AWS_") or name == "conditional_put"})
 schema = pa.schema([pa.field("event_token", pa.string())])

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.lake import Lake
+from pipeline.io.lake.lake import Lake
+from tests.integration.mounts import CannotMount, mounted
 from tests.unit.io.lakes import NOW, app_id, batch, expected, files_of, globbed, logged, table_of
 
 ROOT = Path(__file__).parents[2]
@@ -25,17 +27,14 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """A disk of 600 kB; skipped where the machine forbids mounting one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("run with the right to mount (CAP_SYS_ADMIN)")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(mounted("tmpfs", "-t", "tmpfs", "-o", "size=600k"))
+        except CannotMount:
+            pytest.skip("run with the right to mount (CAP_SYS_ADMIN)")
+        yield disk
 
 
 def fill(folder: Path, leave: int) -> Path:
@@ -97,7 +96,7 @@ def test_a_lake_on_a_full_disk_is_not_begun(small_disk: Path) -> None:
 AS_NOBODY = """
 import json, os, sys
 from pipeline.errors import TelemetryError
-from pipeline.io.lake import Lake
+from pipeline.io.lake.lake import Lake
 from tests.unit.io.lakes import app_id, batch, table_of
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 table = table_of(Lake(sys.argv[1]))
@@ -134,6 +133,9 @@ def test_a_lake_that_may_only_be_read_can_be_read_and_tells_so(open_folder: Path
     root = open_folder / "lake"
     lake = Lake(str(root))
     table_of(lake).commit(batch(0, 10))
+    # New folders are closed to all but owner and group; here an operator let others read.
+    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
     position, commit = as_nobody(root)
     assert position == ["ok", "10"]
     assert commit[:2] == ["EnvironmentProblem", "permission denied"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +16,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import PositionConflict
-from pipeline.io.lake import Lake
-from pipeline.io.orphans import SWEEP_AFTER_SECONDS
-from pipeline.io.parquet import part_writer
-from pipeline.io.staging import Clock
-from pipeline.io.storage import GoogleStorage, ObjectStorage, storage_at
-from tests.integration.runs import wait_until
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.storage import GoogleStorage, ObjectStorage, storage_at
+from pipeline.io.parquet.encoding import part_writer
 from tests.integration.services import gcs
 from tests.integration.test_lake_kill import KILLED, finish, rejected, state_of
 from tests.integration.test_lake_s3_race import worker
@@ -30,6 +26,7 @@ from tests.unit.io.lakes import (
     DAYS,
     EVENT,
     NOW,
+    an_hour_later,
     app_id,
     batch,
     expected,
@@ -37,6 +34,7 @@ from tests.unit.io.lakes import (
     race_of_three,
     table_of,
 )
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.service,
@@ -57,8 +55,8 @@ def bucket(server: gcs.GcsBucket, request: pytest.FixtureRequest) -> gcs.GcsBuck
     return gcs.GcsBucket(f"{server.url}/{name}", server.options, server.endpoint)
 
 
-def opened(bucket: gcs.GcsBucket, clock: Clock | None = None) -> Lake:
-    return Lake(bucket.url, bucket.options, clock=clock)
+def opened(bucket: gcs.GcsBucket) -> Lake:
+    return Lake(bucket.url, bucket.options)
 
 
 def data(bucket: gcs.GcsBucket) -> dict[str, dict[str, str]]:
@@ -98,7 +96,7 @@ def test_killed_and_stopped_writers_lose_and_double_nothing(bucket: gcs.GcsBucke
     zombie = worker(bucket, 150, "stop-staged:2")
     started = [zombie]
     try:
-        wait_until(lambda: state_of(zombie.pid) == "T")
+        wait_for(lambda: state_of(zombie.pid) == "T")
         for moment in ("staged:1", "revealed:2", "committed:1"):
             started.append(worker(bucket, 150, moment))
             assert started[-1].wait(timeout=60) == KILLED
@@ -112,8 +110,9 @@ def test_killed_and_stopped_writers_lose_and_double_nothing(bucket: gcs.GcsBucke
         for process in started:
             process.kill()
             process.communicate()
-    later = opened(bucket, Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60))
-    later.recover()
+    later = opened(bucket)
+    with an_hour_later():
+        later.recover()
     assert sorted(logged(later) + rejected(later)) == sorted(f"abc-{n}" for n in range(150))
     named = len(table_of(later).snapshot().files) + len(later.rejections().snapshot().files)
     assert len(data(bucket)) == named
@@ -142,8 +141,8 @@ def test_orphans_are_swept_and_removed_files_deleted(bucket: gcs.GcsBucket) -> N
     table_of(lake).stage(batch(10, 20))
     assert opened(bucket).recover() == 0
     assert len(data(bucket)) == 4
-    later = opened(bucket, Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60))
-    assert later.recover() == 2
+    with an_hour_later():
+        assert opened(bucket).recover() == 2
     assert len(data(bucket)) == 2
     assert logged(lake) == expected(0, 10)
 

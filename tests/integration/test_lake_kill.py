@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.lake import Lake
+from pipeline.io.lake.lake import Lake
 from tests.unit.io.lakes import app_id, files_of, globbed, logged, table_of
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def worker(folder: Path, total: int, where: str = "", topic: str = "abc") -> sub
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return output.strip()
 
@@ -96,7 +96,7 @@ def test_kills_at_random_times_with_two_writers_lose_and_double_nothing(tmp_path
         kills += victim.returncode == KILLED
         total += 60
     for process in running:
-        process.communicate(timeout=120)
+        process.communicate(timeout=300)
     finish(worker(tmp_path, total))
     check_everything_is_there_once(tmp_path, total, "abc")
 

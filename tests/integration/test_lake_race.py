@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import RewriteConflict
-from pipeline.io.lake import Lake
+from pipeline.io.lake.lake import Lake
 from tests.integration.test_lake_kill import check_everything_is_there_once, finish, worker
 from tests.unit.io.lakes import DAYS, globbed, logged, table_of
 

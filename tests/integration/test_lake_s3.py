@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,19 +9,18 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import KeyUnavailable, LakeError, PositionConflict
-from pipeline.io.encryption import Encryption, label_of
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.orphans import SWEEP_AFTER_SECONDS
-from pipeline.io.staging import Clock
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.lake import Lake
+from pipeline.io.parquet.encryption import Encryption, label_of
 from pipeline.ops.views import View, open_views
-from pipeline.privacy.epochs import EpochKind
+from pipeline.privacy.identity.epochs import EpochKind
 from tests.integration.services import s3
 from tests.unit.io.lakes import (
     DAYS,
     EVENT,
     NOW,
     SCHEMA,
+    an_hour_later,
     app_id,
     batch,
     expected,
@@ -50,8 +48,8 @@ def bucket(gateway: s3.Bucket, request: pytest.FixtureRequest) -> s3.Bucket:
     return s3.Bucket(f"{gateway.url}/{name}", gateway.folder / "telemetry" / name, gateway.options)
 
 
-def opened(bucket: s3.Bucket, clock: Clock | None = None) -> Lake:
-    return Lake(bucket.url, bucket.options, clock=clock)
+def opened(bucket: s3.Bucket) -> Lake:
+    return Lake(bucket.url, bucket.options)
 
 
 def objects(bucket: s3.Bucket) -> list[str]:
@@ -109,8 +107,8 @@ def test_orphans_are_swept_after_an_hour_and_nothing_else(bucket: s3.Bucket) -> 
     table_of(lake).stage(batch(10, 20))
     assert len(objects(bucket)) == 4
     assert opened(bucket).recover() == 0
-    later = opened(bucket, Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60))
-    assert later.recover() == 2
+    with an_hour_later():
+        assert opened(bucket).recover() == 2
     assert len(objects(bucket)) == 2
     assert logged(lake) == expected(0, 10)
 

@@ -18,12 +18,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.io.lake import Lake
-from pipeline.io.orphans import SWEEP_AFTER_SECONDS
-from pipeline.io.staging import Clock
+from pipeline.io.lake.lake import Lake
 from tests.integration.services import gcs, s3, s3_api
 from tests.integration.test_lake_kill import KILLED, MOMENTS, ROOT, finish, rejected, state_of
-from tests.unit.io.lakes import logged, table_of
+from tests.unit.io.lakes import an_hour_later, logged, table_of
 
 pytestmark = [
     pytest.mark.service,
@@ -75,8 +73,8 @@ def commits(bucket: s3.Bucket) -> int:
 def check_everything_is_there_once(bucket: s3.Bucket, total: int) -> None:
     """Events and rejections are exactly the messages; after a sweep, bucket and log agree."""
     # Recovery records what the events' log has decided for, and an hour later sweeps the rest.
-    later = Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60)
-    Lake(bucket.url, bucket.options, clock=later).recover()
+    with an_hour_later():
+        Lake(bucket.url, bucket.options).recover()
     lake = Lake(bucket.url, bucket.options)
     assert sorted(logged(lake) + rejected(lake)) == sorted(f"abc-{n}" for n in range(total))
     kept = s3_api.versions(bucket)

@@ -20,11 +20,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.events.schema import EventSchema, FieldType
-from pipeline.io.contents import Content, read_contents
-from pipeline.io.resources import load_schemas
-from pipeline.ops.canaries import search
-from tests.integration.runs import NOW, wait_until
+from pipeline.io.folder_bytes import Content, read_contents
+from pipeline.io.package_data import load_schemas
+from pipeline.ops.audit.identifier_search import search
+from tests.integration.runs import NOW
 from tests.integration.services.ports import free_port
+from tests.waiting import wait_for
 
 TIME = "2026-11-24T11:00:00Z"
 ACCOUNT = "acct_canary_of_an_opt_out"
@@ -144,12 +145,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         config = ("--config", "telemetry.toml")
         first = start("run", *config, "-vv", "--metrics-port", str(port))
         rejections = out / "lake" / "rejections" / "_delta_log"
-        wait_until(lambda: len(list(rejections.glob("*.json"))) >= 3)
+        wait_for(lambda: len(list(rejections.glob("*.json"))) >= 3)
         assert start("optout", "add", ACCOUNT, *config).wait(60) == 0
         for event, planting in planted.items():
             content = b"\n".join(planting.lines) + b"\n"
             (folder / "in" / event / "second.ndjson").write_bytes(b"\n" + content)
-        wait_until(lambda: len(list(rejections.glob("*.json"))) >= 7)
+        wait_for(lambda: len(list(rejections.glob("*.json"))) >= 7)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             (out / "metrics").write_bytes(answer.read())
         first.send_signal(signal.SIGKILL)

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.io import deltalog
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.requests import RequestKind
-from pipeline.io.stored_table import StoredTable
-from pipeline.ops import work as working
-from pipeline.ops.expire import Deleted, Expiry
-from pipeline.ops.restrict import Restriction
-from pipeline.ops.work import Rights
-from pipeline.privacy.epochs import EpochKind, epoch_of
+from pipeline.io.delta import creation
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.table import StoredTable
+from pipeline.io.rights.request_queue import RequestKind
+from pipeline.ops.retention.expiry import Deleted, Expiry
+from pipeline.ops.rights import worker as working
+from pipeline.ops.rights.restriction import Restriction
+from pipeline.ops.rights.worker import Rights
+from pipeline.privacy.identity.epochs import EpochKind, epoch_of
 from pipeline.privacy.optout import OptOutGate
 from tests.integration.year import FIRST, Year
 from tests.integration.year_people import ACTIVE
@@ -38,8 +38,11 @@ STREAM_DEATHS = ("revealed:1", "committed:1", "committed:2")
 @pytest.fixture(autouse=True)
 def _short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulated day lasts a fraction of a second, so the log forgets removals as fast."""
-    properties = {**deltalog.PROPERTIES, "delta.deletedFileRetentionDuration": "interval 1 seconds"}
-    monkeypatch.setattr(deltalog, "PROPERTIES", properties)
+    properties = {
+        **creation.PROPERTIES,
+        "delta.deletedFileRetentionDuration": "interval 1 seconds",
+    }
+    monkeypatch.setattr(creation, "PROPERTIES", properties)
     monkeypatch.setattr(os, "fsync", os.fsync)  # put back when the test is over
     trust_the_disk()
 
@@ -122,7 +125,7 @@ def _check_requests(year: Year) -> None:
     waiting = [one for one in year.world.queue.pending() if one.swept_at is None]
     assert waiting == []
     standings = year.world.optout.standings()
-    tokens = {who: year.world.optout.token(who) for who in year.expected.gone}
+    tokens = {who: year.world.optout.tokens([who])[0] for who in year.expected.gone}
     for who, since in year.expected.gone.items():
         if who not in year.expected.erased:
             assert standings[tokens[who]].intervals, "an opt-out was forgotten"
@@ -162,7 +165,7 @@ REMOVED: dict[str, tuple[Remove, str]] = {
     "deletion": (_skip(Expiry, "_delete", Deleted()), "still there"),
     "key destruction": (_skip(LocalKeystore, "destroy"), "dead epoch"),
     "opt-out gate": (
-        lambda patch: patch.setattr(OptOutGate, "drop", lambda self, batch, *_: batch),
+        lambda patch: patch.setattr(OptOutGate, "drop", lambda self, batch, *_, **__: batch),
         "rows are lost",
     ),
     "removal": (_skip(Rights, "_remove"), "erased account"),

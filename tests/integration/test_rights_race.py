@@ -10,11 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.io.contents import read_contents
-from pipeline.ops.seal import Sealer
+from pipeline.io.folder_bytes import read_contents
+from pipeline.ops.retention.seal import Sealer
 from tests.integration.rights_worker import ACCOUNTS, ERASED, OLD, SLICES, slice_rows
 from tests.rules.sources import ROOT
-from tests.unit.ops.rights import EVENT, T0, World, days_back
+from tests.unit.ops.rights.desk import EVENT, T0, World, days_back
 
 OTHERS = "".join(account for account in ACCOUNTS if account not in ERASED)
 

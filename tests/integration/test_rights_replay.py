@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.io.contents import read_contents
-from pipeline.io.keystore import LocalKeystore
-from pipeline.privacy.epochs import Epoch
-from pipeline.privacy.tokens import Domain, token
+from pipeline.io.folder_bytes import read_contents
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.privacy.identity.epochs import Epoch
+from pipeline.privacy.identity.tokens import Domain, token
 from tests.rules.sources import ROOT
 
 NOW = "2026-11-24T12:00:00Z"
@@ -120,6 +120,8 @@ def test_without_the_tombstone_the_replay_would_bring_everybody_back(
     shutil.copy(folder / "in.ndjson", tmp_path)
     for path in (tmp_path / "state").glob("*optout.ndjson*"):
         path.unlink()
+    # The keys remember that there was a list; only a recorded decision opens the gate again.
+    telemetry(tmp_path, "keys", "adopt", "--lists", now=LATER)
     run(tmp_path, now=LATER)
     assert tokens(folder, ERASED) & set(subjects(tmp_path, "lake"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,19 +10,19 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
-from pipeline.io.event_table import EventTable
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.orphans import SWEEP_AFTER_SECONDS
-from pipeline.io.requests import RequestKind
-from pipeline.io.restricted import RestrictedTable
-from pipeline.io.staging import Clock, Staging
-from pipeline.ops.expire import ExpiringTable, Expiry
-from pipeline.ops.seal import Sealer
-from pipeline.ops.work import erasure_targets
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.event_table import EventTable
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.restricted_table import RestrictedTable
+from pipeline.io.lake.staging import Staging
+from pipeline.io.rights.request_queue import RequestKind
+from pipeline.ops.retention.expiry import ExpiringTable, Expiry
+from pipeline.ops.retention.seal import Sealer
+from pipeline.ops.rights.worker import erasure_targets
 from tests.integration.services import s3, s3_api
-from tests.unit.ops.rights import EVENT, T0, TODAY, Killed, Row, World, days_back
-from tests.unit.ops.test_seal import STORED
+from tests.unit.io.lakes import an_hour_later
+from tests.unit.ops.retention.test_seal import STORED
+from tests.unit.ops.rights.desk import EVENT, T0, TODAY, Killed, Row, World, days_back
 
 pytestmark = [
     pytest.mark.service,
@@ -161,9 +160,8 @@ def test_what_killed_writers_left_in_the_bucket_goes_with_the_second_pass(
     world.work()
     # It is younger than an hour, so for all that can be known its writer may yet commit it.
     assert world.tokens() & world.of("a")
-    later = Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60)
-    lake = Lake(world.bucket.url, world.bucket.options, clock=later)
-    replace(world.rights, lake=lake).work(T0 + timedelta(days=8))
+    with an_hour_later():
+        world.rights.work(T0 + timedelta(days=8))
     assert not world.tokens() & world.of("a")
     world.check_nothing_old_is_left()
 

@@ -18,7 +18,7 @@ from pipeline.errors import (
     OptOutStale,
     SourceError,
 )
-from pipeline.io.optout_list import OptOutFile
+from pipeline.io.rights.optout_list import OptOutFile
 from tests.integration.nursery import Nursery, nursery
 from tests.integration.runs import expected, globbed, make_ports, messages, stored
 

@@ -21,8 +21,8 @@ from tests.integration.runs import (
     globbed,
     messages,
     stored,
-    wait_until,
 )
+from tests.waiting import wait_for
 
 COUNT = 60_000
 
@@ -82,7 +82,7 @@ def small_slices(folder: Path) -> tuple[str, ...]:
 
 def test_a_killed_worker_is_started_again(folder: Path) -> None:
     with running(folder, "--once", "--workers", "2", *small_slices(folder)) as process:
-        wait_until(lambda: commits_of(folder) > 2)
+        wait_for(lambda: commits_of(folder) > 2)
         os.kill(children_of(process.pid)[0], signal.SIGKILL)
         code, summary = finish(process)
     assert (code, summary["restarts"]) == (0, 1)
@@ -92,11 +92,11 @@ def test_a_killed_worker_is_started_again(folder: Path) -> None:
 
 def test_workers_end_when_their_supervisor_is_killed(folder: Path) -> None:
     with running(folder, "--workers", "2") as process:
-        wait_until(lambda: commits_of(folder) > 1)
+        wait_for(lambda: commits_of(folder) > 1)
         workers = children_of(process.pid)
         process.kill()
         process.wait()
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 30)
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=30)
     with running(folder, "--once") as process:
         assert finish(process)[0] == 0
     assert stored(folder) == ALL
@@ -109,7 +109,7 @@ def test_a_signal_stops_a_run_that_follows_its_input(
     folder: Path, number: int, code: int, workers: str
 ) -> None:
     with running(folder, "--workers", workers, "--flush-interval", "10m") as process:
-        wait_until(lambda: commits_of(folder) >= 3)
+        wait_for(lambda: commits_of(folder) >= 3)
         with (folder / "in" / "0.ndjson").open("ab") as file:
             file.write(messages(2 * COUNT, 2 * COUNT + 100))  # not due for ten minutes
         process.send_signal(number)
@@ -133,7 +133,7 @@ def test_an_error_that_no_restart_heals_ends_all_workers(folder: Path) -> None:
 def test_each_process_serves_its_metrics(folder: Path, unused_port: int) -> None:
     words = ("--workers", "2", "--metrics-port", str(unused_port))
     with running(folder, *words) as process:
-        wait_until(lambda: commits_of(folder) >= 3)
+        wait_for(lambda: commits_of(folder) >= 3)
         pages = [page(unused_port + index) for index in range(3)]
         process.send_signal(signal.SIGTERM)
         assert finish(process)[0] == 0

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.lake import Lake
-from pipeline.io.orphans import SWEEP_AFTER_SECONDS
-from pipeline.io.staging import Clock
-from pipeline.io.stored_table import StoredTable
-from tests.integration.runs import EVENT, NOW, Stored, expected, messages, wait_until
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.table import StoredTable
+from tests.integration.runs import EVENT, NOW, Stored, expected, messages
 from tests.integration.services import s3, s3_api
 from tests.integration.test_lake_kill import KILLED, ROOT
+from tests.unit.io.lakes import an_hour_later
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.service,
@@ -105,7 +105,7 @@ class Bench:
     def wait_for_commits(self, process: subprocess.Popen[str]) -> None:
         """Wait until a run is in the middle of its work."""
         before = self.commits
-        wait_until(lambda: self.commits > before + 2 or process.poll() is not None)
+        wait_for(lambda: self.commits > before + 2 or process.poll() is not None)
         assert process.poll() is None, self.finish(process)
 
     def stored(self) -> Stored:
@@ -118,9 +118,9 @@ class Bench:
     def check_everything_is_there_once(self) -> None:
         """Each message is stored or rejected once, and an hour later nothing else is there."""
         assert self.stored() == expected(range(COUNT))
-        later = Clock(lambda: time.time() + SWEEP_AFTER_SECONDS + 60)
-        lake = Lake(self.gateway.bucket.url, self.gateway.bucket.options, clock=later)
-        lake.recover()
+        lake = Lake(self.gateway.bucket.url, self.gateway.bucket.options)
+        with an_hour_later():
+            lake.recover()
         named = len(lake.stored(EVENT).snapshot().files) + len(lake.rejections().snapshot().files)
         kept = s3_api.versions(self.gateway.bucket)
         assert len([one for one in kept if "_date=" in one.key]) == named

@@ -12,7 +12,11 @@ import pytest
 from tests.integration.services import secret_manager
 
 ROOT = Path(__file__).parents[2]
-FILES = ["tests/unit/io/test_keystore_contract.py", "tests/unit/io/secret_manager_cases.py"]
+FILES = [
+    "tests/unit/io/keys/test_google_api.py",
+    "tests/unit/io/keys/test_keystore.py",
+    "tests/unit/io/keys/test_secret_manager.py",
+]
 
 
 @pytest.mark.service

@@ -17,29 +17,49 @@ from tests.rules.sources import ROOT, tracked
 pytestmark = pytest.mark.slow
 
 
+KERNEL = "pipeline/kernel.abi3.so"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the tracked files, as a release would be."""
-    place = tmp_path_factory.mktemp("wheel")
+    return build_wheel(tmp_path_factory.mktemp("wheel"), os.environ["PATH"])
+
+
+@pytest.fixture(scope="module")
+def bare_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built where there is no cargo."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    path = os.pathsep.join(one for one in folders if not (Path(one) / "cargo").exists())
+    return build_wheel(tmp_path_factory.mktemp("bare"), path)
+
+
+def build_wheel(place: Path, programs: str) -> Path:
+    """Copy the tracked files and build a wheel of them, with these folders of programs."""
     for path in tracked():
         copy = place / "source" / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
     build += ["--no-build-isolation", "--wheel-dir", str(place / "dist"), str(place / "source")]
-    subprocess.run(build, check=True, capture_output=True)
+    settings = {**os.environ, "PATH": programs, "CARGO_TARGET_DIR": str(place / "target")}
+    subprocess.run(build, check=True, capture_output=True, env=settings)
     (built,) = (place / "dist").glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
 def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of a new environment that holds the wheel.
+    """The command of a new environment that holds the wheel."""
+    return install(wheel, tmp_path_factory.mktemp("elsewhere") / "venv")
+
+
+def install(wheel: Path, place: Path) -> Path:
+    """Install a wheel in an environment of its own; gives its command.
 
     The dependencies are lent by the environment that runs the tests, less its own copy of the
     package: a path file names its site-packages, and the wheel's modules come first.
     """
-    place = tmp_path_factory.mktemp("elsewhere") / "venv"
     venv.create(place, with_pip=False)
     python = place / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
@@ -77,6 +97,29 @@ def test_the_wheel_holds_every_schema_and_all_data(wheel: Path) -> None:
     assert data - names == set()
 
 
+def test_the_wheel_holds_one_kernel_for_every_python(wheel: Path, command: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert KERNEL in archive.namelist()
+        assert "pipeline/kernel.pyi" in archive.namelist()
+    assert "-cp311-abi3-" in wheel.name
+    assert "decoder: native kernel" in run(command, "version", cwd=wheel.parent)
+
+
+def test_without_cargo_a_wheel_decodes_in_python(bare_wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(bare_wheel) as archive:
+        assert KERNEL not in archive.namelist()
+    bare = install(bare_wheel, tmp_path / "venv")
+    assert "the native kernel is not built" in run(bare, "version", cwd=tmp_path)
+
+
+def test_a_release_is_refused_without_cargo(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / ".ci" / "cargo"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "no cargo found (Rust 1.88 or newer" in done.stdout
+
+
 def test_the_wheel_holds_nothing_but_the_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
@@ -87,6 +130,10 @@ def test_the_package_comes_from_the_wheel(command: Path, tmp_path: Path) -> None
     words = ["-c", "import pipeline; print(pipeline.__file__)"]
     found = run(command.parent / "python", *words, cwd=tmp_path)
     assert found.startswith(str(command.parents[1]))
+
+
+def test_an_error_is_explained_without_the_checkout(command: Path, tmp_path: Path) -> None:
+    assert "Exit code 4" in run(command, "explain", "opt-out-stale", cwd=tmp_path)
 
 
 def test_events_go_from_file_to_lake_without_the_checkout(command: Path, tmp_path: Path) -> None:

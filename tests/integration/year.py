@@ -15,11 +15,11 @@ from random import Random
 
 import pyarrow.parquet as pq
 
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.requests import RequestKind
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.rights.request_queue import RequestKind
 from pipeline.ops.views import View, open_views, visible
-from pipeline.privacy.epochs import Epoch, epoch_of
-from pipeline.privacy.tokens import Domain, token
+from pipeline.privacy.identity.epochs import Epoch, epoch_of
+from pipeline.privacy.identity.tokens import Domain, token
 from tests.integration.runs import EVENT, schemas
 from tests.integration.year_people import ACTIVE, Expected, Rows
 from tests.integration.year_worker import (

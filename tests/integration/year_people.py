@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
-from pipeline.io.requests import RequestKind
+from pipeline.io.rights.request_queue import RequestKind
 from tests.integration.year_worker import HELD_DAYS, Asked
 
 ACTIVE = [f"account-{number}" for number in range(25)]

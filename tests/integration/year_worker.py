@@ -21,30 +21,30 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import TelemetryError
+from pipeline.errors import PositionConflict, RewriteConflict, SliceExpired
 from pipeline.events.catalogue import Catalogue
-from pipeline.events.decode import Decoder
+from pipeline.events.decode.decoder import Decoder
 from pipeline.events.model import Slice, Span
-from pipeline.io.deltalog import DeltaLog
-from pipeline.io.event_table import EventTable
-from pipeline.io.holds import Holds
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.lake import Lake
-from pipeline.io.optout_list import Change, OptOutFile
-from pipeline.io.receipts import Receipts
-from pipeline.io.rejections import KEPT_DAYS
-from pipeline.io.requests import RequestKind, RequestQueue, account_tokens
-from pipeline.io.resources import load_catalogue
-from pipeline.io.staging import Staging
-from pipeline.io.standings import erased, opted_out, released, restricted, to_micros
-from pipeline.io.stored_table import StoredTable
-from pipeline.ops.expire import ExpiringTable, Expiry
-from pipeline.ops.ledger import due
-from pipeline.ops.restrict import Restriction
-from pipeline.ops.seal import Sealer
-from pipeline.ops.work import Rights
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.lake.delta_log import DeltaLog
+from pipeline.io.lake.event_table import EventTable
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.rejection_table import KEPT_DAYS
+from pipeline.io.lake.staging import Staging
+from pipeline.io.lake.table import StoredTable
+from pipeline.io.package_data import load_catalogue
+from pipeline.io.rights.holds import Holds
+from pipeline.io.rights.optout_list import Change, OptOutFile
+from pipeline.io.rights.receipts import Receipts
+from pipeline.io.rights.request_queue import RequestKind, RequestQueue, account_tokens
+from pipeline.io.rights.standing_json import erased, opted_out, released, restricted, to_micros
+from pipeline.ops.retention.expiry import ExpiringTable, Expiry
+from pipeline.ops.retention.seal import Sealer
+from pipeline.ops.rights.deadlines import due
+from pipeline.ops.rights.restriction import Restriction
+from pipeline.ops.rights.worker import Rights
 from pipeline.privacy.anonymize import Anonymizer
-from pipeline.privacy.epochs import EpochKind
+from pipeline.privacy.identity.epochs import EpochKind
 from pipeline.privacy.optout import OptOutGate
 from pipeline.privacy.policy import Policy
 from tests.integration.runs import EVENT, schemas
@@ -175,15 +175,14 @@ class Stream(World):
             part = slice_of(messages, start, min(arrivals.total, start + SLICE))
             raw = self._decoder.decode(part)
             standing = self.optout.refresh(self.now)
-            kept = self._gate.drop(raw, standing, to_micros(self.now))
+            kept = self._gate.drop(raw, standing, to_micros(self.now), time_field="occurred_at")
             batch = anonymizer.anonymize(kept, self.now)
             try:
                 if batch.rejected.num_rows:
                     self.lake.rejections().prepare(batch, self.now)
                 self.table.commit(batch)
-            except TelemetryError as error:
-                if not error.retry:
-                    raise
+            except (PositionConflict, RewriteConflict, SliceExpired):
+                pass  # read again in the next round
 
     def _anonymizer(self, *, backfill: bool) -> Anonymizer:
         policy = Policy(max_age_days=BACKFILL_DAYS) if backfill else Policy()

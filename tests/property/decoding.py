@@ -6,18 +6,18 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.events.decode import Decoder
+from pipeline.events.decode.decoder import Decoder
+from pipeline.events.decode.strict import StrictDecoder
 from pipeline.events.model import RawBatch, Reason, Slice, Span
 from pipeline.events.schema import EventSchema
-from pipeline.events.strict import StrictDecoder
-from pipeline.io.resources import load_schemas
+from pipeline.io.package_data import load_schemas
 
 SCHEMAS = load_schemas()
 CASES = Path(__file__).parent / "decode_cases"
@@ -44,6 +44,22 @@ VALID: dict[str, dict[str, Any]] = {
         "account_created_on": "2026-01-31",
         "features": ["recording", "relighting"],
         "fps": 30,
+    },
+    "error_log": {
+        "event": "error_log",
+        "version": 1,
+        "event_id": "e-1",
+        "occurred_at": "2026-05-01T10:20:30Z",
+        "account_id": "acct_1",
+        "message": "cannot open /tmp/x: 17",
+    },
+    "feature_use": {
+        "event": "feature_use",
+        "version": 1,
+        "event_id": "e-1",
+        "occurred_at": "2026-05-01T10:20:30.5+02:00",
+        "account_id": "acct_1",
+        "session_id": "s-1",
     },
 }
 
@@ -78,15 +94,21 @@ def answer_of(batch: RawBatch, schema: EventSchema) -> Answer:
 
 
 def plain(rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Rows as dicts, times as microseconds and dates as days (`datetime` ends with year 9999)."""
+    """Rows as dicts: times as microseconds, dates as days (`datetime` ends with year 9999), and
+    floats by their bits."""
     columns = {}
     for field, column in zip(rows.schema, rows.columns, strict=True):
         if pa.types.is_timestamp(field.type):
             column = column.cast(pa.int64())
         elif pa.types.is_date(field.type):
             column = column.cast(pa.int32())
-        columns[field.name] = column.to_pylist()
+        columns[field.name] = [bits(value) for value in column.to_pylist()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def bits(value: Any) -> Any:
+    """A float as text that tells -0.0 from 0.0; anything else as it is."""
+    return value.hex() if isinstance(value, float) else value
 
 
 def strict_answer(source: Slice, schemas: tuple[EventSchema, ...]) -> Answer:
@@ -102,19 +124,40 @@ def strict_answer(source: Slice, schemas: tuple[EventSchema, ...]) -> Answer:
         if isinstance(record, Reason):
             rejected.append({**where, "stage": "decode", "reason": record.value})
         else:
-            nulled.update(record.nulled)
+            nulled.update((name, why.value) for name, why in record.nulled)
             technical = {"_offset": where["offset"], "_size": where["size"]}
-            rows.append({**dict(zip(names, record.values, strict=True)), **technical})
+            values = zip(names, map(bits, record.values), strict=True)
+            rows.append({**dict(values), **technical})
     return Answer(rows, rejected, dict(nulled))
 
 
-def assert_same(source: Slice, *, decoder: Decoder | None = None) -> Answer:
-    """Whatever the columnar path did with it, a slice means what the strict decoder says."""
-    schemas = SCHEMAS[source.event]
+def assert_same(
+    source: Slice,
+    *,
+    decoder: Decoder | None = None,
+    schemas: tuple[EventSchema, ...] | None = None,
+) -> Answer:
+    """Whichever decoder is in use, a slice means what the strict decoder says of each message."""
+    schemas = schemas or SCHEMAS[source.event]
     batch = (decoder or Decoder(schemas)).decode(source)
     answer = answer_of(batch, schemas[-1])
     assert answer == strict_answer(source, schemas)
     return answer
+
+
+def two_versions(event: str) -> tuple[EventSchema, ...]:
+    """The event's schema and a later one, with more fields of which one is required."""
+    older = SCHEMAS[event][0]
+    added = tuple(
+        replace(older.field(like), name=name, required=required, columns=(), since=2)
+        for name, like, required in (
+            ("trailer", "event", False),
+            ("reading_at", older.time_field, False),
+            ("household_id", "account_id", False),
+            ("weight", "event", True),
+        )
+    )
+    return older, replace(older, version=2, fields=(*added[:2], *older.fields, *added[2:]))
 
 
 @dataclass(frozen=True)

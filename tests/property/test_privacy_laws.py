@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from pipeline.events.model import RawBatch
 from pipeline.events.schema import EventSchema, Field, FieldType
+from pipeline.privacy.columns import decoded
+from pipeline.privacy.identity.tokens import token
 from pipeline.privacy.optout import OptOutGate, OptOutState, Standing
 from pipeline.privacy.policy import Policy
-from pipeline.privacy.tokens import token
 from tests.privacy_rows import (
     CATALOGUE,
     KEY,
@@ -113,7 +114,8 @@ def test_a_row_is_treated_alone_as_it_is_among_others(batch: RawBatch, cut: int)
     ]
     whole = shared(POLICY).anonymize(batch, NOW)
     halves = [shared(POLICY).anonymize(part, NOW) for part in parts]
-    assert whole.rows.equals(pa.concat_batches([half.rows for half in halves]))
+    # Texts of closed lists are numbers of a dictionary, whose order may be another in each part.
+    assert whole.rows.to_pylist() == [row for half in halves for row in half.rows.to_pylist()]
     assert whole.rejected.equals(pa.concat_batches([half.rejected for half in halves]))
 
 
@@ -123,7 +125,7 @@ def test_every_stored_text_is_from_a_closed_list_or_of_its_shape(batch: RawBatch
     for column in SCHEMAS[batch.event][-1].columns:
         if column.values is None:
             continue
-        values = clean.rows.column(column.name)
+        values = decoded(clean.rows.column(column.name))
         if pa.types.is_list(values.type):
             values = values.flatten()
         for value in values.drop_null().to_pylist():
@@ -195,7 +197,8 @@ def test_the_opt_out_gate_agrees_with_its_rule_row_by_row(
     rows = [
         {"account_id": name, "occurred_at": NOW + timedelta(hours=hour)} for name, hour in events
     ]
-    result = OptOutGate(KEY).drop(raw_batch("api_request", rows), state, hours_us(0))
+    batch = raw_batch("api_request", rows)
+    result = OptOutGate(KEY).drop(batch, state, hours_us(0), time_field="occurred_at")
 
     def dropped(name: str, hour: int) -> bool:
         spans = intervals.get(name, [])

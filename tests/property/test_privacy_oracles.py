@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.events.catalogue import Route
-from pipeline.privacy.addresses import AddressReducer, parse_address, unwrap
 from pipeline.privacy.columns import distinct
 from pipeline.privacy.networks import SPECIAL_V4, SPECIAL_V6, IpClass, RangeTable
 from pipeline.privacy.policy import Policy
-from pipeline.privacy.routes import RouteMatcher
+from pipeline.privacy.values.addresses import AddressReducer, parse_address, unwrap
+from pipeline.privacy.values.routes import RouteMatcher
 
 NUMERALS = st.sampled_from(["0", "1", "00", "255", "256", "08", "0x1", "ffff", "10000", "g", "٣"])
 MARKS = st.sampled_from(["::", ":", ".", "%", "-", "[", "]", ":80", "/", "", " ", "\n"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,3 +84,11 @@ def texts() -> Iterator[tuple[str, str]]:
             yield str(path.relative_to(ROOT)), path.read_text("utf-8")
         except UnicodeDecodeError:
             continue
+
+
+@cache
+def project() -> dict[str, Any]:
+    """The `[project]` table of pyproject.toml: dependencies, extras, scripts."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert isinstance(table, dict)
+    return table

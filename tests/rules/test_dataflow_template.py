@@ -10,12 +10,12 @@ import pytest
 
 from deploy.dataflow.launch import CONFIG, OURS, words
 from pipeline import __version__
+from pipeline.cli.commands.run import RunCommand
 from pipeline.cli.main import telemetry
-from pipeline.cli.run import RunCommand
-from pipeline.flow.words import DATAFLOW, words_for
+from pipeline.flow.runners.beam_options import DATAFLOW, words_for
 from pipeline.settings import load_settings
 from pipeline.settings.values import Secret
-from tests.rules.sources import ROOT
+from tests.rules.sources import ROOT, project
 
 FOLDER = ROOT / "deploy" / "dataflow"
 PARAMETERS = {
@@ -74,10 +74,10 @@ def test_the_launcher_says_what_telemetry_run_takes() -> None:
 
 def test_images_hold_the_beam_that_is_declared_and_the_settings() -> None:
     text = (FOLDER / "Dockerfile").read_text()
-    beam = re.search(r'"apache-beam==([\d.]+)\.\*"', (ROOT / "setup.py").read_text())
-    assert beam is not None
+    [beam] = [one for one in project()["dependencies"] if one.startswith("apache-beam==")]
+    release = beam.removeprefix("apache-beam==").removesuffix(".*")
     assert re.search(
-        rf"^FROM apache/beam_python3.11_sdk:{re.escape(beam[1])}\.\d+ AS worker$", text, re.M
+        rf"^FROM apache/beam_python3.11_sdk:{re.escape(release)}\.\d+ AS worker$", text, re.M
     )
     assert f"deploy/dataflow/telemetry.toml {CONFIG}" in text
     assert __version__ in text

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from pipeline.settings import load_settings
-from tests.rules.sources import ROOT
+from tests.rules.sources import ROOT, project
 
 DEPLOY = ROOT / "deploy"
 LOCK, IMAGE_LOCK = ROOT / "requirements.lock", DEPLOY / "image" / "requirements.lock"
@@ -46,15 +47,15 @@ def test_images_install_versions_and_hashes_of_the_lock() -> None:
 
 
 def test_images_hold_what_runs_and_no_tool_of_development() -> None:
-    setup = (ROOT / "setup.py").read_text("utf-8")
-    runtime, extras = setup.split("EXTRAS = {")
-    asked = {name.lower() for name in re.findall(r'^    "([A-Za-z][\w-]*)[>=]=', runtime, re.M)}
-    development = re.findall(r'^        "([A-Za-z][\w-]*)>=', extras.split('"dev": [')[1], re.M)
+    asked = {Requirement(one).name.lower() for one in project()["dependencies"]}
+    development = {
+        Requirement(one).name.lower() for one in project()["optional-dependencies"]["dev"]
+    }
     found = names(pins(IMAGE_LOCK))
     assert len(asked) > 15
     assert asked <= found
     # pandas and polars, hypothesis and mypy: whoever gets in finds no more than is needed.
-    assert found & {name.lower() for name in development} == set()
+    assert found & development == set()
 
 
 @pytest.mark.parametrize("path", OURS.values(), ids=OURS)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pipeline.errors import TelemetryError
 from pipeline.events.model import Drop, Reason, Stage
+from pipeline.io.state_folder import TOP_FOLDERS, TOP_NAMES
 from pipeline.metrics import DECLARED
-from pipeline.ops.checks_settings import IN_LAKE, IN_STATE
+from pipeline.ops.scan.places import LAKE
 from tests.rules.sources import ROOT
 
 DOCS = ROOT / "docs"
@@ -59,9 +60,9 @@ def test_every_link_leads_somewhere() -> None:
     assert broken == []
 
 
-def test_every_error_has_its_page_in_the_operations_manual() -> None:
-    missing = {kind.page for kind in errors()} - anchors(DOCS / "operations.md")
-    assert missing == set()
+def test_every_error_has_its_section_of_troubleshooting_and_no_section_is_left_over() -> None:
+    text = (DOCS / "troubleshooting.md").read_text("utf-8").partition("\n## Errors\n")[2]
+    assert sorted(re.findall("^### (.*)$", text, re.M)) == sorted({kind.page for kind in errors()})
 
 
 def test_every_reason_and_drop_is_explained() -> None:
@@ -72,14 +73,17 @@ def test_every_reason_and_drop_is_explained() -> None:
 
 
 def test_every_place_of_lake_and_state_is_listed() -> None:
-    """P18 promises that nothing lies anywhere else, so the lists must be whole."""
+    """P18 promises that nothing lies anywhere else, so the table and the grammar are the same."""
     privacy = (DOCS / "privacy.md").read_text("utf-8")
+    table = privacy[privacy.index("## Where data goes") :]
+    rows = [one for row in re.findall(r"^\| (.*?) \|", table, re.M) for one in row.split(", ")]
+    listed = {row.strip("`") for row in rows if row.startswith("`<")}
+    state = {f"{name}/" if name in TOP_FOLDERS else name for name in TOP_NAMES}
+    assert listed == {place.told for place in LAKE} | {f"<state>/{name}" for name in state}
+    assert "the dashboard's folder" in rows
     manual = (DOCS / "operations.md").read_text("utf-8")
-    rows = re.findall(r"^\| (`.*?) \|", privacy, re.M)
-    listed = {name for row in rows for name in re.findall(r"[\w.]+", row)}
-    assert (IN_LAKE | IN_STATE) - listed == set()
     files = {name for row in re.findall(r"^\| (`.*?) \|", manual, re.M) for name in row.split("`")}
-    assert {name for name in IN_STATE if not {name, f"{name}/"} & files} == set()
+    assert state - files == set()
 
 
 def test_every_metric_is_explained() -> None:

@@ -14,8 +14,8 @@ import yaml
 
 from pipeline import __version__
 from pipeline.cli.main import telemetry
-from pipeline.flow.endpoint import SPAN
-from pipeline.flow.words import FLINK, words_for
+from pipeline.flow.metrics_endpoint import SPAN
+from pipeline.flow.runners.beam_options import FLINK, words_for
 from pipeline.settings import Settings, load_settings
 from pipeline.settings.values import Secret
 from tests.integration.services.flink import BEAM_RUNNER, FLINK_VERSION
@@ -24,6 +24,8 @@ from tests.rules.sources import ROOT
 DEPLOY = ROOT / "deploy"
 BASE = DEPLOY / "kubernetes" / "base"
 OVERLAYS = ("aws", "gcp")
+PORT = 9108
+"""Of every example, manifest and scrape configuration; a run serves metrics on none unless told."""
 IMAGES = {"telemetry-pipeline": __version__, "telemetry-flink": FLINK_VERSION}
 DOCKERFILES = sorted(DEPLOY.rglob("Dockerfile*"))
 
@@ -60,6 +62,12 @@ def containers() -> list[tuple[str, dict[str, Any]]]:
         for container in spec["containers"]
         if "image" in container
     ]
+
+
+def embedded() -> dict[str, Any]:
+    """The pod of the embedded runner."""
+    found = yaml.safe_load((BASE.parent / "embedded" / "run.yaml").read_text())
+    return dict(found["spec"]["template"]["spec"])
 
 
 def settings(path: Path = BASE / "telemetry.toml") -> Settings:
@@ -101,6 +109,62 @@ def test_pods_run_as_the_user_of_the_image() -> None:
         assert spec.get("automountServiceAccountToken", False) is False, name
 
 
+def test_the_embedded_pod_is_like_the_others_and_is_asked_where_it_answers() -> None:
+    [container] = embedded()["containers"]
+    submit = of_kind("Deployment")["telemetry-submit"]["spec"]["template"]["spec"]
+    like = next(one for one in submit["containers"] if one["name"] == "telemetry")
+    for name in ("securityContext", "volumeMounts", "image"):
+        assert container[name] == like[name]
+    for name in ("securityContext", "volumes", "serviceAccountName"):
+        assert embedded()[name] == submit[name]
+    assert container["args"][:2] == ["run", "--config=/etc/telemetry/telemetry.toml"]
+    workers = int(container["args"][2].removeprefix("--workers="))
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"metrics": PORT} | {f"metrics-{n}": PORT + 1 + n for n in range(workers)}
+    probes = {container[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe")}
+    assert probes == {"/-/healthy", "/-/ready"}
+    for name in ("livenessProbe", "readinessProbe"):
+        assert container[name]["httpGet"]["port"] in ports
+    listed = yaml.safe_load((BASE.parent / "embedded" / "kustomization.yaml").read_text())
+    gone = [yaml.safe_load(patch["patch"]) for patch in listed["patches"]]
+    assert {one["$patch"] for one in gone} == {"delete"}
+    assert {one["metadata"]["name"] for one in gone} == {"telemetry-flink", "telemetry-submit"}
+    assert listed["images"] == [{"name": "telemetry-pipeline", "newTag": __version__}]
+
+
+def test_the_operator_of_prometheus_scrapes_every_port_that_has_metrics() -> None:
+    path = BASE.parent / "monitoring" / "pod-monitor.yaml"
+    monitors = {
+        one["metadata"]["name"]: one["spec"] for one in yaml.safe_load_all(path.read_text())
+    }
+    pool = dict(containers())["taskmanager/worker-pool"]
+    [run] = embedded()["containers"]
+    wanted = {"telemetry-taskmanagers": pool, "telemetry-run": run}
+    assert monitors.keys() == wanted.keys()
+    for name, container in wanted.items():
+        ports = [port["name"] for port in container["ports"] if "metrics" in port["name"]]
+        assert [one["port"] for one in monitors[name]["podMetricsEndpoints"]] == ports
+    (cluster,) = of_kind("FlinkDeployment")
+    assert monitors["telemetry-taskmanagers"]["selector"]["matchLabels"]["app"] == cluster
+
+
+def test_one_port_is_named_everywhere() -> None:
+    """0.1 said 9464 in one place and 9108 in another."""
+    files = [*DEPLOY.rglob("*"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    named = {
+        int(port)
+        for path in files
+        if path.suffix in (".md", ".toml", ".yml", ".yaml")
+        for pattern in (
+            r"\[metrics\] port = (\d+)",
+            r"\[metrics\]\nport = (\d+)",
+            r"metrics-port[ =](\d+)",
+        )
+        for port in re.findall(pattern, path.read_text("utf-8"))
+    }
+    assert named == {PORT}
+
+
 def test_jobs_run_in_utc_one_at_a_time_and_what_must_be_seen_is_not_repeated() -> None:
     jobs = {name: job["spec"] for name, job in of_kind("CronJob").items()}
     assert {job["concurrencyPolicy"] for job in jobs.values()} == {"Forbid"}
@@ -118,7 +182,7 @@ def commands() -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize(("name", "words"), commands(), ids=[name for name, _ in commands()])
 def test_a_pod_runs_a_command_that_exists(name: str, words: list[str]) -> None:
     command: click.Command = telemetry
-    context = click.Context(command)
+    context = click.Context(command, help_option_names=["-h", "--help"])
     while isinstance(command, click.Group):
         found = command.get_command(context, words[0])
         assert found is not None, words[0]

@@ -27,6 +27,7 @@ OLDEST = "1.27"
 """The first in which a CronJob's time zone is stable; docs/deployment.md names it."""
 VERSIONS = (OLDEST, kubernetes_validate.latest_version())
 Document = dict[str, Any]
+EMBEDDED: Document = yaml.safe_load((BASE.parent / "embedded" / "run.yaml").read_text())
 
 
 def closed(schema: Any) -> Any:
@@ -88,7 +89,7 @@ def named(document: Document) -> str:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("document", resources(), ids=named)
+@pytest.mark.parametrize("document", [*resources(), EMBEDDED], ids=named)
 def test_a_manifest_fits_the_published_schema(document: Document, version: str) -> None:
     check(document, version)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from pipeline import __version__
-from tests.rules.sources import ROOT
+from tests.rules.sources import ROOT, project
 
 
 def locked() -> dict[str, list[Version]]:
@@ -22,15 +23,16 @@ def locked() -> dict[str, list[Version]]:
 
 
 def declared() -> list[Requirement]:
-    """What setup.py and requirements.in ask for, less the extra that the lock leaves out."""
-    setup = (ROOT / "setup.py").read_text("utf-8")
-    wanted = re.findall(r'"([A-Za-z][\w\[\]-]*[>=<!~]=?[^"]*)"', setup)
+    """What pyproject.toml and requirements.in ask for, less the extra that the lock leaves out."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]
+    wanted = [*project()["dependencies"], *build["requires"]]
+    wanted += [text for extra in project()["optional-dependencies"].values() for text in extra]
     wanted += [
         line
         for line in (ROOT / "requirements.in").read_text("utf-8").splitlines()
         if line and not line.startswith("#")
     ]
-    found = [Requirement(text) for text in wanted if not text.startswith(">")]
+    found = [Requirement(text) for text in wanted]
     return [one for one in found if not one.extras and not one.name.startswith("google-")]
 
 

@@ -10,23 +10,24 @@ import pytest
 from deltalake import DeltaTable
 
 from pipeline.errors import LakeError, SchemaError
-from pipeline.events.schema import PURPOSES
-from pipeline.io.lake import Lake
-from pipeline.io.rejections import STORED
-from pipeline.io.resources import load_schemas
-from pipeline.ops.audit import parse_promises
-from pipeline.ops.checks import CHECKS, packaged_promises
-from pipeline.ops.erase import SUBJECT
-from pipeline.ops.rollup_values import PUBLISHED
-from pipeline.ops.work import erasure_targets
+from pipeline.events.promises import parse_promises
+from pipeline.events.schema import SUBJECT
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.rejection_table import STORED
+from pipeline.io.package_data import load_schemas
+from pipeline.ops.audit.audit import proven
+from pipeline.ops.audit.checks import CHECKS, packaged_promises
+from pipeline.ops.rights.worker import erasure_targets
+from pipeline.ops.rollup.publication import PUBLISHED
 from tests.rules.sources import ROOT
-from tests.unit.ops.rights import World, days_back
+from tests.unit.ops.rights.desk import World, days_back
 
 
-def test_every_promise_names_checks_that_exist() -> None:
-    promises = packaged_promises()
-    assert {promise.id for promise in promises} == PURPOSES
-    assert len(promises) == len(PURPOSES)
+def test_every_field_serves_a_promise_and_promises_stand_once() -> None:
+    promised = [promise.id for promise in packaged_promises()]
+    served = {field.purpose for vs in load_schemas().values() for one in vs for field in one.fields}
+    assert served <= set(promised)
+    assert len(set(promised)) == len(promised)
 
 
 def test_every_check_proves_a_promise() -> None:
@@ -37,13 +38,13 @@ def test_every_check_proves_a_promise() -> None:
 def test_a_promise_without_a_check_does_not_load() -> None:
     text = "promises:\n  - id: P99\n    text: Nothing proves this\n    checks: []\n"
     with pytest.raises(SchemaError, match="no check"):
-        parse_promises(text, "promises.yaml", CHECKS)
+        parse_promises(text, "promises.yaml")
 
 
 def test_an_unknown_check_does_not_load() -> None:
     text = "promises:\n  - id: P99\n    text: Words\n    checks: [no_orphan]\n"
     with pytest.raises(SchemaError, match="no check 'no_orphan'"):
-        parse_promises(text, "promises.yaml", CHECKS)
+        proven(parse_promises(text, "promises.yaml"), CHECKS, "promises.yaml")
 
 
 def test_the_documents_list_the_same_promises() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.io.resources import load_schemas
+from pipeline.io.package_data import load_schemas
 
 COMMON = """
     event_date date32[day] not null

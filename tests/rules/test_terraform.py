@@ -16,8 +16,8 @@ from typing import Any
 import hcl2
 import pytest
 
-from pipeline.io.resources import load_schemas
-from pipeline.io.secret_service import Client
+from pipeline.io.keys.google_api import Client
+from pipeline.io.package_data import load_schemas
 from tests.rules.sources import ROOT
 
 TERRAFORM = ROOT / "deploy" / "terraform"
@@ -187,7 +187,7 @@ def test_nobody_reaches_amazons_bucket_without_tls() -> None:
 
 
 def test_the_keystore_has_the_rights_that_it_uses_and_no_other() -> None:
-    """The calls of `pipeline/io/secret_service.py`, each by the right that it needs."""
+    """The calls of `pipeline/io/keys/google_api.py`, each by the right that it needs."""
     used = {
         "create_secret": "secretmanager.secrets.create",
         "get_secret": "secretmanager.secrets.get",
@@ -269,3 +269,36 @@ def test_the_files_are_formatted(cloud: str) -> None:
     command = ["terraform", "fmt", "-check", "-no-color", str(TERRAFORM / cloud)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+PLACES = {"aws": ["kubernetes/overlays/aws"], "gcp": ["kubernetes/overlays/gcp", "dataflow"]}
+
+
+@pytest.mark.parametrize("cloud", LAKES)
+def test_everything_that_an_overlay_leaves_open_is_an_output(cloud: str) -> None:
+    outputs = {name: body for block in parsed(cloud)["output"] for name, body in block.items()}
+    told = " ".join(str(body["description"]) for body in outputs.values())
+    left_open = set()
+    for place in PLACES[cloud]:
+        for path in sorted((ROOT / "deploy" / place).iterdir()):
+            for line in path.read_text("utf-8").splitlines():
+                if "replace-me" in line or "000000000000" in line:
+                    left_open.add(re.split(r"\s*[=:]\s", line.strip(), maxsplit=1)[0])
+    assert len(left_open) >= 3
+    assert {name for name in left_open if name not in told} == set()
+
+
+@pytest.mark.parametrize("cloud", LAKES)
+def test_an_output_names_what_is_made_here_and_no_secret(cloud: str) -> None:
+    made = {
+        f"{kind}.{name}"
+        for block in parsed(cloud)["resource"]
+        for kind, named in block.items()
+        for name in named
+    }
+    text = (TERRAFORM / cloud / "outputs.tf").read_text("utf-8")
+    assert set(re.findall(r"\b((?:google|aws)_\w+\.\w+)", text)) <= made
+    variables = {name for block in parsed(cloud)["variable"] for name in block}
+    assert set(re.findall(r"\bvar\.(\w+)", text)) <= variables
+    assert "secret_string" not in text
+    assert "secret_data" not in text

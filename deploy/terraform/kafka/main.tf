@@ -58,7 +58,7 @@ resource "kafka_topic" "raw" {
   })
 }
 
-# The opt-out list: tokens only, the last standing of each, for ever.
+# The opt-out list: tokens only, the last standing of each, kept without limit.
 resource "kafka_topic" "optouts" {
   name               = "telemetry.optouts"
   partitions         = 1

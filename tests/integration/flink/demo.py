@@ -15,11 +15,11 @@ from pathlib import Path
 from tests.conftest import CACHE
 from tests.integration.flink.job import PARTITIONS, caught_up, install, submit, written_by
 from tests.integration.kafka.chaos import Traffic, check_account
-from tests.integration.kafka.telemetry import wait_for
 from tests.integration.services import flink, kafka
 from tests.integration.services.flink import Cluster, running_cluster
 from tests.integration.services.kafka import Broker
 from tests.integration.services.ports import free_port
+from tests.waiting import wait_for
 
 
 def main(seconds: float) -> None:

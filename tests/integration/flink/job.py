@@ -14,9 +14,10 @@ from typing import Any
 import psutil
 
 from tests.integration.kafka.chaos import OUT, Traffic
-from tests.integration.kafka.telemetry import PATIENCE_SECONDS, Installation
+from tests.integration.kafka.telemetry import Installation
 from tests.integration.services.flink import Cluster
 from tests.integration.services.kafka import Broker, die_with_parent
+from tests.waiting import PATIENCE_SECONDS
 
 PARTITIONS = 8
 

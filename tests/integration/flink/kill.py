@@ -27,10 +27,11 @@ from tests.conftest import CACHE
 from tests.integration.flink.job import PARTITIONS, Job, busiest, caught_up, install, submit
 from tests.integration.flink.watch import IDLE_TURNS_PER_SECOND, Watch
 from tests.integration.kafka.chaos import Traffic, check_account
-from tests.integration.kafka.telemetry import Installation, wait_for
+from tests.integration.kafka.telemetry import Installation
 from tests.integration.services.flink import Cluster, running_cluster
 from tests.integration.services.kafka import Broker
 from tests.integration.services.ports import free_port
+from tests.waiting import wait_for
 
 KINDS = ("worker", "taskmanager", "broker", "pool", "client", "jobmanager", "worker", "cancel")
 SETTLE_SECONDS = 8

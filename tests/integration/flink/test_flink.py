@@ -14,9 +14,9 @@ import pytest
 from tests.conftest import CACHE
 from tests.integration.flink.job import PARTITIONS, busiest, caught_up, install, submit, written_by
 from tests.integration.kafka.chaos import Traffic, check_account
-from tests.integration.kafka.telemetry import wait_for
 from tests.integration.services.flink import Cluster, running_cluster
 from tests.integration.services.kafka import Broker
+from tests.waiting import wait_for
 
 
 @dataclass(frozen=True)

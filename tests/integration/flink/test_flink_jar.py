@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.conftest import CACHE
+from tests.docs.test_tutorials import follow, reads
 from tests.integration.runs import command, expected, messages, stored
 from tests.integration.services.flink import SHIM, job_server_jar, running_cluster
 
@@ -47,6 +48,6 @@ def test_a_run_to_the_end_needs_a_stock_cluster_and_one_jar(tmp_path: Path) -> N
 
 def test_without_a_cluster_flink_runs_beside_the_command(tmp_path: Path) -> None:
     """Flink inside the job server that Beam starts, the Python worker inside the command."""
-    account = run(tmp_path, "--flink_master=[local]", "--environment_type=LOOPBACK")
-    assert account["read"] == FILES * EACH
-    assert stored(tmp_path) == expected(range(FILES * EACH))
+    told = follow("flink.md", tmp_path, FLINK_JAR=str(job_server_jar(CACHE)))
+    assert reads(told) == [2000, 500, 0]
+    assert "2,500" in told[-1]

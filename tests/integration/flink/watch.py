@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from pipeline.flow.elsewhere import RENEW_SECONDS
-from pipeline.flow.endpoint import SPAN
+from pipeline.flow.metrics_endpoint import SPAN
+from pipeline.flow.runners.remote import RENEW_SECONDS
 from tests.integration.services.flink import Cluster
 
 EVERY_SECONDS = 2.0

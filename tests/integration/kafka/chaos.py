@@ -15,9 +15,9 @@ import confluent_kafka
 import deltalake
 import pyarrow.compute as pc
 
-from pipeline.io.keystore import LocalKeystore
-from pipeline.privacy.epochs import EpochKind, epoch_of
-from pipeline.privacy.tokens import Domain, TokenKey
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.privacy.identity.epochs import EpochKind, epoch_of
+from pipeline.privacy.identity.tokens import Domain, TokenKey
 from tests.integration.kafka.telemetry import Installation, event
 from tests.integration.services.kafka import Broker
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.events.model import Slice
-from pipeline.io.kafka_client import KafkaAccess
-from pipeline.io.kafka_reader import KafkaReader
-from pipeline.io.kafka_source import KafkaSource
+from pipeline.io.kafka.client import KafkaAccess
+from pipeline.io.kafka.reader import KafkaReader
+from pipeline.io.kafka.source import KafkaSource
 from pipeline.io.source import Pace
 from tests.integration.services.kafka import Broker
 
@@ -25,10 +25,16 @@ class Positions:
     def commit(self, cut: Slice) -> None:
         span = cut.span
         assert self.of.get(span.app_id, 0) == span.start
-        assert span.stop > span.start
+        assert span.stop > span.start or span.marks
+        for mark in span.marks:
+            assert self.of.get(mark.app_id) == mark.before
+            self.of[mark.app_id] = mark.after
         self.of[span.app_id] = span.stop
         self.messages.setdefault(span.partition, []).extend(messages(cut))
         self.slices += 1
+
+    def ask(self, app_ids: Sequence[str]) -> list[int | None]:
+        return [self.of.get(app_id) for app_id in app_ids]
 
     def values(self, partition: int = 0) -> list[bytes]:
         return [value for _, value in self.messages.get(partition, [])]
@@ -42,7 +48,6 @@ def messages(cut: Slice) -> list[tuple[int, bytes]]:
     found = []
     for offset, start, end in zip(cut.offsets, cut.starts, cut.ends, strict=True):
         found.append((int(offset), cut.data[int(start) : int(end)]))
-        assert int(end) == len(cut.data) or cut.data[int(end)] == 0x0A
     return found
 
 
@@ -55,7 +60,7 @@ def open_reader(
     kafka: KafkaSource, positions: Positions, pace: Pace | None = None, index: int = 0, of: int = 1
 ) -> KafkaReader:
     return kafka.open(
-        kafka.shards(of)[index], positions.of.get, pace or Pace(to_end=True), time.monotonic
+        kafka.shards(of)[index], positions.ask, pace or Pace(to_end=True), time.monotonic
     )
 
 

@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import deltalake
 
-PATIENCE_SECONDS = 300
+from tests.waiting import PATIENCE_SECONDS
+
 """How long something may take on a machine that does much else; only a failure takes so long."""
 
 
@@ -94,14 +95,6 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM)
     """Ask a command to stop, and wait for it."""
     process.send_signal(how)
     return process.wait(PATIENCE_SECONDS)
-
-
-def wait_for(condition: Callable[[], bool], what: str = "it") -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {PATIENCE_SECONDS} s"
-        time.sleep(0.2)
 
 
 def event(number: int, account: str = "acct_1", **fields: object) -> bytes:

@@ -10,10 +10,11 @@ from pathlib import Path
 import confluent_kafka
 import pytest
 
-from pipeline.io.kafka_client import KafkaAccess
-from pipeline.io.kafka_offsets import Publication
-from tests.integration.kafka.telemetry import Installation, event, wait_for
+from pipeline.io.kafka.client import KafkaAccess
+from pipeline.io.kafka.group_offsets import Publication
+from tests.integration.kafka.telemetry import Installation, event
 from tests.integration.services.kafka import Broker
+from tests.waiting import wait_for
 
 Names = Callable[[], str]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipeline.io.source import Pace
 from tests.integration.kafka.reading import Positions, numbered, open_reader, read_until, source
-from tests.integration.kafka.telemetry import wait_for
 from tests.integration.services.kafka import Broker
+from tests.waiting import wait_for
 
 
 def test_a_reader_follows_its_partitions_to_other_leaders_and_back(tmp_path: Path) -> None:

@@ -14,17 +14,18 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OptOutPaused, OptOutStale
-from pipeline.io.kafka_client import KafkaAccess
-from pipeline.io.kafka_optout import HEARTBEAT, OptOutTopic
-from pipeline.io.kafka_optout_writer import OptOutTopicWriter
-from pipeline.io.kafka_requests import RequestService, Served
-from pipeline.io.keystore import LocalKeystore
-from pipeline.io.requests import RequestQueue
-from pipeline.io.standings import encode, to_micros
-from pipeline.privacy.epochs import EpochKind
+from pipeline.io.kafka.client import KafkaAccess
+from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.rights.optout_topic import HEARTBEAT, OptOutTopic
+from pipeline.io.rights.optout_topic_writer import OptOutTopicWriter
+from pipeline.io.rights.request_queue import RequestQueue
+from pipeline.io.rights.request_topic import RequestService, Served
+from pipeline.io.rights.standing_json import encode, to_micros
+from pipeline.privacy.identity.epochs import EpochKind
 from pipeline.privacy.optout import Standing
-from tests.integration.kafka.telemetry import Installation, event, stop, wait_for
+from tests.integration.kafka.telemetry import Installation, event, stop
 from tests.integration.services.kafka import Broker
+from tests.waiting import wait_for
 
 Names = Callable[[], str]
 KEY = b"k" * 32

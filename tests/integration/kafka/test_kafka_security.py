@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io import kafka_client
-from pipeline.io.kafka_client import KafkaAccess, connect_consumer
-from pipeline.io.kafka_doctor import check_access
-from pipeline.io.kafka_source import KafkaSource
+from pipeline.io.kafka import client
+from pipeline.io.kafka.access_check import check_access
+from pipeline.io.kafka.client import KafkaAccess, connect_consumer
+from pipeline.io.kafka.source import KafkaSource
 from tests.integration.kafka.reading import Positions, numbered, open_reader, read_to_end
 from tests.integration.kafka.telemetry import Installation, event
 from tests.integration.services.kafka import Broker
@@ -129,7 +129,7 @@ def test_no_secret_is_in_the_description_or_its_pickle(
     secure: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert SECRET not in repr(access(secure))
-    monkeypatch.setattr(kafka_client, "CLIENT_ID", "test")
+    monkeypatch.setattr(client, "CLIENT_ID", "test")
     assert access(secure).client_settings()["sasl_plain_password"] == SECRET
 
 

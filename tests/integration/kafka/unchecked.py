@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pipeline.cli.ports import make_ports
-from pipeline.flow.options import RunOptions
-from pipeline.flow.runners import run
+from pipeline.cli.wiring.ports import make_ports
+from pipeline.flow.runners.run import run
+from pipeline.flow.runners.run_options import RunOptions
 from pipeline.settings import load_settings
 from tests.integration.crashing import UncheckedLake
 

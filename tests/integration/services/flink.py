@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.flow.words import JAVA_OPTIONS
+from pipeline.flow.runners.beam_options import JAVA_OPTIONS
 from tests.integration.services.fetching import alone_in
 from tests.integration.services.kafka import die_with_parent
 from tests.integration.services.ports import free_port

@@ -237,6 +237,21 @@ class Broker:
         self._wait_for_partitions(name, partitions)
         return name
 
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic and wait until nobody sees it any more."""
+        for done in self.admin().delete_topics([name]).values():
+            done.result(30)
+        deadline = time.monotonic() + 30
+        while name in self.admin().list_topics(timeout=5).topics:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the topic is still there")
+            time.sleep(0.1)
+
+    def segment(self, topic: str, partition: int = 0) -> Path:
+        """Return the file that holds a partition's messages; a test that changes it stops first."""
+        (found,) = self.folder.glob(f"**/{topic}-{partition}/*.log")
+        return found
+
     def leaders(self, name: str) -> list[int]:
         """The node that leads each partition; -1 for none."""
         found = self.admin().list_topics(name, timeout=5).topics[name].partitions

@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+from pipeline.cli.commands.reference import cli_page, configuration_page
+from pipeline.cli.frame.nearest import DESTRUCTIVE
 from pipeline.cli.main import COMMANDS, main, telemetry
-from pipeline.cli.reference import cli_page, configuration_page
 from tests.rules.sources import ROOT
 
 HEAVY = ("apache_beam", "pyarrow", "duckdb", "deltalake", "rich", "numpy", "yaml", "kafka")
@@ -89,6 +90,13 @@ def test_every_command_explains_itself_and_has_json(words: tuple[str, ...]) -> N
         (["geoip", "imprt"], "import"),
         (["generate", "--evnt", "session"], "--event"),
         (["status", "--laek", "x"], "--lake"),
+        (["generate", "--event", "sesion"], "session"),
+        (["schema", "ddl", "dukdb"], "duckdb"),
+        (["completion", "bsh"], "bash"),
+        (["schema", "explain", "api_requets"], "api_request"),
+        (["run", "--event", "sessoin", "--input", "x", "--lake", "l", "--state", "s"], "session"),
+        (["run", "--runner", "flink"], "FlinkRunner"),
+        (["explain", "optout-stale"], "opt-out-stale"),
     ],
 )
 def test_the_nearest_name_is_suggested(
@@ -98,7 +106,45 @@ def test_the_nearest_name_is_suggested(
     told = capsys.readouterr()
     assert told.out == ""
     assert suggested in told.err
-    assert "docs/operations.md#usage" in told.err
+    assert "telemetry explain usage" in told.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["erse"],
+        ["versoin-erase"],
+        ["expir"],
+        ["restrct"],
+        ["optout", "remve"],
+        ["hold", "en"],
+        ["erase", "--aply", "x"],
+        ["erase", "--aply", "--json", "x"],
+        ["expire", "--aplly", "x"],
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_destroys_is_never_suggested(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert not any(f"Did you mean {word}?" in told for word in DESTRUCTIVE)
+
+
+def test_what_destroys_is_a_command_or_an_option() -> None:
+    """A word that was renamed would be suggested again."""
+    known: set[str] = set()
+    for words in commands(telemetry):
+        command: click.Command = telemetry
+        for word in words:
+            assert isinstance(command, click.Group)
+            found = command.get_command(click.Context(command), word)
+            assert found is not None
+            command = found
+        known |= {*words, *(name for parameter in command.params for name in parameter.opts)}
+    later = {"adopt", "accept"}
+    assert DESTRUCTIVE - known <= later
 
 
 @pytest.mark.parametrize(

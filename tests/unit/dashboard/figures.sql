@@ -37,11 +37,11 @@ CREATE TABLE breadth AS SELECT p.event_date, p.subject, count(feature) AS n, CAS
     FROM person_weeks p LEFT JOIN person_features USING (event_date, subject) GROUP BY p.event_date, p.subject;
 CREATE VIEW adopted AS SELECT p.event_date, p.subject, coalesce(feature, '(none)') AS feature
     FROM person_weeks p LEFT JOIN person_features USING (event_date, subject);
-CREATE TABLE ladder AS SELECT event_date, session, min(subject) AS subject, [
+CREATE TABLE ladder AS SELECT event_date, session, feature, subject, [
     bool_or(action = 'viewed'), bool_or(action = 'opened'), bool_or(action = 'configured'),
     bool_or(action = 'started'), bool_or(action = 'completed'), bool_or(action = 'repeated')] AS taken
-    FROM feature_use WHERE session IS NOT NULL GROUP BY event_date, session;
-CREATE VIEW stepped AS SELECT event_date, session, subject, n || ' ' ||
+    FROM feature_use WHERE session IS NOT NULL GROUP BY event_date, session, feature, subject;
+CREATE VIEW stepped AS SELECT event_date, session, feature, subject, n || ' ' ||
     ['viewed', 'opened', 'configured', 'started', 'completed', 'repeated'][n] AS step
     FROM ladder, (VALUES (1), (2), (3), (4), (5), (6)) AS t(n) WHERE list_bool_and(taken[1:n]);
 CREATE VIEW unknown AS SELECT event_date, subject, 'country' AS field, (country = 'ZZ')::INT AS lost FROM asked

@@ -18,16 +18,18 @@ import pytest
 
 from pipeline.dashboard.annotations import parse_annotations
 from pipeline.dashboard.data import day_number, page_data
-from pipeline.dashboard.fixed import facts, fixed_parts
+from pipeline.dashboard.fixed import PERTURBED, facts, fixed_parts
 from pipeline.dashboard.layout import read_layout
-from pipeline.dashboard.page import render, with_notice
+from pipeline.dashboard.page import SCRIPTS, render, with_notice
 from pipeline.dashboard.site import Published, build
 from pipeline.errors import SettingsError
-from pipeline.ops.rollup_registry import Kind
-from pipeline.ops.rollup_values import PUBLISHED
+from pipeline.ops.rollup.publication import PUBLISHED
+from pipeline.ops.rollup.registry import Kind
 from tests.dashboards import NOTES, NOW, REGISTRY, published, rolled_up
+from tests.rules.test_shape import LONGEST
 from tests.unit.dashboard.shapes import faults
 
+LIMITED = {"opt_out_rate", "dropped", "rejected", "late", "duplicate"}
 SCHEMA = json.loads(files("pipeline.dashboard").joinpath("page.schema.json").read_text("utf-8"))
 
 
@@ -72,18 +74,20 @@ def test_every_number_of_the_data_is_one_of_the_rollups(full: Published, page: s
             for measure in ("value", "numerator", "denominator", "p50", "p90", "p95", "p99"):
                 if measure in cube:
                     expected = row[measure]
+                    if metric in LIMITED and row["under"] is not None:
+                        continue  # Shown as their limit; a test of its own says so.
                     found = cube[measure][line][column]
                     assert (found is None) == (expected is None)
                     assert found is None or found == pytest.approx(expected, abs=1e-6)
                     compared += 1
-    assert compared > 5_000
+    assert compared > 2_000
 
 
 def test_the_page_names_the_largest_cells_and_adds_up_the_others() -> None:
     days = [date(2026, 11, 1), date(2026, 11, 2)]
     routes = [f"/v1/r{number:02}" for number in range(40)]
     row = dict.fromkeys(PUBLISHED.names)
-    row |= {"grain": "day", "cut": "route", "key2": "", "accounts": 50, "revision": 0}
+    row |= {"grain": "day", "cut": "route", "key2": "", "accounts": 40, "revision": 0}
     row |= {"published_at": NOW}
     rows = [
         {**row, "first_day": day, "last_day": day, "key1": route, "value": 100.0 + number}
@@ -158,6 +162,7 @@ def test_the_facts_say_what_is_promised_and_what_is_so() -> None:
         "Last expiry run": "none yet; a day is due 89 days after it",
         "Key periods": "2 live, 1 with their keys destroyed",
         "Smallest group": "20 accounts; none over 80% of a cell",
+        "Perturbation": PERTURBED,
         "Country database": "DBIP-Country-Lite, 2026-11-01, IP by DB-IP",
     }
 
@@ -170,7 +175,7 @@ def test_a_page_takes_a_notice_and_keeps_its_figures(page: str) -> None:
     }
     assert len(noted) - len(page) < 60
     assert with_notice("<html>another page</html>", "x") is None
-    assert with_notice(page.replace('{"version":2,', '{"version":1,'), "x") is None
+    assert with_notice(page.replace('{"version":3,', '{"version":2,'), "x") is None
 
 
 def test_equal_data_gives_equal_bytes(full: Published, page: str) -> None:
@@ -183,7 +188,8 @@ def test_the_page_stays_below_one_and_a_half_megabytes(page: str) -> None:
 
 def test_every_metric_has_a_file_for_other_tools(full: Published) -> None:
     built = build(full, NOTES, NOW)
-    assert {f"metrics/{name}.json" for name in REGISTRY.metrics} | {"index.html"} == set(built)
+    names = {f"metrics/{name}.json" for name in (*REGISTRY.metrics, "annotations")}
+    assert names | {"index.html"} == set(built)
     rows = json.loads(built["metrics/requests.json"])
     totals = [row for row in rows if row["cut"] == ""]
     assert len(totals) == 14
@@ -209,9 +215,11 @@ def test_every_chart_and_tile_of_the_layout_has_its_table_in_the_registry() -> N
     assert set(REGISTRY.metrics) - drawn == {"freshness", "expiry_proof", "suppressed"}
 
 
-def test_the_script_stays_small() -> None:
-    script = files("pipeline.dashboard").joinpath("page.js").read_text("utf-8")
-    assert len(script.splitlines()) <= 600
+def test_the_scripts_modules_stay_short_enough_to_read() -> None:
+    folder = files("pipeline.dashboard").joinpath("script")
+    modules = {file.name: file.read_text("utf-8") for file in folder.iterdir()}
+    assert {name for name, text in modules.items() if text.count("\n") > LONGEST} == set()
+    assert set(modules) == {f"{name}.js" for name in SCRIPTS}
 
 
 def test_annotations_load_in_order() -> None:

@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pytest
 
+from pipeline.dashboard.page import policy
 from pipeline.dashboard.serve import SiteServer
-from pipeline.dashboard.site import Published, Site
+from pipeline.dashboard.site import Published, Site, build
 from pipeline.errors import EnvironmentProblem, LakeError
 from tests.dashboards import NOW
 
@@ -165,6 +166,25 @@ def test_a_build_that_fails_leaves_the_last_good_page(server: SiteServer, rollup
     assert b"The last build failed: A publication could not be read" in body
     rollups.stamp, rollups.broken = 2, False
     assert b"The last build failed" not in ask(server)[2]
+
+
+def test_the_stamp_changes_with_the_page_and_the_page_knows_its_own(
+    server: SiteServer, rollups: Rollups
+) -> None:
+    first = ask(server, "/stamp")[2]
+    assert f'"live":"{first.decode()}"'.encode() in ask(server)[2]
+    rollups.stamp = 7
+    second = ask(server, "/stamp")[2]
+    assert second != first
+    assert f'"live":"{second.decode()}"'.encode() in ask(server)[2]
+
+
+def test_a_served_page_may_ask_its_own_server_and_a_built_one_nobody(server: SiteServer) -> None:
+    _, headers, body = ask(server)
+    assert "connect-src 'self'" in headers["Content-Security-Policy"]
+    assert policy(live=True).encode() in body
+    assert "connect-src" not in policy()
+    assert policy().encode() in build(Published({}, {}), [], NOW)["index.html"].encode()
 
 
 def test_a_first_build_that_fails_says_what_to_do(server: SiteServer, rollups: Rollups) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SchemaError
-from pipeline.events.catalogue import FIXED, LISTS, PLAIN_LISTS, Route, parse_catalogue
-from pipeline.io.resources import load_catalogue, load_schemas, packaged
+from pipeline.events.catalogue import FIXED, Route, parse_catalogue
+from pipeline.events.schema import SHAPES
+from pipeline.io.package_data import load_catalogue, load_schemas, packaged
 
 TEXTS = {
     path.stem: path.read_text("utf-8") for path in Path(str(packaged())).glob("catalogue/*.yaml")
@@ -21,9 +22,10 @@ def with_file(name: str, text: str) -> dict[str, str]:
 
 def test_the_demo_catalogue_has_every_list() -> None:
     catalogue = load_catalogue()
-    assert set(catalogue.lists) == LISTS
+    assert set(catalogue.lists) == {*FIXED, *TEXTS} - {"referrers"}
+    assert catalogue.plain == set(TEXTS) - {"routes", "clients", "os_families", "referrers"}
     assert len(catalogue.routes) >= 30
-    assert len(catalogue.values("clients")) == 25
+    assert len(catalogue.values("clients")) == len(set(catalogue.values("clients"))) == 32
     assert len(catalogue.storable("os_families")) == 8
     assert catalogue.values("device_classes") == FIXED["device_classes"]
     assert set(catalogue.referrer_domains) == {"own", "docs", "search", "social"}
@@ -32,7 +34,7 @@ def test_the_demo_catalogue_has_every_list() -> None:
 def test_every_list_of_a_schema_exists() -> None:
     for schemas in load_schemas().values():
         for column in schemas[-1].columns:
-            if column.values in LISTS:
+            if column.values is not None and column.values not in SHAPES:
                 assert load_catalogue().storable(column.values)
 
 
@@ -52,7 +54,7 @@ def test_a_route_knows_its_segments() -> None:
     assert Route("GET", "/").segments == ()
 
 
-@pytest.mark.parametrize("name", [*PLAIN_LISTS, "routes", "clients", "os_families", "referrers"])
+@pytest.mark.parametrize("name", ["methods", "routes", "clients", "os_families", "referrers"])
 def test_a_missing_file_is_named(name: str) -> None:
     texts = {key: text for key, text in TEXTS.items() if key != name}
     with pytest.raises(SchemaError, match="missing") as raised:
@@ -60,9 +62,23 @@ def test_a_missing_file_is_named(name: str) -> None:
     assert raised.value.where == f"catalogue/{name}.yaml"
 
 
-def test_a_file_that_is_not_part_of_it_is_refused() -> None:
-    with pytest.raises(SchemaError, match="did you mean 'models'"):
-        parse_catalogue(with_file("modles", "modles: [a]"))
+def test_any_other_file_is_a_plain_list() -> None:
+    catalogue = parse_catalogue(with_file("cache_statuses", "cache_statuses: [hit, miss]"))
+    assert catalogue.storable("cache_statuses") == {"hit", "miss", "other"}
+    assert "cache_statuses" in catalogue.plain
+
+
+@pytest.mark.parametrize("name", ["agent", "route", "ip_classes", "Upper", "a b"])
+def test_a_list_cannot_have_a_name_that_means_something_else(name: str) -> None:
+    with pytest.raises(SchemaError, match="cannot be the name of a list"):
+        parse_catalogue(with_file(name, f"{name}: [a]"))
+
+
+def test_a_list_that_a_schema_names_must_be_there() -> None:
+    catalogue = parse_catalogue({key: text for key, text in TEXTS.items() if key != "models"})
+    with pytest.raises(SchemaError, match=r"generalize\[models\].* is invalid") as raised:
+        load_schemas(None, catalogue)
+    assert raised.value.where.endswith("model")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +102,9 @@ def test_a_file_that_is_not_part_of_it_is_refused() -> None:
         ("clients", "clients: {x: {}}", "nothing shows"),
         ("clients", "clients: {x: {prefixes: [x/], device: phone}}", "library or bot"),
         ("clients", "clients: {ab: {parsed: [X]}, cd: {parsed: [X]}}", "another client"),
+        ("clients", "clients: {x: {prefixes: [x/], majors: [two]}}", "no major version"),
+        ("clients", "clients: {x: {prefixes: [x/], majors: [9-3]}}", "no major version"),
+        ("clients", "clients: {x: {contains: [x], parsed: [x]}}", "another client"),
         ("clients", "clients: {other: {parsed: [X]}}", "stands for values outside"),
         ("os_families", "os_families: {a: {parsed: [X]}, b: {parsed: [X]}}", "already belongs"),
         ("referrers", "own: [a.example]\ndocs: []\nsearch: []\nsocial: [a.example]", "two classes"),

@@ -37,7 +37,7 @@ def test_words_that_some_readers_turn_into_something_else_must_be_quoted(word: s
     ("text", "message"),
     [
         ("a: 1\na: 2\n", "f.yaml:2"),
-        ("a: {b: 1, b: 2}\n", "stands twice"),
+        ("a: {b: 1, b: 2}\n", "is duplicated"),
         ("a: &x 1\nb: *x\n", "anchors"),
         ("a: !!python/name:os.system x\n", "tags"),
         ("<<: {a: 1}\nb: [\n", "one YAML document"),

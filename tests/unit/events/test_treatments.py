@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.events.treatments import (
-    FieldType,
-    Sensitivity,
-    Treatment,
-    TreatmentError,
-    parse_treatment,
-)
+from pipeline.events.treatments import FieldType, Sensitivity, TreatmentError
+from pipeline.io.package_data import load_catalogue, vocabulary
 
 NUMBER, TEXT = FieldType.INT64, FieldType.STRING
+WORDS = vocabulary(load_catalogue())
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "args"),
     [
         ("keep", NUMBER, ()),
+        ("keep[100,599]", NUMBER, ("100", "599")),
+        ("bucket[pow4,40]", NUMBER, ("pow4", "40")),
+        ("generalize[common_agent]", TEXT, ("common_agent",)),
         ("drop", TEXT, ()),
         ("floor[hour]", FieldType.TIMESTAMP, ("hour",)),
         ("pseudonymize[subj]", FieldType.IDENTIFIER, ("subj",)),
@@ -35,8 +34,8 @@ NUMBER, TEXT = FieldType.INT64, FieldType.STRING
 def test_a_treatment_is_its_name_and_arguments(
     text: str, kind: FieldType, args: tuple[str, ...]
 ) -> None:
-    treatment = parse_treatment(text, kind, Sensitivity.TECHNICAL)
-    assert treatment == Treatment(text.partition("[")[0], args)
+    treatment = WORDS.treatment(text, kind, Sensitivity.TECHNICAL)
+    assert (treatment.name, treatment.args) == (text.partition("[")[0], args)
     assert str(treatment) == text
 
 
@@ -47,7 +46,11 @@ def test_a_treatment_is_its_name_and_arguments(
         ("Keep", NUMBER),
         ("keep[]", NUMBER),
         ("keep[1]", NUMBER),
+        ("keep[5,1]", NUMBER),
+        ("keep[1,a]", NUMBER),
         ("keep", TEXT),
+        ("bucket[pow4,41]", NUMBER),
+        ("generalize[agent,common]", TEXT),
         ("drop[x]", TEXT),
         ("floor", FieldType.TIMESTAMP),
         ("floor[minute]", FieldType.TIMESTAMP),
@@ -78,9 +81,9 @@ def test_a_treatment_is_its_name_and_arguments(
         ("truncate[16,32]; keep", TEXT),
     ],
 )
-def test_a_treatment_that_is_off_does_not_stand(text: str, kind: FieldType) -> None:
+def test_an_invalid_treatment_is_refused(text: str, kind: FieldType) -> None:
     with pytest.raises(TreatmentError):
-        parse_treatment(text, kind, Sensitivity.TECHNICAL)
+        WORDS.treatment(text, kind, Sensitivity.TECHNICAL)
 
 
 def test_an_identifying_value_is_never_kept_bucketed_or_floored() -> None:
@@ -89,6 +92,6 @@ def test_an_identifying_value_is_never_kept_bucketed_or_floored() -> None:
         ("bucket[pow2,40]", NUMBER),
         ("floor[hour]", FieldType.TIMESTAMP),
     ):
-        parse_treatment(text, kind, Sensitivity.TECHNICAL)
+        WORDS.treatment(text, kind, Sensitivity.TECHNICAL)
         with pytest.raises(TreatmentError, match="identifying may only have"):
-            parse_treatment(text, kind, Sensitivity.IDENTIFYING)
+            WORDS.treatment(text, kind, Sensitivity.IDENTIFYING)

@@ -14,9 +14,9 @@ from apache_beam.transforms import environments
 
 from pipeline.events.model import CleanBatch, RawBatch, Slice
 from pipeline.flow.graph import build
-from pipeline.flow.read import Read
-from pipeline.flow.sink import Write, WriteRejections
-from pipeline.flow.stages import Anonymize, Decode, OptOut
+from pipeline.flow.steps.read import Read
+from pipeline.flow.steps.stages import Anonymize, Decode, OptOut
+from pipeline.flow.steps.write import Write, WriteRejections
 from pipeline.io.source import Shard
 from tests.unit.flow.world import EVENT, MemorySource, world
 

@@ -16,9 +16,9 @@ from pipeline.errors import OptOutStale, PositionConflict, SliceExpired, Telemet
 from pipeline.events.model import CleanBatch, Reason, Slice, Span, Stage
 from pipeline.events.schema import EventSchema
 from pipeline.flow.ports import FixedClock, Ports
-from pipeline.io.resources import load_catalogue, load_schemas
-from pipeline.io.source import Clock, Pace, Position, Shard, Source
-from pipeline.privacy.epochs import Epoch
+from pipeline.io.package_data import load_catalogue, load_schemas
+from pipeline.io.source import Clock, Pace, Positions, Shard, Source
+from pipeline.privacy.identity.epochs import Epoch
 from pipeline.privacy.optout import OptOutState
 from pipeline.privacy.policy import Policy
 
@@ -47,9 +47,14 @@ class MemoryTable:
     before_commit: Callable[[CleanBatch], None] = lambda batch: None
     refused: MemoryRejections = field(default_factory=lambda: MemoryRejections())
     commits: tuple[MemoryCommit, ...] = ()
+    told: list[Mapping[str, object]] = field(default_factory=list)
+    """What each commit was told to record."""
 
     def position(self, app_id: str) -> int | None:
         return self.position_of.get(app_id)
+
+    def positions(self, app_ids: Sequence[str]) -> list[int | None]:
+        return [self.position(app_id) for app_id in app_ids]
 
     def commit(
         self, batch: CleanBatch, *, metadata: Mapping[str, object] | None = None
@@ -60,11 +65,12 @@ class MemoryTable:
             raise PositionConflict("the lake does not stand where this slice starts")
         self.position_of[span.app_id] = span.stop
         self.batches.append(batch)
+        self.told.append(metadata or {})
         self.refused.record(batch)
         return MemoryCommitted(1, batch.rows.num_rows, 1)
 
-    def history(self) -> tuple[MemoryCommit, ...]:
-        return self.commits
+    def history_since(self, version: int) -> tuple[int, tuple[MemoryCommit, ...]]:
+        return len(self.commits) - 1, self.commits[version:]
 
     @property
     def rows(self) -> int:
@@ -81,6 +87,7 @@ class MemoryCommitted:
     files: int
     rows: int
     bytes: int
+    commit_ns: int = 1
 
 
 @dataclass
@@ -156,13 +163,13 @@ class MemoryReader:
     event: str
     lines: Sequence[bytes]
     size: int
-    position: Position
+    positions: Positions
     at: int | None = None
     calls: list[str] = field(default_factory=list)
 
     def poll(self, wait: float) -> Slice | None:
         if self.at is None:
-            self.at = self.position(f"memory/{self.name}/0") or 0
+            self.at = self.positions([f"memory/{self.name}/0"])[0] or 0
         taken = self.lines[self.at : self.at + self.size]
         if not taken:
             return None
@@ -183,6 +190,9 @@ class MemoryReader:
     def at_end(self) -> bool:
         return self.at == len(self.lines)
 
+    def is_known(self) -> bool:
+        return self.positions([f"memory/{self.name}/0"])[0] is not None
+
     def lag(self) -> int:
         return len(self.lines) - (self.at or 0)
 
@@ -200,8 +210,8 @@ class MemorySource:
     def shards(self, workers: int) -> list[Shard]:
         return [Shard(self.name, 0, 1)]
 
-    def open(self, shard: Shard, position: Position, pace: Pace, clock: Clock) -> MemoryReader:
-        return MemoryReader(self.name, self.event, self.lines, self.size, position)
+    def open(self, shard: Shard, positions: Positions, pace: Pace, clock: Clock) -> MemoryReader:
+        return MemoryReader(self.name, self.event, self.lines, self.size, positions)
 
 
 def slice_of(lines: Sequence[bytes], span: Span | None = None, event: str = EVENT) -> Slice:
@@ -242,8 +252,14 @@ def world(*sources: Source, **changes: object) -> World:
         policy=Policy(),
         pace=Pace(to_end=True),
         clock=FixedClock(NOW),
+        entropy=in_order,
     )
     return World(replace(ports, **changes), lake, optout)  # type: ignore[arg-type]
+
+
+def in_order(size: int) -> bytes:
+    """Sort keys that leave rows as they came, in place of random ones."""
+    return np.arange(size // 8, dtype=np.uint64).tobytes()
 
 
 def failing(error: TelemetryError) -> Callable[[CleanBatch], None]:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.flink_rest import cancel_jobs
+from pipeline.io.flink_rest import cancel_jobs, require_flink
 
 
 class Flink(HTTPServer):
@@ -84,3 +84,12 @@ def test_a_cluster_that_is_not_there_is_told() -> None:
 def test_an_address_of_another_kind_is_never_opened() -> None:
     with pytest.raises(EnvironmentProblem, match="does not answer"):
         cancel_jobs("file:///etc/passwd", "telemetry", patience=0)
+
+
+def test_a_flink_that_answers_is_enough(flink: Flink) -> None:
+    require_flink(flink.master)
+
+
+def test_a_wrong_address_is_told_at_once() -> None:
+    with pytest.raises(EnvironmentProblem, match="Check --flink_master"):
+        require_flink("127.0.0.1:1", patience=0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,6 +20,7 @@ from deploy.geo.make_demo_mmdb import BUILT, COUNTRIES, TARGET, parts, write
 from pipeline.errors import EnvironmentProblem
 from pipeline.io import geo
 from pipeline.io.geo import CountryDatabase, import_database, installed_database
+from tests.rules.sources import ROOT
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -198,3 +201,44 @@ def test_a_refused_import_leaves_what_was_there(tmp_path: Path) -> None:
     assert path is not None
     assert CountryDatabase(path).info == first
     assert not list((state / "geo").glob(".*tmp"))
+
+
+DESTROYED = """
+import os, sys
+from pathlib import Path
+from pipeline.io.geo import CountryDatabase
+path = Path(sys.argv[1])
+database = CountryDatabase(path)
+with path.open("r+b") as file:
+    if sys.argv[2] == "cut":
+        file.truncate(0)
+    else:
+        file.write(bytes(path.stat().st_size))
+print(database.country("198.18.0.0"))
+"""
+
+
+@pytest.mark.parametrize("how", ["cut", "overwritten"])
+def test_a_database_that_is_destroyed_while_it_is_used_changes_no_answer(
+    tmp_path: Path, how: str
+) -> None:
+    path = made(tmp_path / "x.mmdb", "GeoLite2-Country", nested, 4)
+    done = subprocess.run(
+        [sys.executable, "-c", DESTROYED, str(path), how],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "DE\n"), done.stderr
+
+
+def test_an_open_database_leaves_no_copy_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = tmp_path / "tmp"
+    copies.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(copies))
+    database = CountryDatabase()
+    assert list(copies.iterdir()) == []
+    assert database.country("198.18.0.0") == "US"

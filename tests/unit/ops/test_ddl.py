@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.io.resources import load_schemas
+from pipeline.io.package_data import load_schemas
 from pipeline.ops.ddl import ENGINES, ddl
 
 SCHEMAS = [versions[-1] for _, versions in sorted(load_schemas().items())]
@@ -22,8 +22,19 @@ def test_every_column_is_named_typed_and_commented(engine: str) -> None:
         for column in schema.columns:
             assert column.name in text
             if column.name != "event_date":
-                quoted = column.comment.replace("'", "''" if engine != "bigquery" else "\\'")
-                assert quoted in text or column.comment.replace("'", "\\'") in text
+                comment = column.comment.replace(";", ",")
+                assert any(comment.replace("'", quote) in text for quote in ("''", "\\'"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_semicolon_ends_a_statement_and_stands_nowhere_else(engine: str) -> None:
+    """`spark.sql` takes one statement; a comment with a semicolon was cut in two."""
+    assert any(";" in column.comment for schema in SCHEMAS for column in schema.columns)
+    *statements, rest = ddl(engine, SCHEMAS, "/lake").split(";")
+    assert rest.strip() == ""
+    assert {statement.split()[0] for statement in statements} <= {
+        *("CREATE", "COMMENT", "MSCK", "CALL")
+    }
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -9,16 +9,16 @@ import duckdb
 import pytest
 
 from pipeline.errors import KeyUnavailable, LakeError
-from pipeline.io.encryption import Encryption
-from pipeline.io.lake import Lake
-from pipeline.io.requests import RequestKind
-from pipeline.io.restricted import RestrictedTable
-from pipeline.ops import seal as sealing
-from pipeline.ops.erase import find
-from pipeline.ops.seal import Sealer
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.restricted_table import RestrictedTable
+from pipeline.io.parquet.encryption import Encryption
+from pipeline.io.rights.request_queue import RequestKind
+from pipeline.ops.retention import seal as sealing
+from pipeline.ops.retention.seal import Sealer
+from pipeline.ops.rights.erasure import find
 from pipeline.ops.views import open_views
-from pipeline.privacy.epochs import EpochKind, epoch_of
-from tests.unit.ops.rights import EVENT, T0, Killed, World, days_back
+from pipeline.privacy.identity.epochs import EpochKind, epoch_of
+from tests.unit.ops.rights.desk import EVENT, T0, Killed, World, days_back
 
 
 class Switched(World):

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import RewriteConflict
-from pipeline.io.event_table import EventTable
-from pipeline.io.lake import Lake
-from pipeline.ops.erase import Subjects, erase
+from pipeline.io.lake.event_table import EventTable
+from pipeline.io.lake.lake import Lake
 from pipeline.ops.rewrite import ATTEMPTS, Rewritten, retried
-from pipeline.privacy.epochs import EpochKind, epoch_of
-from tests.unit.ops.test_seal import DAY, STORED, rows_of, store, without_vacuum
+from pipeline.ops.rights.erasure import Subjects, erase
+from pipeline.privacy.identity.epochs import EpochKind, epoch_of
+from tests.unit.ops.retention.test_seal import DAY, STORED, rows_of, store, without_vacuum
 
 ROUNDS = 6
 EPOCH = epoch_of(DAY, EpochKind.FOUR_WEEKS).name

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.io.snapshot import PartFile
-from pipeline.io.storage import LocalStorage
+from pipeline.io.lake.snapshot import PartFile
+from pipeline.io.lake.storage import LocalStorage
 from pipeline.ops.views import View, is_reading, open_views, visible
 
 TODAY = date(2026, 11, 24)

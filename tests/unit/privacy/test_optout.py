@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.events.model import Drop, RawBatch
+from pipeline.privacy.identity.tokens import token
 from pipeline.privacy.optout import OptOutGate, OptOutState, Standing
-from pipeline.privacy.tokens import token
 from tests.privacy_rows import KEY, buffers_of, raw_batch
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -35,9 +35,15 @@ def state(**standings: Standing) -> OptOutState:
     )
 
 
+def gated(batch: RawBatch, who: OptOutState) -> RawBatch:
+    """What the gate leaves of a batch at noon."""
+    field = {"session": "started_at"}.get(batch.event, "occurred_at")
+    return OptOutGate(KEY).drop(batch, who, us(12), time_field=field)
+
+
 def drop(rows: list[dict[str, Any]], who: OptOutState, event: str = "api_request") -> RawBatch:
     """What the gate leaves of the rows at noon."""
-    return OptOutGate(KEY).drop(raw_batch(event, rows), who, us(12))
+    return gated(raw_batch(event, rows), who)
 
 
 def left(batch: RawBatch) -> list[str]:
@@ -198,12 +204,12 @@ def test_nothing_of_a_dropped_row_stays_in_memory() -> None:
 
 def test_a_batch_that_nothing_forbids_passes_untouched() -> None:
     batch = raw_batch("api_request", [{"account_id": "b"}])
-    assert OptOutGate(KEY).drop(batch, state(a=Standing(erased_at=1)), us(12)) is batch
+    assert gated(batch, state(a=Standing(erased_at=1))) is batch
 
 
 def test_counts_of_earlier_stages_are_kept() -> None:
     batch = drop([{"gpc": "1"}, {}, {"account_id": "a"}], OptOutState())
-    again = OptOutGate(KEY).drop(batch, state(a=Standing(erased_at=1)), us(12))
+    again = gated(batch, state(a=Standing(erased_at=1)))
     assert again.dropped == {Drop.SIGNAL: 1, Drop.ERASED: 1}
     assert again.read == 3
 
@@ -212,7 +218,8 @@ def test_the_list_may_change_between_batches() -> None:
     gate, batch = OptOutGate(KEY), raw_batch("api_request", [{"account_id": "a"}])
     out = state(a=Standing(((us(1), None),)))
     assert [
-        gate.drop(batch, who, us(12)).rows.num_rows for who in (OptOutState(), out, state())
+        gate.drop(batch, who, us(12), time_field="occurred_at").rows.num_rows
+        for who in (OptOutState(), out, state())
     ] == [1, 0, 1]
 
 
@@ -240,7 +247,7 @@ def test_awkward_batches_are_dropped_from_as_well(shape: str) -> None:
             [pa.nulls(12, field.type) for field in columns.schema], names=columns.schema.names
         )
     batch = RawBatch(batch.span, batch.event, columns.num_rows, columns)
-    result = OptOutGate(KEY).drop(batch, state(a=Standing(erased_at=1)), us(12))
+    result = gated(batch, state(a=Standing(erased_at=1)))
     expected = {
         "dictionary": {Drop.ERASED: 4, Drop.SIGNAL: 4},
         "sliced": {Drop.ERASED: 2, Drop.SIGNAL: 2},

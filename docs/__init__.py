@@ -1,0 +1,1 @@
+"""The documentation, as package data: the installed package reads `operations.md` from here."""

@@ -1,0 +1,1 @@
+"""What runs the graph: this process, several of them, or an engine elsewhere."""

@@ -1,0 +1,1 @@
+"""The steps of the graph, as Beam runs them."""

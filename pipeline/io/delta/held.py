@@ -1,0 +1,32 @@
+"""Tables as their logs stood once, for a job that reads and writes nothing.
+
+Loading a table reads its whole log. An audit asks the same tables dozens of times, and wants one
+answer of one moment; whoever writes must not hold a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deltalake import DeltaTable
+
+
+@dataclass(slots=True)
+class HeldTables:
+    """What was loaded, by address; None for a table that does not exist."""
+
+    tables: dict[str, DeltaTable | None] = field(default_factory=dict)
+
+    def get(self, uri: str, load: Callable[[], DeltaTable | None]) -> DeltaTable | None:
+        """Return the table as it was loaded first."""
+        if uri not in self.tables:
+            self.tables[uri] = load()
+        return self.tables[uri]
+
+    def forget(self, uri: str | None = None) -> None:
+        """Load one table anew when it is asked for, or every one."""
+        if uri is None:
+            self.tables.clear()
+        else:
+            self.tables.pop(uri, None)

@@ -1,0 +1,1 @@
+"""Sources that are topics, and what else is said to a broker."""

@@ -1,0 +1,1 @@
+"""The Delta tables: their log, their files, and who may change them."""

@@ -1,0 +1,1 @@
+"""One Parquet file: how it is encoded, and how it is encrypted."""

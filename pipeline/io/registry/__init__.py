@@ -1,0 +1,1 @@
+"""A schema registry, as far as a reader of messages needs one."""

@@ -1,0 +1,1 @@
+"""Who asked for what, and the proof that it was done."""

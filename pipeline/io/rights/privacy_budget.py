@@ -1,0 +1,60 @@
+"""The privacy budget that releases have spent, day by day: `<state>/releases.ndjson`.
+
+A day's budget is written down, durably, before any noise is drawn. Whoever stops a release
+afterwards has spent it: a second draw would average the noise away, so nothing is refunded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from pipeline.errors import EnvironmentProblem
+from pipeline.io.disk.append_log import AppendFile, FileGone, Register
+
+
+class ReleaseLedger:
+    """What each day has spent, in rho of zero-concentrated differential privacy."""
+
+    def __init__(self, path: Path, register: Register | None = None) -> None:
+        self._path = path
+        self._file = AppendFile(path, register)
+
+    def spent(self) -> Mapping[date, float]:
+        """Rho spent by day. Raises EnvironmentProblem for a ledger that is gone or unreadable."""
+        try:
+            lines = self._file.read().lines
+            totals: dict[date, float] = {}
+            for line in lines:
+                entry = json.loads(line)
+                day = date.fromisoformat(entry["day"])
+                totals[day] = totals.get(day, 0.0) + float(entry["rho"])
+            return totals
+        except (OSError, FileGone, ValueError, KeyError, TypeError) as error:
+            raise self._problem(error) from None
+
+    def spend(self, days: Sequence[date], rho: float, limit: float, now: datetime) -> list[date]:
+        """Take `rho` of each day's budget and give the days that still had it.
+
+        Decided and written under one lock, so two releases at once cannot spend it twice.
+        """
+        try:
+            with self._file.exclusive():
+                spent = self.spent()
+                able = [day for day in days if spent.get(day, 0.0) + rho <= limit + 1e-12]
+                entries = [{"day": str(day), "rho": rho, "at": now.isoformat()} for day in able]
+                if entries:
+                    self._file.append([json.dumps(entry) for entry in entries])
+            return able
+        except (OSError, FileGone) as error:
+            raise self._problem(error) from None
+
+    def _problem(self, error: BaseException) -> EnvironmentProblem:
+        return EnvironmentProblem(
+            "the ledger of releases cannot be used",
+            where=str(self._path),
+            why=type(error).__name__,
+            remedy="Restore it: without it nobody knows what has been spent, and nothing may be",
+        )

@@ -1,0 +1,1 @@
+"""Every promise with the check that proves it."""

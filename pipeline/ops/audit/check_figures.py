@@ -1,0 +1,83 @@
+"""The check of an audit that published figures are what the stored rows give."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.errors import counted
+from pipeline.io.state_folder import StateFolder
+from pipeline.ops.audit.audit import (
+    Audited,
+    Check,
+    Observation,
+    broken,
+    kept,
+    not_applicable,
+    not_verified,
+)
+from pipeline.ops.audit.recomputed import RECOMPUTED, Published, Removal, recompute
+from pipeline.ops.audit.recomputed_facts import wrong_log_facts
+from pipeline.ops.rollup.lake_files import stored_days
+from pipeline.ops.scan.findings import Finding
+
+
+def _figures_recomputed(audited: Audited) -> Observation:
+    if not audited.lake.rollups().manifest():
+        return not_applicable("nothing is published yet")
+    secret = audited.keys().live_permanent_key("figures")
+    if secret is None:
+        return not_verified("the keystore has no key of the perturbation")
+    schemas = {event: versions[-1].stored for event, versions in audited.schemas.items()}
+    published = Published(
+        audited.lake,
+        audited.registry,
+        schemas,
+        secret,
+        audited.epochs,
+        audited.now,
+        list(_removals(audited)),
+        _spill(audited.state),
+        audited.all_figures,
+    )
+    done = recompute(published, stored_days(audited.lake, schemas, audited.now))
+    store = audited.lake.rollups()
+    again, wrong = wrong_log_facts(audited.lake, schemas, store, audited.now)
+    reason = "counts of messages that the log does not give"
+    done.findings += [
+        Finding((RECOMPUTED,), f"lake/rollups/{metric}/{metric}.parquet", reason, count)
+        for metric, count in wrong
+    ]
+    if done.findings:
+        return broken("figures are not what the rows give", [str(one) for one in done.findings])
+    if done.doubts:
+        reasons = sorted(dict.fromkeys(map(str, done.doubts)))
+        return not_verified("not every figure could be made again", reasons)
+    return kept(
+        f"{counted(done.equal + again, 'figure')} made again and equal, {done.moved} of rows that"
+        f" have changed since, {done.gone} of rows that have expired"
+    )
+
+
+def _removals(audited: Audited) -> Iterator[Removal]:
+    for receipt in audited.receipts.all():
+        requests = receipt.body.get("requests")
+        numbers = requests if isinstance(requests, list) else []
+        yield Removal(datetime.fromisoformat(receipt.at), frozenset(map(str, numbers)))
+
+
+def _spill(state: Path) -> Path | None:
+    """Where rows go that memory cannot hold; nowhere if this account may not write there."""
+    return StateFolder(state).spill if os.access(state, os.W_OK) else None
+
+
+FIGURES: Mapping[str, Check] = {
+    RECOMPUTED: Check(
+        RECOMPUTED,
+        "publications and stored bytes",
+        "Every published figure is what its rows, the gate and the perturbation give.",
+        _figures_recomputed,
+    )
+}

@@ -1,0 +1,51 @@
+"""Published figures beside those that were made once more, number by number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.ops.rollup.publication import KEYS
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Compared(NamedTuple):
+    """Cells of both, a row each."""
+
+    both: pa.Table
+    """What is published under its names, what was made under `now_` and its names."""
+    given: Bools
+    """Cells that were made again."""
+    equal: Bools
+    """Those of them of which every number is the same."""
+
+
+def compared(
+    shown: pa.Table,
+    fresh: pa.Table,
+    columns: Sequence[str],
+    how: Literal["left outer", "full outer"],
+) -> Compared:
+    """Compare these columns of the cells: of those that are published, or of all."""
+    again = fresh.select([*KEYS, *columns]).rename_columns(
+        [*KEYS, *(f"now_{name}" for name in columns)]
+    )
+    again = again.append_column("given", pa.array([True] * fresh.num_rows, pa.bool_()))
+    both = shown.select([*KEYS, *columns]).join(again, list(KEYS), join_type=how)
+    given: Bools = pc.is_valid(both["given"]).to_numpy(zero_copy_only=False)
+    equal = given.copy()
+    for name in columns:
+        one, other = numbers(both, name), numbers(both, f"now_{name}")
+        equal &= np.isclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+    return Compared(both, given, equal)
+
+
+def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """A column as floats, NaN where there is none."""
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

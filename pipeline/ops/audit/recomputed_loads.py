@@ -1,0 +1,88 @@
+"""Which rows an audit loads to make figures of them again: never more than its memory holds.
+
+A rollup holds a week and the one before it, or four weeks, at once. Here a load that is too large
+is cut into weeks, and a week is loaded without the one before it where its figures only say that
+they were made beside it: then no more is read of those days than whose rows they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from pipeline.events.schema import SUBJECT
+from pipeline.ops.rollup.load import DayFiles
+from pipeline.ops.rollup.made_of import BEFORE, sources_of
+from pipeline.ops.rollup.plan import loads
+from pipeline.ops.rollup.registry import Registry, Window
+from pipeline.ops.rollup.sql import Pass
+from pipeline.privacy.identity.epochs import EpochKind
+
+Work = list[tuple[Pass, list[date]]]
+
+WEEK = timedelta(days=7)
+LOOKS_BACK = "week + 7"
+"""What the SQL of a population says that compares a week with the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files to be loaded at once, and what is made of them."""
+
+    files: Sequence[DayFiles]
+    work: Work
+    before: Sequence[DayFiles] = ()
+    """Days that the figures rest on by name alone."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows are loaded."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def metrics(self) -> set[str]:
+        """What is made, by name."""
+        return {metric.name for task, _ in self.work for metric in task.metrics}
+
+
+def parts_of(
+    work: Work, files: Sequence[DayFiles], registry: Registry, epoch: EpochKind, most: int | None
+) -> Iterator[Part]:
+    """Cut the work into loads of at most `most` rows, as far as that is possible."""
+    for whole, tasks in loads(work, files, epoch):
+        part = Part(whole, tasks)
+        if most is None or part.rows <= most:
+            yield part
+            continue
+        weekly = [(task, starts) for task, starts in tasks if task.window is Window.WEEK]
+        for start in sorted({start for _, starts in weekly for start in starts}):
+            mine = [(task, [start]) for task, starts in weekly if start in starts]
+            yield from _week(start, mine, whole, registry, most)
+        others = [(task, starts) for task, starts in tasks if task.window is not Window.WEEK]
+        if others:
+            yield Part(whole, others)
+
+
+def _week(
+    start: date, work: Work, files: Sequence[DayFiles], registry: Registry, most: int
+) -> Iterator[Part]:
+    near = [file for file in files if start - BEFORE <= file.day < start + WEEK]
+    part = Part(near, work)
+    if part.rows <= most:
+        yield part
+        return
+    back = [one for one in work if _looks_back(registry, one[0].population)]
+    rest = [one for one in work if one not in back]
+    mine, before = ([file for file in near if (file.day >= start) is now] for now in (True, False))
+    yield from (one for one in (Part(mine, rest, before), Part(near, back)) if one.work)
+
+
+def _looks_back(registry: Registry, population: str) -> bool:
+    return any(LOOKS_BACK in sql for sql in sources_of(registry, population))
+
+
+def by_name(registry: Registry) -> Registry:
+    """The same registry, of which a load reads whose rows there are and nothing else."""
+    views = {event: replace(view, columns=(SUBJECT,)) for event, view in registry.views.items()}
+    return replace(registry, views=views)

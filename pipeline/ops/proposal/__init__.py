@@ -1,0 +1,1 @@
+"""What `telemetry init` proposes for logs that nobody has described yet."""

@@ -1,0 +1,1 @@
+"""Closed days are sealed (compacted), and old ones expire."""

@@ -1,0 +1,1 @@
+"""Rights requests carried out on stored rows."""

@@ -1,0 +1,1 @@
+"""Closed days become published figures."""

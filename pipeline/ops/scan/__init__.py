@@ -1,0 +1,1 @@
+"""One scan of everything that is stored: what no rule names is a finding."""

@@ -1,0 +1,73 @@
+"""Messages taken through the pipeline's stages in memory: what would be stored of them.
+
+The keys are made for it and discarded, so its tokens match nothing that is stored. Nobody is on
+the opt-out list: what drops an event here is its own signal.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from pipeline.events.catalogue import Catalogue
+from pipeline.events.decode.decoder import Decoder
+from pipeline.events.formats.decoder import FormatDecoder
+from pipeline.events.formats.model import Format
+from pipeline.events.model import CleanBatch, RawBatch, Slice, Span
+from pipeline.events.schema import EventSchema
+from pipeline.privacy.anonymize import Anonymizer
+from pipeline.privacy.identity.epochs import Epoch
+from pipeline.privacy.optout import OptOutGate, OptOutState
+from pipeline.privacy.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decides of a message, but for its schema."""
+
+    catalogue: Catalogue
+    country: Callable[[str], str]
+    policy: Policy
+    now: datetime
+
+
+def decode_messages(
+    messages: Sequence[bytes], schemas: tuple[EventSchema, ...], format_: Format | None
+) -> RawBatch:
+    """Decode messages of an event, the first of a file; without a format they are its own JSON."""
+    ends = np.cumsum([len(message) for message in messages], dtype=np.int64)
+    taken = Slice(
+        span=Span("file", "explained", 0, 0, len(messages)),
+        event=schemas[-1].event,
+        data=b"".join(messages),
+        starts=np.concatenate([np.zeros(1, np.int64), ends])[: len(messages)],
+        ends=ends,
+        offsets=np.arange(len(messages), dtype=np.int64),
+        header=b"",
+    )
+    decoder = Decoder(schemas) if format_ is None else FormatDecoder(format_, schemas)
+    return decoder.decode(taken)
+
+
+def anonymize_batch(raw: RawBatch, schemas: tuple[EventSchema, ...], rules: Rules) -> CleanBatch:
+    """Drop and anonymize what was decoded."""
+    gate = OptOutGate(secrets.token_bytes(32))
+    now_us = round(rules.now.timestamp() * 1_000_000)
+    kept = gate.drop(raw, OptOutState(), now_us, time_field=schemas[-1].time_field)
+    by_event: Mapping[str, tuple[EventSchema, ...]] = {raw.event: schemas}
+    anonymizer = Anonymizer(by_event, rules.catalogue, _ThrownAway(), rules.country, rules.policy)
+    return anonymizer.anonymize(kept, rules.now)
+
+
+class _ThrownAway:
+    """Keys for one trial."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, bytes] = {}
+
+    def epoch_key(self, epoch: Epoch) -> bytes:
+        return self._keys.setdefault(epoch.name, secrets.token_bytes(32))

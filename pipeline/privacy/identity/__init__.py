@@ -1,0 +1,1 @@
+"""Pseudonyms: keyed tokens of one epoch, fingerprints of messages."""

@@ -1,0 +1,1 @@
+"""What becomes of one kind of value: addresses, agents, routes, numbers."""

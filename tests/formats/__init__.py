@@ -1,0 +1,1 @@
+"""Realistic lines of every packaged format, with what each of them means."""

@@ -1,0 +1,36 @@
+"""Beam is imported without its remarks; logging and garbage collection are as before afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.rules.sources import ROOT
+
+CODE = """
+import gc, logging, sys
+logging.basicConfig(level=logging.DEBUG)
+root = logging.getLogger()
+from pipeline.flow.runners.beam_import import import_beam
+assert "apache_beam" not in sys.modules
+before = list(root.filters)
+import_beam()
+assert "apache_beam" in sys.modules
+assert root.filters == before
+assert gc.isenabled()
+assert gc.get_freeze_count() > 50_000
+root.warning("heard again")
+"""
+
+
+def test_an_import_logs_nothing_and_what_follows_is_logged() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CODE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    records = [line for line in done.stderr.splitlines() if ":root:" in line]
+    assert records == ["WARNING:root:heard again"]

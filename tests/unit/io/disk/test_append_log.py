@@ -1,0 +1,264 @@
+"""A list that was emptied, cut, replaced or removed is told from one that was never created."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.io.disk.append_log import AppendFile, FileGone, Mark
+from pipeline.io.disk.private import write_private
+
+LINES = ["one", "two", "three"]
+
+
+@dataclass
+class Noted:
+    """A register in memory."""
+
+    begun: bool = False
+
+    def known(self) -> bool:
+        return self.begun
+
+    def note(self) -> None:
+        self.begun = True
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "list"
+
+
+@pytest.fixture
+def register() -> Noted:
+    return Noted()
+
+
+def add(path: Path, register: Noted | None, *lines: str) -> None:
+    file = AppendFile(path, register)
+    with file.exclusive():
+        file.append(lines)
+
+
+def read(path: Path, register: Noted | None = None) -> list[str]:
+    return [line.decode() for line in AppendFile(path, register).read().lines]
+
+
+def marker(path: Path) -> Path:
+    return path.with_name(f".{path.name}.created")
+
+
+def test_a_file_tells_how_often_it_was_written(path: Path) -> None:
+    file = AppendFile(path)
+    assert file.generation() is None
+    with file.exclusive():
+        file.append(["one"])
+        first = file.generation()
+        file.append(["two"])
+        second = file.generation()
+        file.replace([b"one"])
+    assert first is not None and second is not None
+    assert first < second < (file.generation() or 0)
+    marker(path).write_bytes(b"[]")
+    assert file.generation() is None
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: -len("three\n")])
+
+
+def cut_in_a_line(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+def replaced(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"two", b"six"))
+
+
+def reordered(path: Path) -> None:
+    path.write_bytes(b"two\none\nthree\n")
+
+
+def prefixed(path: Path) -> None:
+    path.write_bytes(b"zero\n" + path.read_bytes())
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def both_deleted(path: Path) -> None:
+    path.unlink()
+    marker(path).unlink()
+
+
+def marker_deleted_and_emptied(path: Path) -> None:
+    marker(path).unlink()
+    emptied(path)
+
+
+def marker_emptied_and_cut(path: Path) -> None:
+    marker(path).write_bytes(b"")
+    cut(path)
+
+
+def marker_damaged(path: Path) -> None:
+    marker(path).write_text("[1]")
+
+
+HARM = [
+    emptied,
+    cut,
+    cut_in_a_line,
+    replaced,
+    reordered,
+    prefixed,
+    deleted,
+    both_deleted,
+    marker_deleted_and_emptied,
+    marker_emptied_and_cut,
+    marker_damaged,
+]
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_list_that_is_not_what_was_written_is_not_read(
+    path: Path, register: Noted, harm: Callable[[Path], None]
+) -> None:
+    add(path, register, *LINES)
+    assert read(path, register) == LINES
+    harm(path)
+    with pytest.raises(FileGone):
+        read(path, register)
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_list_that_is_not_what_was_written_is_accepted_on_purpose_only(
+    path: Path, register: Noted, harm: Callable[[Path], None]
+) -> None:
+    add(path, register, *LINES)
+    harm(path)
+    file = AppendFile(path, register)
+    lines = file.accept()
+    assert len(read(path, register)) == lines
+    add(path, register, "four")
+    assert read(path, register)[lines:] == ["four"]
+
+
+@pytest.mark.parametrize("harm", [emptied, cut, deleted, both_deleted])
+def test_nothing_is_added_to_a_list_that_became_shorter(
+    path: Path, register: Noted, harm: Callable[[Path], None]
+) -> None:
+    add(path, register, *LINES)
+    harm(path)
+    with pytest.raises(FileGone):
+        add(path, register, "four")
+
+
+def test_what_is_added_to_a_replaced_list_does_not_vouch_for_it(
+    path: Path, register: Noted
+) -> None:
+    add(path, register, *LINES)
+    replaced(path)
+    add(path, register, "four")
+    with pytest.raises(FileGone):
+        read(path, register)
+
+
+def test_a_list_that_was_never_created_is_empty(path: Path, register: Noted) -> None:
+    assert read(path, register) == []
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_a_crash_at_any_write_leaves_a_list_that_is_read(
+    path: Path, register: Noted, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each durable write of a first append, a second one and a replacement is the last one."""
+    left = steps
+
+    def dies(target: Path, content: bytes) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        write_private(target, content)
+
+    monkeypatch.setattr("pipeline.io.disk.append_log.write_private", dies)
+    file = AppendFile(path, register)
+    with pytest.raises(KeyboardInterrupt), file.exclusive():
+        file.append(["one"])
+        file.append(["two"])
+        file.replace([b"   ", b"two"])
+    monkeypatch.undo()
+    assert read(path, register) in ([], ["one"], ["one", "two"], ["   ", "two"])
+    before = read(path, register)
+    add(path, register, "more")
+    assert read(path, register) == [*before, "more"]
+
+
+def test_a_reader_goes_on_from_its_mark(path: Path, register: Noted) -> None:
+    add(path, register, "one")
+    first = AppendFile(path, register).read()
+    add(path, register, "two")
+    second = AppendFile(path, register).read(first.mark)
+    assert (list(second.lines), second.restarted) == ([b"two"], False)
+    assert second.mark.chain == AppendFile(path, register).read(Mark()).mark.chain
+
+
+def test_a_list_of_the_first_version_is_read_and_then_marked(path: Path, register: Noted) -> None:
+    path.write_text("one\ntwo\n")
+    marker(path).write_bytes(b"")
+    assert read(path, register) == ["one", "two"]
+    AppendFile(path, register).vouch_if_old()
+    assert register.begun
+    cut_first = path.read_bytes()[:4]
+    path.write_bytes(cut_first)
+    with pytest.raises(FileGone):
+        read(path, register)
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"states": [[8, "00"]]}', b"[]"])
+def test_a_marker_that_cannot_be_read_is_left_for_whoever_reads_the_list(
+    path: Path, register: Noted, content: bytes
+) -> None:
+    path.write_text("one\ntwo\n")
+    marker(path).write_bytes(content)
+    AppendFile(path, register).vouch_if_old()
+    assert marker(path).read_bytes() == content
+    with pytest.raises(FileGone):
+        read(path, register)
+
+
+def _appender(path: Path, name: str) -> None:
+    file = AppendFile(path, Noted())
+    for number in range(40):
+        with file.exclusive():
+            if number % 10 == 9:
+                file.replace([line.upper() for line in file.read().lines])
+            else:
+                file.append([f"{name}-{number}"])
+
+
+def test_a_reader_beside_writers_never_takes_the_list_for_changed(path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_appender, args=(path, name)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    register = Noted(begun=False)
+    mark, seen = Mark(), 0
+    while any(writer.is_alive() for writer in writers):
+        growth = AppendFile(path, register).read(mark)
+        seen = len(growth.lines) if growth.restarted else seen + len(growth.lines)
+        mark = growth.mark
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert len(read(path)) == 72
