@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from pipeline.io.lake.lake import Lake
 from pipeline.ops.audit.comparison import compared, numbers
 from pipeline.ops.audit.recomputed_facts import SUPPRESSED, wrong_hidden
 from pipeline.ops.audit.recomputed_loads import by_name, parts_of
-from pipeline.ops.rollup.contributions import Loaded, load
+from pipeline.ops.rollup.contributions import ROWS_MEMORY_MB, Loaded, load
 from pipeline.ops.rollup.lake_files import RemoteFiles, StoredDays
 from pipeline.ops.rollup.made_of import MadeOf, keys_of, reach, rule_of, sources_of
 from pipeline.ops.rollup.publication import MEASURES, PUBLISHED, Method, publish
@@ -44,7 +45,9 @@ RECOMPUTED, GATED = "figures_recomputed", "aggregates_gated"
 CLOCKS = timedelta(minutes=5)
 """How far the clocks of a writer and a rollup may be apart."""
 MOST_ROWS = 8_000_000
-"""Of one load: about a gibibyte of memory."""
+"""Of one load; with the memory below an audit stays under a gibibyte."""
+MEMORY_MB = 256
+"""Of the rows of a load; the rest of them goes to the folder for spilled rows."""
 TOO_MANY = f"windows of more than {MOST_ROWS // 1_000_000} million rows (--all-figures)"
 
 
@@ -156,17 +159,21 @@ def _by_rule(run: _Run, words: str, rule: Rule) -> None:
                 for name in sorted(part.metrics)
             ]
             continue
+        opened = partial(
+            load,
+            schemas=one.schemas,
+            epoch=one.epoch,
+            memory_mb=MEMORY_MB if one.spill else ROWS_MEMORY_MB,
+            datasets=datasets,
+            spill=one.spill,
+        )
         marks: dict[tuple[str, date], int] = {}
         if part.before:
             names = by_name(one.registry)
-            with load(
-                names, part.before, one.schemas, one.epoch, datasets=datasets, spill=one.spill
-            ) as loaded:
+            with opened(names, part.before) as loaded:
                 keys = keys_of(loaded, method.noise)
                 marks |= MadeOf.of(loaded, names, method, keys).marks
-        with load(
-            one.registry, part.files, one.schemas, one.epoch, datasets=datasets, spill=one.spill
-        ) as loaded:
+        with opened(one.registry, part.files) as loaded:
             _compare_load(run, loaded, part.work, method, words, marks)
 
 

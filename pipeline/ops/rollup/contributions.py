@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ from pipeline.privacy.identity.epochs import EpochKind
 
 T = TypeVar("T")
 
+ROWS_MEMORY_MB = 640
+"""Of the rows of a load, in megabytes."""
 MISSING = "(not reported)"
 """The cell of events whose dimension is null."""
 
@@ -85,14 +88,22 @@ class Loaded:
     ) -> Iterator[tuple[Pass, T]]:
         """Give each pass with what `work` makes of its windows and contributions.
 
-        While one pass is worked on the next is asked of the rows, so two are held at once.
+        While one pass is worked on the next is asked of the rows, so two are held at once. A
+        summary of several passes is held until the last of them has been asked.
         """
+        due = [(task, starts) for task, starts in tasks if starts]
+        asking = Counter(task.summary for task, _ in due if task.rests_on_habits)
         waiting: list[tuple[Pass, Future[T]]] = []
         with ThreadPoolExecutor(1) as gate:
-            for task, starts in tasks:
-                if not starts:
-                    continue
+            for task, starts in due:
+                if task.rests_on_habits and task.summary not in self._summaries:
+                    # The largest question of all: nothing else is held beside it.
+                    yield from ((done, future.result()) for done, future in waiting)
+                    waiting = []
                 contributions = self.contributions(task)
+                asking[task.summary] -= task.rests_on_habits
+                if not asking[task.summary]:
+                    self._summaries.pop(task.summary, None)
                 yield from ((done, future.result()) for done, future in waiting)
                 waiting = [(task, gate.submit(work, task, starts, contributions))]
                 del contributions
@@ -153,7 +164,7 @@ def load(
     files: Sequence[DayFiles],
     schemas: Mapping[str, pa.Schema],
     epoch: EpochKind,
-    memory_mb: int = 640,
+    memory_mb: int = ROWS_MEMORY_MB,
     datasets: Datasets | None = None,
     spill: Path | None = None,
 ) -> Iterator[Loaded]:
