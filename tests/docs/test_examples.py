@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.events.formats.parse import parse_format
 from pipeline.io.package_data import load_schemas
-from pipeline.settings import load_settings
 from tests.docs import log, readme
 from tests.docs.examples import Example, examples
 from tests.docs.readme import PLACE, README, excerpt

@@ -28,6 +28,7 @@ from pipeline.cli.wiring.opening import (
     open_lake,
     open_schemas,
 )
+from pipeline.cli.wiring.topics import topics_of
 from pipeline.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -118,7 +119,6 @@ def open_audited(
         finally:
             topic.close()
 
-    sources = settings.sources
     return Audited(
         lake=open_lake(settings, repairs=False, holds=True),
         state=state,
@@ -136,7 +136,7 @@ def open_audited(
         retention_days=settings.privacy.retention_days,
         now=call.now(),
         keys_elsewhere=settings.state.keys is not None,
-        topics=[source.topic for source in sources.values() if source.topic is not None],
+        topics=[source.topic for _, source in topics_of(settings)],
         transports=list(_transports(call)),
         storage_options=list(settings.lake.storage),
         deploy=deploy,
@@ -173,10 +173,9 @@ def read_canaries(path: Path) -> list[str]:
 def _transports(call: Invocation) -> Iterator[Transport]:
     from pipeline.ops.audit.audit import Transport
 
-    for name, source in sorted(call.settings.sources.items()):
-        if source.servers:
-            loopback = all(server.startswith(_LOOPBACK) for server in source.servers)
-            yield Transport(name, call.settings.kafka.protocol, loopback)
+    for name, source in topics_of(call.settings):
+        loopback = all(server.startswith(_LOOPBACK) for server in source.servers)
+        yield Transport(name, call.settings.kafka.protocol, loopback)
 
 
 def as_document(report: Report) -> dict[str, object]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields
 
 import click
 
+from pipeline.cli.declared import DECLARED, trace_settings
 from pipeline.cli.frame import errors as failures
 from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.options import Invocation, reporting, unread_settings
 from pipeline.cli.wiring.checking import problems_of
 from pipeline.errors import TelemetryError, counted
-from pipeline.settings.load import Trace, trace_settings
+from pipeline.settings.load import Trace
 from pipeline.settings.sections import Settings
 from pipeline.settings.values import written
 
@@ -117,5 +118,5 @@ def schema(call: Invocation) -> None:
     """
     from pipeline.settings.json_schema import settings_schema
 
-    document = settings_schema()
+    document = settings_schema(DECLARED)
     call.out.result(document, lambda: call.out.line(json.dumps(document, indent=2)))

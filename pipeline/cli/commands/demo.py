@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.frame.logs import set_up_logging
 from pipeline.cli.frame.options import (
     Invocation,
@@ -19,7 +20,6 @@ from pipeline.cli.frame.options import (
     seed_option,
 )
 from pipeline.errors import EnvironmentProblem, UsageError
-from pipeline.settings import load_settings
 
 SETTINGS_FILE = "telemetry.toml"
 _MARK = "# Written by `telemetry demo`. The next demo replaces what is in this folder.\n"

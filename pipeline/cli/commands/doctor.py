@@ -20,6 +20,7 @@ from pipeline.cli.wiring.lists import read_optouts
 from pipeline.cli.wiring.opening import (
     existing_keys,
     has_keys,
+    kinds_of,
     open_catalogue,
     open_country,
     open_keystore,
@@ -303,19 +304,13 @@ def _clock(call: Invocation) -> Iterator[Examined]:
 
 
 def _sources(call: Invocation) -> Iterator[Examined]:
-    from pipeline.io.files.paths import find_inputs, require_inputs
+    from pipeline.cli.wiring.topics import topics_of
 
-    for name, source in sorted(call.settings.sources.items()):
-        if source.files:
-            require_inputs(source.files)
-            found = len(find_inputs(source.files))
-            detail = f"{counted(found, 'file')} of {source.event}"
-            yield Examined(f"source {name}", State.OK, detail)
-    topics = [
-        (source.servers, source.topic)
-        for source in call.settings.sources.values()
-        if source.topic is not None
-    ]
+    for name, source in kinds_of(call.settings):
+        found = source.look()
+        if found:
+            yield Examined(f"source {name}", State.OK, f"{found} of {source.event}")
+    topics = [(source.servers, source.topic) for _, source in topics_of(call.settings)]
     for servers in sorted({servers for servers, _ in topics}):
         yield from _kafka(call, servers, [topic for mine, topic in topics if mine == servers])
 

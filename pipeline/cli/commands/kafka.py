@@ -10,8 +10,9 @@ import click
 from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.options import Invocation, configured
 from pipeline.cli.wiring.opening import event_of, newest_schema, open_lake, open_schemas
-from pipeline.cli.wiring.topics import kafka_access
+from pipeline.cli.wiring.topics import kafka_access, topics_of
 from pipeline.errors import UsageError
+from pipeline.io.kafka.source import KafkaSourceSettings
 
 if TYPE_CHECKING:
     from pipeline.events.schema import EventSchema
@@ -146,8 +147,10 @@ def _schema(call: Invocation, source: SourceSettings) -> EventSchema:
     return newest_schema(schemas, event_of(source, schemas))
 
 
-def _source(call: Invocation, topic: str, servers: str | None, event: str | None) -> SourceSettings:
-    for source in call.settings.sources.values():
+def _source(
+    call: Invocation, topic: str, servers: str | None, event: str | None
+) -> KafkaSourceSettings:
+    for _, source in topics_of(call.settings):
         if source.topic == topic:
             if servers is not None:
                 return replace(source, servers=tuple(servers.split(",")))
@@ -157,6 +160,4 @@ def _source(call: Invocation, topic: str, servers: str | None, event: str | None
             "no source of the settings has this topic",
             remedy="Name its section with --config, or give --kafka SERVERS and --event EVENT",
         )
-    from pipeline.settings import SourceSettings
-
-    return SourceSettings(event=event, servers=tuple(servers.split(",")), topic=topic)
+    return KafkaSourceSettings(event=event, servers=tuple(servers.split(",")), topic=topic)

@@ -19,11 +19,12 @@ from typing import Any
 
 import click
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.frame.logs import FORMS, set_up_logging
 from pipeline.cli.frame.nearest import Closed
 from pipeline.cli.frame.output import Output
 from pipeline.errors import UsageError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 
 Clock = Callable[[], datetime]
 Decorated = Callable[..., Any]
