@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pipeline.io import keystores, source_kinds
 from pipeline.settings import Settings, load
-from pipeline.settings.declared import Declared
+from pipeline.settings.declared import DeclaredKinds
 
-DECLARED = Declared(source_kinds.KINDS, keystores.KINDS)
+DECLARED = DeclaredKinds(source_kinds.KINDS, keystores.KINDS)
 
 
 def load_settings(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SettingsError
+from pipeline.io.keys.google import SECRET_MANAGER
 from pipeline.io.keys.kind import KeystoreKind
-from pipeline.io.keys.secret_manager import SECRET_MANAGER
 
 if TYPE_CHECKING:
     from pipeline.io.keys.keystore import Keystore

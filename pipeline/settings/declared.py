@@ -36,7 +36,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredKinds:
     """Every kind of source and every store of keys beside the state folder."""
 
     sources: Sequence[type[SourceSettings]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from pipeline.settings.declared import Declaration, Declared
+from pipeline.settings.declared import Declaration, DeclaredKinds
 from pipeline.settings.sections import Settings
 from pipeline.settings.source import SourceSettings
 from pipeline.settings.values import written
@@ -17,7 +17,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest draft that editors' TOML extensions (taplo) know."""
 
 
-def settings_schema(declared: Declared) -> dict[str, object]:
+def settings_schema(declared: DeclaredKinds) -> dict[str, object]:
     """The schema of `telemetry.toml`."""
     defaults = Settings()
     sections = {

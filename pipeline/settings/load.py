@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SettingsError
-from pipeline.settings.declared import Declared
+from pipeline.settings.declared import DeclaredKinds
 from pipeline.settings.lines import Place, lines_of
 from pipeline.settings.sections import Settings
 from pipeline.settings.source import SourceSettings, kind_of
 from pipeline.settings.table import Table
-from pipeline.settings.values import Refused, ValueType
+from pipeline.settings.values import ValueRefused, ValueType
 
 PROJECT_FILE = "telemetry.toml"
 PREFIX = "TELEMETRY_"
@@ -62,7 +62,7 @@ class Trace:
 
 
 def load_settings(
-    declared: Declared,
+    declared: DeclaredKinds,
     config: Path | None = None,
     flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -83,7 +83,7 @@ def load_settings(
 
 
 def trace_settings(
-    declared: Declared,
+    declared: DeclaredKinds,
     config: Path | None = None,
     flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -162,7 +162,7 @@ class _File:
 class _Reading:
     """What was read so far, with problems kept instead of raised."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: DeclaredKinds) -> None:
         self._declared = declared
         self._chosen: dict[str, dict[str, object]] = {name: {} for name in _SECTIONS}
         self._sources: dict[str, SourceSettings] = {}
@@ -268,7 +268,7 @@ class _Reading:
 def _checked(type_: ValueType, value: object, where: str) -> object:
     try:
         return type_.read(value)
-    except Refused as refusal:
+    except ValueRefused as refusal:
         raise SettingsError(str(refusal), where=where, remedy=_DOCUMENTED) from None
 
 

@@ -33,7 +33,7 @@ def _shape(pattern: re.Pattern[str]) -> Mapping[str, object]:
     return {"type": "string", "pattern": f"^({pattern.pattern})$"}
 
 
-class Refused(Exception):
+class ValueRefused(Exception):
     """A value is not of the type or within the limits that its setting asks for."""
 
 
@@ -69,7 +69,7 @@ def setting(default: T, type_: ValueType, says: str) -> T:
 
 def _read_text(value: object) -> str:
     if not isinstance(value, str) or not value or "\x00" in value:
-        raise Refused("expected text")
+        raise ValueRefused("expected text")
     return value
 
 
@@ -82,7 +82,7 @@ _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 def _read_address(value: object) -> str:
     if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        raise Refused("expected http://HOST or https://HOST, without user and password")
+        raise ValueRefused("expected http://HOST or https://HOST, without user and password")
     return value
 
 
@@ -100,7 +100,7 @@ def _read_texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
     if not isinstance(value, list):
-        raise Refused("expected a list of texts")
+        raise ValueRefused("expected a list of texts")
     return tuple(_read_text(item) for item in value)
 
 
@@ -114,7 +114,7 @@ def _read_networks(value: object) -> tuple[str, ...]:
             ipaddress.ip_network(network)
         except ValueError:
             # `from None`: the library's message repeats the value.
-            raise Refused("expected networks such as 10.0.0.0/8, host bits zero") from None
+            raise ValueRefused("expected networks such as 10.0.0.0/8, host bits zero") from None
     return networks
 
 
@@ -127,7 +127,7 @@ def among(type_: ValueType, *allowed: str) -> ValueType:
     def read(value: object) -> tuple[str, ...]:
         items: tuple[str, ...] = type_.read(value)
         if not set(items) <= set(allowed):
-            raise Refused(f"expected only {' and '.join(allowed)}")
+            raise ValueRefused(f"expected only {' and '.join(allowed)}")
         return items
 
     shape = {"type": "array", "items": {"enum": list(allowed)}}
@@ -142,7 +142,7 @@ def choice(*allowed: str) -> ValueType:
             words = {word.lower(): word for word in allowed}
             near = difflib.get_close_matches(str(value).lower(), words, n=1, cutoff=0.5)
             meant = f". Did you mean {words[near[0]]}?" if near else ""
-            raise Refused(f"expected {', '.join(allowed[:-1])} or {allowed[-1]}{meant}")
+            raise ValueRefused(f"expected {', '.join(allowed[:-1])} or {allowed[-1]}{meant}")
         return str(value)
 
     return ValueType(read, " / ".join(allowed), {"enum": list(allowed)})
@@ -151,7 +151,7 @@ def choice(*allowed: str) -> ValueType:
 def _read_switch(value: object) -> bool:
     value = {"true": True, "false": False}.get(value) if isinstance(value, str) else value
     if not isinstance(value, bool):
-        raise Refused("expected true or false")
+        raise ValueRefused("expected true or false")
     return value
 
 
@@ -165,7 +165,7 @@ def whole(low: int, high: int) -> ValueType:
         if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise Refused(f"expected a whole number from {low} to {high}")
+            raise ValueRefused(f"expected a whole number from {low} to {high}")
         return value
 
     return ValueType(read, f"{low} to {high}", {"type": "integer", "minimum": low, "maximum": high})
@@ -178,7 +178,7 @@ def duration(low: str, high: str) -> ValueType:
     def read(value: object) -> timedelta:
         found = parse_duration(value) if isinstance(value, str) else None
         if found is None or least is None or most is None or not least <= found <= most:
-            raise Refused(f"expected a duration from {low} to {high}, such as 15s, 5m or 2h")
+            raise ValueRefused(f"expected a duration from {low} to {high}, such as 15s, 5m or 2h")
         return found
 
     return ValueType(read, f"duration, {low} to {high}", _shape(_DURATION))
@@ -197,7 +197,7 @@ def size(low: str, high: str) -> ValueType:
     def read(value: object) -> int:
         found = _bytes(value) if isinstance(value, str) else None
         if found is None or least is None or most is None or not least <= found <= most:
-            raise Refused(f"expected a size from {low} to {high}, such as 64MiB")
+            raise ValueRefused(f"expected a size from {low} to {high}, such as 64MiB")
         return found
 
     return ValueType(read, f"size, {low} to {high}", _shape(_SIZE))
@@ -210,7 +210,9 @@ def _bytes(value: str) -> int | None:
 
 def _read_secret(value: object) -> Secret:
     if not isinstance(value, str) or not _SECRET.fullmatch(value):
-        raise Refused("expected a reference: env:NAME, file:/path or gcp-sm:NAME, not the secret")
+        raise ValueRefused(
+            "expected a reference: env:NAME, file:/path or gcp-sm:NAME, not the secret"
+        )
     return Secret(value)
 
 
@@ -224,7 +226,7 @@ def matching(forms: Sequence[tuple[str, re.Pattern[str]]]) -> ValueType:
 
     def read(value: object) -> str:
         if not isinstance(value, str) or not forms or not pattern.fullmatch(value):
-            raise Refused(f"expected {shown}")
+            raise ValueRefused(f"expected {shown}")
         return value
 
     return ValueType(read, shown, _shape(pattern))
@@ -238,13 +240,13 @@ _SECRET_WORDS = ("secret", "password", "token", "access_key", "account_key", "sa
 
 def _read_storage(value: object) -> Mapping[str, str | Secret]:
     if not isinstance(value, dict):
-        raise Refused("expected a table of texts")
+        raise ValueRefused("expected a table of texts")
     found: dict[str, str | Secret] = {}
     for name, item in value.items():
         if isinstance(item, str) and _SECRET.fullmatch(item):
             found[name] = Secret(item)
         elif any(word in name.lower() for word in _SECRET_WORDS) and name.lower() not in _PUBLIC:
-            raise Refused(f"{name} is a secret: give a reference such as env:{name.upper()}")
+            raise ValueRefused(f"{name} is a secret: give a reference such as env:{name.upper()}")
         else:
             found[name] = _read_text(item)
     return Table(found)
@@ -252,7 +254,7 @@ def _read_storage(value: object) -> Mapping[str, str | Secret]:
 
 def _read_labels(value: object) -> Mapping[str, Mapping[str, str]]:
     if not isinstance(value, dict) or not all(isinstance(part, dict) for part in value.values()):
-        raise Refused("expected a table for each dimension, of a label for each key")
+        raise ValueRefused("expected a table for each dimension, of a label for each key")
     return Table(
         {name: Table({key: _read_text(item) for key, item in part.items()})
          for name, part in value.items()}
@@ -271,7 +273,7 @@ labels = ValueType(
 
 def _read_tiles(value: object) -> Mapping[str, tuple[str, ...]]:
     if not isinstance(value, dict):
-        raise Refused("expected a table of lists")
+        raise ValueRefused("expected a table of lists")
     return Table({page: _read_texts(names) for page, names in value.items()})
 
 

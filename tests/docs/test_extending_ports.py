@@ -64,7 +64,10 @@ def outbox(path: Path, rows: int) -> None:
         database.execute("CREATE TABLE outbox(id INTEGER PRIMARY KEY, body BLOB)")
         database.executemany(
             "INSERT INTO outbox(body) VALUES (?)",
-            [(json.dumps({**event, "session_id": f"s{n}"}).encode(),) for n in range(rows)],
+            [
+                (json.dumps({**event, "event_id": f"e{n}", "session_id": f"s{n}"}).encode(),)
+                for n in range(rows)
+            ],
         )
 
 

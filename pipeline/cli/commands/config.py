@@ -27,7 +27,7 @@ def command() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """One setting, as it is shown."""
 
     setting: str
@@ -60,7 +60,7 @@ def show(call: Invocation, flags: Mapping[str, str | None], changed: bool) -> No
         call.out.warn(f"{counted(len(trace.problems), 'problem')}: see telemetry config validate")
 
 
-def setting_rows(trace: Trace) -> Iterator[Row]:
+def setting_rows(trace: Trace) -> Iterator[SettingRow]:
     """Every setting in the order of the documentation, then those of each source."""
     settings = trace.settings
     parts: list[tuple[str, object]] = [
@@ -73,7 +73,7 @@ def setting_rows(trace: Trace) -> Iterator[Row]:
         for field in fields(values):  # type: ignore[arg-type]
             setting = f"{name}.{field.name}"
             origin = trace.origins.get(setting, _DEFAULT)
-            yield Row(setting, written(getattr(values, field.name)), origin)
+            yield SettingRow(setting, written(getattr(values, field.name)), origin)
 
 
 @command.command()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.io.rights.holds import Hold
     from pipeline.io.rights.receipts import Receipt
-    from pipeline.ops.retention.expiry import Expiry, Proposal
+    from pipeline.ops.retention.expiry import Expiry, ExpiryProposal
 
 GUARDS = ("partitions", "rows")
 
@@ -89,7 +89,7 @@ def _account_holds(call: Invocation) -> list[Hold]:
     return [hold for hold in holds.active(call.now().date()) if hold.accounts]
 
 
-def _show(call: Invocation, proposal: Proposal, held_accounts: Sequence[Hold]) -> None:
+def _show(call: Invocation, proposal: ExpiryProposal, held_accounts: Sequence[Hold]) -> None:
     plan = proposal.plan
     document = {
         "hash": plan.digest,

@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.nearest import Closed
-from pipeline.cli.frame.options import Invocation, configured
+from pipeline.cli.frame.options import Invocation, check_envelope, configured
 from pipeline.cli.wiring.opening import (
     make_policy,
     newest_schema,
@@ -149,11 +149,8 @@ def _format(
     from pipeline.events.formats.model import in_envelope
     from pipeline.io.package_data import load_format
 
-    if name is not None:
-        return in_envelope(load_format(name, schemas), envelope)
-    if envelope is not None:
-        raise UsageError("--envelope is around the line of a format", remedy="Add --format NAME")
-    return None
+    check_envelope(envelope, name)
+    return None if name is None else in_envelope(load_format(name, schemas), envelope)
 
 
 def _hint(

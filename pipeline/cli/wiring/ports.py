@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.cli.declared import DECLARED
+from pipeline.cli.frame.options import check_envelope
 from pipeline.cli.wiring.fitting import open_fitting_lake
 from pipeline.cli.wiring.lists import optout_source
 from pipeline.cli.wiring.opening import (
@@ -40,7 +41,7 @@ from pipeline.io.source_kinds import KINDS
 from pipeline.settings import Settings, SourceSettings
 from pipeline.settings.declared import Declaration
 from pipeline.settings.secrets import reveal
-from pipeline.settings.values import Refused
+from pipeline.settings.values import ValueRefused
 
 
 def make_ports(
@@ -197,11 +198,7 @@ def given_source(
             remedy="Name the event that the input carries: --event EVENT, or the format of its "
             "lines: --format NAME",
         )
-    if envelope is not None and format_ is None:
-        raise UsageError(
-            "--envelope is around the lines of a format",
-            remedy="Add --format NAME, or leave it out",
-        )
+    check_envelope(envelope, format_)
     values = {
         one.name: _of_flag(one, named[one.name])
         for one in DECLARED.settings_of(begun[0]())
@@ -214,7 +211,7 @@ def given_source(
 def _of_flag(setting: Declaration, value: object) -> Any:
     try:
         return setting.type.read(list(value) if isinstance(value, tuple) else value)
-    except Refused as refusal:
+    except ValueRefused as refusal:
         raise UsageError(str(refusal), where=f"the flag of {setting.name}") from None
 
 

@@ -18,14 +18,13 @@ a key. Annotations hold about 230 epochs; the oldest destroyed ones are forgotte
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from pipeline.errors import EnvironmentProblem, KeyUnavailable, counted
-from pipeline.io.keys.google_api import NoVersion, SecretService, Unreadable, connect
+from pipeline.io.keys.google_api import NoVersion, SecretService, Unreadable
 from pipeline.io.keys.keystore import (
     ID_BITS,
     KEY_BYTES,
@@ -35,7 +34,6 @@ from pipeline.io.keys.keystore import (
     epoch_name,
     new_installation,
 )
-from pipeline.io.keys.kind import KeystoreKind
 from pipeline.privacy.identity.epochs import Epoch
 
 KNOWN_FOR = timedelta(minutes=5)
@@ -320,21 +318,3 @@ def _annotations(index: _Index) -> dict[str, str]:
 
 def _age(record: EpochRecord) -> date:
     return record.last_day
-
-
-def _open(
-    reference: str, *, now: Callable[[], datetime], retention_days: int
-) -> SecretManagerKeystore:
-    _, _, path = reference.partition(":")
-    _, project, _, prefix = path.split("/")
-    service = connect(project, prefix)
-    return SecretManagerKeystore(service, now=now, retention_days=retention_days)
-
-
-SECRET_MANAGER = KeystoreKind(
-    "gcp-sm:projects/PROJECT/secrets/PREFIX",
-    re.compile(r"gcp-sm:projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,200}"),
-    "Google Secret Manager to keep keys in, as secrets whose names begin with a prefix of your "
-    "choice.",
-    _open,
-)

@@ -18,7 +18,7 @@ from pipeline.ops.audit.audit import (
     not_applicable,
     not_verified,
 )
-from pipeline.ops.audit.recomputed import RECOMPUTED, Published, Removal, recompute
+from pipeline.ops.audit.recomputed import RECOMPUTED, Recomputation, Removal, recompute
 from pipeline.ops.audit.recomputed_facts import wrong_log_facts
 from pipeline.ops.rollup.lake_files import stored_days
 from pipeline.ops.scan.findings import Finding
@@ -31,7 +31,7 @@ def _figures_recomputed(audited: Audited) -> Observation:
     if secret is None:
         return not_verified("the keystore has no key of the perturbation")
     schemas = {event: versions[-1].stored for event, versions in audited.schemas.items()}
-    published = Published(
+    published = Recomputation(
         audited.lake,
         audited.registry,
         schemas,

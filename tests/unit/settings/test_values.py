@@ -12,7 +12,7 @@ from pipeline.cli.declared import load_settings
 from pipeline.errors import SettingsError
 from pipeline.io.kafka.source import KafkaSourceSettings
 from pipeline.settings import Secret, values
-from pipeline.settings.values import Refused, ValueType
+from pipeline.settings.values import ValueRefused, ValueType
 from tests.unit.settings.test_load import PLANTED, written
 
 REFERENCE = values.matching(
@@ -105,7 +105,7 @@ def test_a_value_becomes_what_its_type_says(type_: ValueType, value: object, rea
 def test_a_value_of_another_type_is_refused_and_not_repeated(
     type_: ValueType, value: object
 ) -> None:
-    with pytest.raises(Refused, match=r"expected|secret") as refused:
+    with pytest.raises(ValueRefused, match=r"expected|secret") as refused:
         type_.read(value)
     assert PLANTED not in str(refused.value)
 
