@@ -61,7 +61,7 @@ def kind_of(
         )
     if values.get("envelope") is not None and values.get("format") is None:
         raise SettingsError(
-            "an envelope is around the lines of a format, and the source has none",
+            "an envelope applies to the lines of a format, and the source has none",
             where=f"{place}.envelope",
             remedy='Add format = "nginx_json", or remove the envelope',
         )

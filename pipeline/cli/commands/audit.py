@@ -49,7 +49,7 @@ _LOOPBACK = ("localhost", "127.", "[::1]")
 @click.option(
     "--canaries",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Look for these identifiers, one a line, and for their hashes; never printed.",
+    help="Search for these identifiers, one a line, and for their hashes; never printed.",
 )
 @click.option(
     "--dashboard",
@@ -59,7 +59,7 @@ _LOOPBACK = ("localhost", "127.", "[::1]")
 @click.option(
     "--all-figures",
     is_flag=True,
-    help="Make also figures of windows of over 8 million rows again; takes a rollup's memory.",
+    help="Also recompute figures of windows of over 8 million rows; needs a rollup's memory.",
 )
 @configured
 def command(
@@ -72,9 +72,9 @@ def command(
 ) -> int:
     """Check every promise on stored bytes, logs, settings, receipts and deployment files.
 
-    Whatever no rule names is a finding: every file, log entry, line and value. Exit code 1 if a
-    promise is broken; its name, the check and the places are printed, never a stored value. What
-    could not be looked at is "not verified", never kept. Reads the whole lake, changes nothing.
+    Anything that no rule allows is a finding: every file, log entry, line and value. Exit code 1 if
+    a promise is broken; its name, the check and the places are printed, never a stored value. What
+    could not be examined is "not verified", never kept. Reads the whole lake, changes nothing.
     """
     from pipeline.io.disk.atomic import write_file
     from pipeline.ops.audit.audit import audit

@@ -144,7 +144,9 @@ def _state(call: Invocation) -> Iterator[Examined]:
         return
     mode = stat.S_IMODE(state.stat().st_mode)
     if mode & 0o077:
-        yield Examined("state", State.FAIL, f"others may look in: {mode:o}", f"chmod 0700 {state}")
+        yield Examined(
+            "state", State.FAIL, f"accessible to other accounts: {mode:o}", f"chmod 0700 {state}"
+        )
     else:
         yield Examined("state", State.OK, f"{state}, mode {mode:o}")
     lake = call.settings.lake.path
@@ -177,7 +179,7 @@ def _keys(call: Invocation) -> Iterator[Examined]:
             "keys",
             State.WARN,
             "there are key files in the state folder, too: copies that no expiry destroys",
-            f"Look whose they are, then remove {StateFolder(state).keys}",
+            f"Find out whose they are, then remove {StateFolder(state).keys}",
         )
 
 
@@ -224,7 +226,7 @@ def _lake(call: Invocation) -> Iterator[Examined]:
             "lake",
             State.FAIL,
             f"{counted(len(missing), 'file')} of a log not there, the first: {missing[0]}",
-            "Restore them from a backup of the lake: their rows are nowhere else",
+            "Restore them from a backup of the lake: their rows exist nowhere else",
         )
     else:
         yield Examined("lake", State.OK, "every file that a log names is there")

@@ -40,8 +40,8 @@ def command(
     """Recognize the format of FILE, propose settings and a catalogue, show what would be stored.
 
     Looks at the first 1,000 lines and writes telemetry.toml (--config names another place) and
-    catalogue/ beside it. No file is overwritten, and no text of a line is printed or written that
-    is not a word of a closed list.
+    catalogue/ beside it. No file is overwritten. Of the lines, only words of a closed list are
+    printed or written.
 
     \b
         telemetry init access.log

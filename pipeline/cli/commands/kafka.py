@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Subcommands)
 def command() -> None:
-    """Record gaps of a topic, and what a topic is that was created again."""
+    """Record gaps in a topic, or decide about a topic that was created again."""
 
 
 @command.command()
@@ -38,7 +38,7 @@ def command() -> None:
     type=click.IntRange(min=0),
     required=True,
     metavar="OFFSET",
-    help="First offset that is still there; everything before it is given up.",
+    help="First offset that still exists; everything before it is given up.",
 )
 @click.option("--kafka", "servers", metavar="SERVERS", help="Kafka bootstrap servers.")
 @click.option("--event", help="Event that the topic carries, without a [sources.NAME] section.")
@@ -53,11 +53,11 @@ def gap(
     event: str | None,
     apply: bool,
 ) -> None:
-    """Record that messages before OFFSET are lost, and let reading go on from there.
+    """Record that messages before OFFSET are lost, and continue reading from there.
 
-    Lost is what retention took, or a record batch that is damaged. The position moves by a separate
-    commit, which stays in the lake's log as the record of the loss. Messages that can still be
-    read are never passed over: OFFSET may not lie behind the first one.
+    Messages are lost if retention removed them or their record batch is damaged. The position moves
+    by a separate commit, which stays in the lake's log as the record of the loss. Messages that can
+    still be read are never skipped: OFFSET cannot be beyond the first of them.
     """
     source = _source(call, topic, servers, event)
     from pipeline.io.kafka.gap import plan_gap, record_gap
@@ -92,8 +92,8 @@ def gap(
     "decision",
     type=click.Choice(["new", "same"]),
     required=True,
-    help="new: its messages are others, read from the first one. "
-    "same: its offsets mean the same messages, go on.",
+    help="new: its messages are different ones, read from the first. "
+    "same: its offsets mean the same messages, continue.",
 )
 @click.option("--kafka", "servers", metavar="SERVERS", help="Kafka bootstrap servers.")
 @click.option("--event", help="Event that the topic carries, without a [sources.NAME] section.")

@@ -88,7 +88,7 @@ def cli_page() -> str:
         "| 1 | failed |",
         "| 2 | invalid usage |",
         "| 3 | the settings or the environment are not ready |",
-        "| 4 | a privacy gate is closed: going on could break a promise |",
+        "| 4 | a privacy gate is closed: continuing could break a promise |",
         "| 130 | interrupted |",
         "",
     ]

@@ -75,22 +75,26 @@ class RunCommand(click.Command):
 )
 @click.option("--once", is_flag=True, help="Read to the end as of now, commit and exit.")
 @number_option("--workers", 1, 256, 1, "Processes that share the input.")
-@click.option("--backfill", is_flag=True, help="Take events up to the retention minus a day old.")
+@click.option(
+    "--backfill",
+    is_flag=True,
+    help="Also accept older events, up to a day less than the retention.",
+)
 @click.option(
     "--clock-is-right",
     is_flag=True,
-    help="Reject messages that are ahead of this machine's clock, also if most are.",
+    help="Reject messages that are ahead of this machine's clock, even if most are.",
 )
 @click.option(
     "--input-is-right",
     is_flag=True,
-    help="Go on past what cannot be stored, also if it is all of a new source.",
+    help="Skip what cannot be stored, even if it is everything in a new source.",
 )
 @click.option(
     "--flush-interval", metavar="SPAN", help="Commit at least this often.  [default: 15s]"
 )
 @number_option(
-    "--metrics-port", 1, 65_535, None, "Serve Prometheus metrics from this port on; 9108 is usual."
+    "--metrics-port", 1, 65_535, None, "Serve Prometheus metrics from this port on; usually 9108."
 )
 @click.option(
     "--runner",
@@ -105,8 +109,9 @@ def command(context: click.Context, /, call: Invocation, **options: Any) -> int:
     """Read events, anonymize them in the first stage, and write the lake, each exactly once.
 
     Inputs come from --input, from --kafka and --topic, or from the [sources.NAME] sections of the
-    settings. Without --once the input is followed until SIGTERM or SIGINT, which flush and commit
-    what is there. The position is stored in the lake: run again and nothing is lost or doubled.
+    settings. Without --once the input is followed until SIGTERM or SIGINT, which commit what was
+    read and end the run. The position is stored in the lake: run again and nothing is lost or
+    duplicated.
 
     \b
         telemetry run --input logs/ --event api_request --lake lake --state state --once

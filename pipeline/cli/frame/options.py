@@ -131,7 +131,7 @@ def check_envelope(envelope: str | None, format_: str | None) -> None:
     """Refuse `--envelope` without `--format`. Raises UsageError."""
     if envelope is not None and format_ is None:
         raise UsageError(
-            "--envelope is around the lines of a format",
+            "--envelope applies to the lines of a format",
             remedy="Add --format NAME, or leave it out",
         )
 

@@ -75,7 +75,7 @@ class RestrictedTable(StoredTable):
             "Restricted rows could not be committed",
             where=self.log.uri,
             why="other writers were faster every time",
-            remedy="Repeat: what was decided is found again.",
+            remedy="Run again: what was decided is on record.",
         )
 
     def _reveal(self, file: StagedFile) -> None:

@@ -307,7 +307,7 @@ class StoredTable:
         return RewriteConflict(
             "Another job rewrote or removed the same files",
             where=self.log.uri,
-            remedy="Nothing was changed. Look at the table again and repeat.",
+            remedy="Nothing was changed. Look at the table again, then run again.",
         )
 
 

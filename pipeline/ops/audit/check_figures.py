@@ -56,7 +56,7 @@ def _figures_recomputed(audited: Audited) -> Observation:
         reasons = sorted(dict.fromkeys(map(str, done.doubts)))
         return not_verified("not every figure could be made again", reasons)
     return kept(
-        f"{counted(done.equal + again, 'figure')} made again and equal, {done.moved} of rows that"
+        f"{counted(done.equal + again, 'figure')} recomputed and equal, {done.moved} of rows that"
         f" have changed since, {done.gone} of rows that have expired"
     )
 

@@ -141,7 +141,7 @@ class Expiry:
         if digest != proposal.plan.digest:
             raise ExpiryRefused(
                 "The plan is not the one that was asked for",
-                why="files came, went or changed since it was shown",
+                why="files were added, removed or changed since it was shown",
                 remedy="Look at the plan again with `telemetry expire`, then apply its hash.",
             )
         for guard in proposal.guards:

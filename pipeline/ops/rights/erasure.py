@@ -134,7 +134,7 @@ def erase(
             table.sweep()
             return done
     raise LakeError(
-        "Rows that were to be erased come again and again",
+        "Rows that were to be erased keep reappearing",
         where=table.log.uri,
         remedy="A pipeline without the current opt-out list is writing to this lake: stop it, "
         "then repeat.",
