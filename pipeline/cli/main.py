@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _abandon_output() -> None:
-    """Discard what standard output no longer takes: it would fail once more at exit."""
+    """Discard what standard output no longer takes: it would fail again at exit."""
     try:
         sys.stdout.flush()
     except OSError:

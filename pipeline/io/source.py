@@ -79,13 +79,13 @@ class Reader(Protocol):
         """Treat everything that is there as due from now on: the run is about to stop."""
 
     def at_end(self) -> bool:
-        """Tell whether all that was there when the reader was opened has been committed."""
+        """Return whether all that was there when the reader was opened has been committed."""
 
     def lag(self) -> int:
         """Count what is there and not committed: bytes of files, messages of topics."""
 
     def is_known(self) -> bool:
-        """Tell whether the lake has anything of the source, whichever shard has read it.
+        """Return whether the lake has anything of the source, whichever shard has read it.
 
         It asks the lake, for all files or partitions that are there: only for use in trouble.
         """

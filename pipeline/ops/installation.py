@@ -1,7 +1,7 @@
 """Whether keys and lake belong together, the first meeting of an old pair, and a deliberate change.
 
 A state folder that was lost, is new, or is another's has other keys: everybody who opted out or was
-erased would come back under new tokens, every row would be read once more, and an erasure would
+erased would come back under new tokens, every row would be read a second time, and an erasure would
 find nothing. So whoever writes looks first. What version 0.1 wrote says nothing of its
 installation: it is adopted if everything that can be compared agrees.
 """

@@ -51,7 +51,7 @@ class Readers(Protocol):
         """
 
     def ready(self) -> bool:
-        """Tell whether what could not be looked up the last time is known by now."""
+        """Return whether what could not be looked up the last time is known by now."""
 
 
 def as_json(value: object) -> bytes:

@@ -21,7 +21,7 @@ TEMPORARY_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".swp", ".lock", "~"
 
 
 def is_taken(name: str) -> bool:
-    """Tell whether a file of this name is read when its folder or a pattern is named."""
+    """Return whether a file of this name is read when its folder or a pattern is named."""
     return not name.startswith(".") and not name.endswith(TEMPORARY_SUFFIXES)
 
 

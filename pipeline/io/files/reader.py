@@ -99,7 +99,7 @@ class FileReader:
         return sum(tail.unread for tail in self._tails) + sum(self._tails.unknown.values())
 
     def is_known(self) -> bool:
-        """Tell whether any source in the lake began as one of the files does.
+        """Return whether any source in the lake began as one of the files does.
 
         Also one that was read under the name of a file, and is not there any more.
         """

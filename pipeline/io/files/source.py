@@ -8,7 +8,7 @@ say which of the new ones are (`judging`).
 
 Unit of parallelism: the file. Workers of one machine take files by claims (`claims.py`), any
 worker any file, one at a time. Delivery: exactly-once, by the position in the lake's log and the
-marks beside it. Replay: nothing is doubled.
+marks beside it. Replay: nothing is duplicated.
 """
 
 # `setting` returns a dataclass field, which is what a default may be.

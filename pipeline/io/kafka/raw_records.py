@@ -117,7 +117,7 @@ def raw_records(public: Any, room: Callable[[], int]) -> Any:
                         held = b""
                     yield run
             except Exception:
-                # A parser that failed and is not drained makes the client's loop spin for ever.
+                # A parser that failed and is not drained makes the client's loop spin forever.
                 self.drain()
                 raise
 
@@ -161,7 +161,7 @@ def raw_records(public: Any, room: Callable[[], int]) -> Any:
                 raise kafka_errors.CorruptRecordError("structure") from None
 
         def _is_passed_over(self, batch: Any) -> bool:
-            """Tell whether the batch is a control batch or of an aborted transaction."""
+            """Return whether the batch is a control batch or of an aborted transaction."""
             if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
                 self._consume_aborted_transactions_up_to(batch.last_offset)
                 if self._contains_abort_marker(batch):

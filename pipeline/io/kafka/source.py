@@ -3,7 +3,7 @@
 Unit of parallelism: the partition; shard `index` of `count` reads the partitions p with
 `p % count == index`, also those that are added later. Delivery: exactly-once together with the
 lake's compare-and-swap, which alone knows the positions; consumer groups are not used to read.
-Replay: nothing is doubled. A lake takes a topic name from one cluster only, because app ids are
+Replay: nothing is duplicated. A lake takes a topic name from one cluster only, because app ids are
 `kafka/<topic>/<partition>`.
 """
 

@@ -35,7 +35,7 @@ class SecretClient(Protocol):
         """Return a version's content."""
 
     def destroy_secret_version(self, request: Mapping[str, Any]) -> Any:
-        """Destroy a version's content for ever."""
+        """Destroy a version's content forever."""
 
 
 class NoVersion(Exception):

@@ -1,6 +1,6 @@
 """Keys in Google Cloud Secret Manager: one secret per key, and one that lists them.
 
-    <prefix>-epoch-<name>   version 1 is the key, for ever; other versions are never read
+    <prefix>-epoch-<name>   version 1 is the key, forever; other versions are never read
     <prefix>-data-<name>    the epoch's data key, the same way, where files are encrypted
     <prefix>-<name>         the permanent keys `optout` and `files`, the same way
     <prefix>-index          annotations: which keys exist, which were destroyed, the installation

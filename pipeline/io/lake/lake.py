@@ -91,7 +91,7 @@ class Lake:
         return self._options
 
     def look_again(self, path: str | None = None) -> None:
-        """Load the table at `path` anew when it is asked for next, or every one."""
+        """Reload the table at `path`, or every table, when it is next asked for."""
         if self._held is not None:
             self._held.forget(None if path is None else f"{self.root}/{path}")
 

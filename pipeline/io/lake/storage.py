@@ -240,7 +240,7 @@ class ObjectStorage:
 class GoogleStorage(ObjectStorage):
     """A table in Google Cloud Storage, whose files carry their day as custom time.
 
-    A rule of the bucket by custom time counts from that day, while one by age begins anew
+    A rule of the bucket by custom time counts from that day, while one by age starts again
     whenever a job rewrites the file. delta-rs cannot set it, so Arrow's client creates the
     files. It finds Google's default credentials as delta-rs does, and takes no others.
     """

@@ -1,6 +1,6 @@
 """Readers of messages by the numbers of their schemas, asked of a registry once and kept.
 
-A number stands for one schema for ever, so what was found is never asked again. One that the
+A number stands for one schema forever, so what was found is never asked again. One that the
 registry does not know is asked for several times, because a registry's replicas may learn of a
 schema later than its producers, and again a minute later: without that, messages with it would be
 refused until the next start. While the registry is away the numbers that are missing are asked
@@ -76,7 +76,7 @@ class RegistryReaders:
         return {number: self._known.get(number) for number in numbers}
 
     def ready(self) -> bool:
-        """Tell whether what could not be looked up the last time is known by now."""
+        """Return whether what could not be looked up the last time is known by now."""
         if not self._missing:
             return True
         if self._clock() - self._asked_at >= TRY_SECONDS:

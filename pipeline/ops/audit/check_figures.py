@@ -54,7 +54,7 @@ def _figures_recomputed(audited: Audited) -> Observation:
         return broken("figures are not what the rows give", [str(one) for one in done.findings])
     if done.doubts:
         reasons = sorted(dict.fromkeys(map(str, done.doubts)))
-        return not_verified("not every figure could be made again", reasons)
+        return not_verified("not every figure could be recomputed", reasons)
     return kept(
         f"{counted(done.equal + again, 'figure')} recomputed and equal, {done.moved} of rows that"
         f" have changed since, {done.gone} of rows that have expired"

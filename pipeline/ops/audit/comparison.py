@@ -1,4 +1,4 @@
-"""Published figures beside those that were made once more, number by number."""
+"""Published figures beside recomputed ones, number by number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Compared(NamedTuple):
     both: pa.Table
     """What is published under its names, what was made under `now_` and its names."""
     given: Bools
-    """Cells that were made again."""
+    """Cells that were recomputed."""
     equal: Bools
     """Those of them of which every number is the same."""
 

@@ -1,4 +1,4 @@
-"""Published figures, made once more of the rows that are still stored, and compared.
+"""Published figures, recomputed from the rows that are still stored, and compared.
 
 Every figure says in a few keyed digits what it was made of (`ops.rollup.made_of`). Of the same
 rows, by the same rule and definition, the gate, the perturbation and its secret give exactly what

@@ -4,7 +4,7 @@
     day D + 90 d 00:00 UTC    must be gone: `overdue`
 
 The digest of a plan covers the resolved list of files and keys, not the arguments that led to it:
-whoever applies a digest deletes exactly what he has seen, or nothing.
+whoever applies a digest deletes exactly what was shown, or nothing.
 """
 
 from __future__ import annotations

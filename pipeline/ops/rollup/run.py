@@ -146,7 +146,7 @@ def _compute(
     settings: RollupSettings,
     now: datetime,
 ) -> _Made:
-    """Ask the rows for everything that is due, load by load."""
+    """Ask the rows foreverything that is due, load by load."""
     made, method = _Made(), settings.method(now)
     for wanted, tasks in loads(work, contents.files, settings.epoch):
         with load(
@@ -254,7 +254,7 @@ def _manifest(
     inputs: dict[str, dict[str, str]] = {}
     for file in files:
         if not is_closed(DaySpan(file.day, file.day), now):
-            continue  # it must be due once more when it closes, whether or not it changes
+            continue  # it must be due again when it closes, whether or not it changes
         inputs.setdefault(file.event, {})[str(file.day)] = file.digest
     tables = [name for task in passes(registry, tuple(Window)) for name in table_ids(task)]
     run = {

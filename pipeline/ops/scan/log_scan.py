@@ -2,7 +2,7 @@
 
 A log entry may say which files came and went, with their row counts and nothing else of their
 content; how far each source has been read; and the account of its messages. What the grammar
-below does not have is a finding: statistics, tags, texts, words of somebody else.
+below does not have is a finding: statistics, tags, texts, words of another program.
 
 Beside the grammar the scan collects which files the log ever named, so that the listing can be
 compared with it without asking delta-rs.
