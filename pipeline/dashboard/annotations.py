@@ -65,7 +65,7 @@ def _annotation(entry: object, where: str) -> Annotation:
         raise _refuse(where, f"text must have 1 to {LONGEST_TEXT} characters")
     if PERSONAL.search(text):
         raise _refuse(
-            where, "text names an address, an e-mail or a token: the page is foreverybody"
+            where, "text names an address, an e-mail or a token: the page is for everybody"
         )
     return Annotation(day, kind, text)
 

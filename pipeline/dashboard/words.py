@@ -18,7 +18,7 @@ LONGEST = 60
 class Words:
     """The page's title, and labels by dimension and key. Raises SettingsError for what is none.
 
-    A label that names an address, an e-mail or a token does not load: the page is foreverybody.
+    A label that names an address, an e-mail or a token does not load: the page is for everybody.
     """
 
     title: str = "Usage"
@@ -59,6 +59,6 @@ def _check(text: object, name: str) -> None:
         raise SettingsError(
             "The page's words do not load",
             where=where,
-            why="the text names an address, an e-mail or a token: the page is foreverybody",
+            why="the text names an address, an e-mail or a token: the page is for everybody",
             remedy="Give another text",
         )

@@ -74,7 +74,7 @@ def _lines(lines: Iterable[str], indent: str = "  ") -> str:
 def _columns(
     schema: EventSchema, types: Mapping[pa.DataType, str], comment: str, quote: Callable[[str], str]
 ) -> list[str]:
-    """`name TYPE COMMENT '...'` forevery column but the partition."""
+    """`name TYPE COMMENT '...'` for every column but the partition."""
     return [
         f"{column.name} {types[column.type]} {comment.format(quote(_remark(column)))}"
         for column in schema.columns

@@ -121,7 +121,7 @@ def _limits(found: Circumstances) -> str:
         [
             f"- Rows: gone within {counted(found.retention_days, 'day')} of the event; an erased "
             "account's within 30 days of the request",
-            f"- Pseudonym keys: one forevery {_EPOCHS[found.epoch]}, destroyed with the last day "
+            f"- Pseudonym keys: one for every {_EPOCHS[found.epoch]}, destroyed with the last day "
             "that it covers",
             "- Published figures: [fill in: for how long they are kept]",
             "- Receipts of erasures and expiries: without identifiers, kept as the proof",

@@ -199,7 +199,7 @@ class OtlpSettings:
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """How to connect to Kafka, forevery Kafka source, and the topics of opt-outs and requests."""
+    """How to connect to Kafka, for every Kafka source, and the topics of opt-outs and requests."""
 
     servers: tuple[str, ...] = setting(
         (),

@@ -103,7 +103,7 @@ def accept(
 ) -> None:
     """Decide what TOPIC is, after a run has stopped because it is not the one that was read.
 
-    The decision is recorded in the lake's log, forevery partition of which the lake has read
+    The decision is recorded in the lake's log, for every partition of which the lake has read
     something, together with the topic's id. Nothing that is stored is changed.
     """
     source = _source(call, topic, servers, event)

@@ -1,6 +1,6 @@
 """Account ids of a command: from its words or from standard input, never echoed.
 
-What no event can carry is refused before anything is done, alike forevery command: an id that is
+What no event can carry is refused before anything is done, alike for every command: an id that is
 empty, longer than 256 bytes, holds a NUL or is not UTF-8. A byte order mark and CRLF, which
 editors and spreadsheets add, are no part of an id.
 """

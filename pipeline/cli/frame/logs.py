@@ -114,7 +114,7 @@ def set_up_logging(verbose: int, form: str = "text") -> None:
     root.handlers[:] = [one for one in root.handlers if not isinstance(one, _ToStandardError)]
     root.addHandler(handler)
     root.setLevel(LEVELS[min(verbose, 2)])
-    # Beam logs every type hint that it reads: only for who asks foreverything.
+    # Beam logs every type hint that it reads: only for who asks for everything.
     logging.getLogger(BEAM).setLevel(logging.WARNING if verbose < 2 else logging.DEBUG)
 
 

@@ -36,7 +36,7 @@ class Messages(Protocol):
     """Turns messages into columns. Never raises on account of the data."""
 
     def decode(self, data: bytes, starts: Offsets, ends: Offsets) -> Columns:
-        """Decode message i, which is `data[starts[i]:ends[i]]`, forevery i."""
+        """Decode message i, which is `data[starts[i]:ends[i]]`, for every i."""
 
 
 def without(values: npt.NDArray[np.int64], refused: Offsets) -> npt.NDArray[np.int64]:

@@ -45,7 +45,7 @@ CANCEL_SECONDS = 30.0
 
 RENEW_SECONDS = 2 * 3600.0
 """A job on Flink is submitted again then. Beam before its pull request 39191 (issue 27648) keeps a
-state of its own forevery turn of a shard, 14 kB of a TaskManager's heap, until the job ends."""
+state of its own for every turn of a shard, 14 kB of a TaskManager's heap, until the job ends."""
 
 _OURS = re.compile(r"pipeline\.errors\.(\w+): ([^\n]+)")
 _STEP = re.compile(r" \[while running '.*?'\]")

@@ -2,7 +2,7 @@
 
 Down goes one job, and then nothing: the open pipe says that the supervisor lives. Up go lines of
 JSON, each written by one system call and smaller than a pipe's atomic size, so that a worker that
-dies leaves no half line: a tally forevery commit, and at the end what else there is to say.
+dies leaves no half line: a tally for every commit, and at the end what else there is to say.
 """
 
 from __future__ import annotations

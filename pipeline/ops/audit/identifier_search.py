@@ -38,7 +38,7 @@ class Searched:
 
 
 def forms(text: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (form, bytes to look for) forevery encoding of a text."""
+    """Yield (form, bytes to look for) for every encoding of a text."""
     raw = text.encode()
     yield "plain", raw
     yield "lower case", text.lower().encode()
@@ -65,7 +65,7 @@ def forms(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def search(contents: Iterable[Content], canaries: Sequence[str]) -> Searched:
-    """Look forevery form of every canary in everything."""
+    """Look for every form of every canary in everything."""
     needles = [
         (number, form, needle)
         for number, text in enumerate(canaries)

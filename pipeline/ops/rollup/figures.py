@@ -97,7 +97,7 @@ def cells_of(admitted: Admitted, rule: Rule, noise: Perturbation, record_keys: R
 
 
 def figure(metric: Metric, cells: Cells, contributions: pa.Table, by: Sequence[str]) -> Columns:
-    """Give a metric's measures forevery cell; no number at all means that it is not shown."""
+    """Give a metric's measures for every cell; no number at all means that it is not shown."""
     events = np.maximum(cells.events.values, float(cells.rule.accounts))
     match metric.kind:
         case MetricKind.COUNT:

@@ -62,7 +62,7 @@ steps of the smallest group. `made_of`: see `made_of`; null for the pipeline's c
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How contributions become publications; the same forevery pass of a run."""
+    """How contributions become publications; the same for every pass of a run."""
 
     epoch: EpochKind
     rule: Rule

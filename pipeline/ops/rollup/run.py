@@ -146,7 +146,7 @@ def _compute(
     settings: RollupSettings,
     now: datetime,
 ) -> _Made:
-    """Ask the rows foreverything that is due, load by load."""
+    """Ask the rows for everything that is due, load by load."""
     made, method = _Made(), settings.method(now)
     for wanted, tasks in loads(work, contents.files, settings.epoch):
         with load(

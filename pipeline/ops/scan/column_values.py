@@ -1,4 +1,4 @@
-"""What each stored column may hold: a closed set forevery one, texts and numbers alike.
+"""What each stored column may hold: a closed set for every one, texts and numbers alike.
 
 Everything is derived from the declarations that made the column: the field's treatment, the
 catalogue, the ceilings of networks. A column of which nothing says what it may hold may hold

@@ -4,7 +4,7 @@ Rows of the lake are pseudonymous; only what passed this gate may be called an a
 people. The gate counts *accounts* (distinct subject tokens), never events, and it counts
 them before anything is perturbed. A cell that fails is not deleted but merged into `(other)`,
 so that nobody can subtract his way from a table's total to the hidden one. A table of two
-dimensions holds the same forevery row and column, because the tables of one dimension are its
+dimensions holds the same for every row and column, because the tables of one dimension are its
 margins: what a row hides is nothing, or passes the gate as a whole.
 
 The gate decides what is shown; `perturbation` makes the numbers. Publications are frozen;

@@ -1,6 +1,6 @@
 """What each account contributed to each cell, in arrays: the release gate's arithmetic begins here.
 
-Several rows of one account and cell are added up without sorting where a place forevery
+Several rows of one account and cell are added up without sorting where a place for every
 possible pair fits into memory; there are tens of millions of rows in a first rollup.
 
 Pure: Arrow tables in, arrays out.
