@@ -73,7 +73,7 @@ def cancel_jobs(master: str, name: str, *, patience: float = PATIENCE_SECONDS) -
                 where=base,
                 why=f"Flink {problem}",
                 remedy="Cancel it there. A job that runs on loses and duplicates nothing, it only "
-                "goes on reading",
+                "continues to read",
             )
         time.sleep(0.5)
 

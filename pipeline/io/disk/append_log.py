@@ -225,7 +225,7 @@ class AppendFile:
             file = self.path.open("rb")
         except FileNotFoundError:
             if mark != START or (vouched.shortest > 0 if vouched else self._was_begun()):
-                return "it was there before and is gone"
+                return "it existed before and is gone"
             return Growth((), START, restarted=False)
         with file:
             seen = os.fstat(file.fileno())
@@ -258,7 +258,7 @@ class AppendFile:
         vouched = self._vouched()
         if not self.path.exists():
             if vouched.shortest > 0 if vouched else self._was_begun():
-                raise FileGone("it was there before and is gone")
+                raise FileGone("it existed before and is gone")
             self._vouch((0, NO_LINES))
             return 0, NO_LINES
         if vouched is None or len(vouched.states) > 1:
@@ -286,7 +286,7 @@ class AppendFile:
             states = [(int(size), bytes.fromhex(chain)) for size, chain in said["states"]]
             generation = int(said["generation"])
         except (ValueError, TypeError, KeyError):
-            raise FileGone("what remembers its length is not readable") from None
+            raise FileGone("the record of its length cannot be read") from None
         return _Vouched(tuple(states), generation) if states else None
 
     def _vouch(self, *states: tuple[int, bytes]) -> None:

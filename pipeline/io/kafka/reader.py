@@ -158,7 +158,7 @@ class KafkaReader:
         except kafka_errors.OffsetOutOfRangeError:
             self.forget()
         except Unreachable as error:
-            _LOG.info("Kafka does not answer now (%s)", type(error).__name__)
+            _LOG.info("Kafka does not answer at the moment (%s)", type(error).__name__)
         except kafka_errors.LogTruncationError as error:
             known = {
                 at.partition: end and end.offset for at, end in error.divergent_offsets.items()
