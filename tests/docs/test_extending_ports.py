@@ -21,7 +21,7 @@ from tests.rules.sources import ROOT
 TEXT = (ROOT / "docs" / "extending-ports.md").read_text("utf-8")
 RECIPES = Path(__file__).parent / "recipes"
 NOW = "2026-11-24T12:00:00Z"
-LINES = re.findall(r"<!-- (pipeline/io/\w+\.py) -->\n```python\n([^\n]+)\n+([^\n]+)\n```", TEXT)
+LINES = re.findall(r"<!-- (pipeline/io/\w+\.py) -->\n```text\n([^\n]+)\n([^\n]+)\n```", TEXT)
 """A registry's file, the import that it gets, and its line."""
 
 
