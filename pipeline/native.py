@@ -26,7 +26,7 @@ def kernel() -> ModuleType | None:
 
 
 def is_switched_off() -> bool:
-    """Tell whether the environment asks for the decoder in Python."""
+    """Return whether the environment asks for the decoder in Python."""
     return os.environ.get(SWITCH, "").strip().lower() == "off"
 
 

@@ -220,7 +220,7 @@ class RawBatch(_Batch):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CleanBatch(_Batch):
-    """Stored columns only (schema: `EventSchema.clean`), all built anew.
+    """Stored columns only (schema: `EventSchema.clean`), all rebuilt.
 
     Made by `privacy.anonymize` alone; the only kind of batch that a sink accepts.
     """

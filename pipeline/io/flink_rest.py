@@ -72,8 +72,8 @@ def cancel_jobs(master: str, name: str, *, patience: float = PATIENCE_SECONDS) -
                 f"it is not certain that the job {name} has ended",
                 where=base,
                 why=f"Flink {problem}",
-                remedy="Cancel it there. A job that runs on loses and doubles nothing, it only "
-                "goes on reading",
+                remedy="Cancel it there. A job that runs on loses and duplicates nothing, it only "
+                "continues to read",
             )
         time.sleep(0.5)
 

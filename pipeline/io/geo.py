@@ -131,7 +131,7 @@ class CountryDatabase:
         return f"CountryDatabase({self.info.type!r}, built_on={self.info.built_on})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a database is opened where it is used, not sent there")
+        raise TypeError("a database is opened where it is used, and never sent there")
 
     def _finder(self, kind: str, copy: str) -> Callable[[str], str | None]:
         """Return the lookup that fits the database's type: `country()` refuses the others."""
@@ -154,7 +154,7 @@ class CountryDatabase:
             ]
         if not any(code != UNKNOWN for code in codes):
             raise EnvironmentProblem(
-                "The database does not say countries",
+                "The database holds no countries",
                 where=self._where,
                 why="none of its first records holds an ISO 3166 code",
                 remedy="Import a country database, for example DB-IP Lite Country or GeoLite2.",

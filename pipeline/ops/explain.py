@@ -1,6 +1,6 @@
 """What becomes of each field of an event, in words, and for one real event in stored values.
 
-The explanation shows what would be stored and never what came in; see `trial`.
+The explanation shows what would be stored and never the input; see `trial`.
 """
 
 from __future__ import annotations

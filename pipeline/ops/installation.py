@@ -1,7 +1,7 @@
 """Whether keys and lake belong together, the first meeting of an old pair, and a deliberate change.
 
 A state folder that was lost, is new, or is another's has other keys: everybody who opted out or was
-erased would come back under new tokens, every row would be read once more, and an erasure would
+erased would come back under new tokens, every row would be read a second time, and an erasure would
 find nothing. So whoever writes looks first. What version 0.1 wrote says nothing of its
 installation: it is adopted if everything that can be compared agrees.
 """
@@ -30,7 +30,7 @@ CLOCKS_AGREE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class KeyFit:
     """What a comparison of lake and keys found."""
 
     misfits: tuple[str, ...]
@@ -63,7 +63,7 @@ class Adopted:
     """Tables that were there, and that nobody misses any more."""
 
 
-def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) -> Fit:
+def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) -> KeyFit:
     """Compare every table with rows of people; nothing is changed.
 
     `keys` is None for a state folder without keys. Raises LakeError for a folder that holds Parquet
@@ -106,7 +106,7 @@ def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) 
             f"{name} has rows of {day}, and the keys know no epoch of that day"
             for day in _days_without_epoch(files, records, now, retention_days)[:1]
         ]
-    return Fit(tuple(misfits), tuple(unmarked), there)
+    return KeyFit(tuple(misfits), tuple(unmarked), there)
 
 
 def require_fit(

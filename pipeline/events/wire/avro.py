@@ -2,7 +2,7 @@
 
 The values are the ones on the wire: a logical type is left out, so a time is the number that it
 is counted by, and bytes are null. A map is read as the list of pairs that it is on the wire: only
-so can a key that is there twice be seen, which every reader of maps drops in silence.
+so can a key that is there twice be seen, which every reader of maps drops silently.
 """
 
 from __future__ import annotations

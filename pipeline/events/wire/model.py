@@ -15,7 +15,7 @@ Reader = Callable[[bytes], bytes]
 """From what a message holds to JSON text; raises `Refused`."""
 
 
-class Kind(StrEnum):
+class SchemaLanguage(StrEnum):
     """What a schema is written in, by the registry's names."""
 
     AVRO = "AVRO"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 class WriterSchema:
     """One schema of a registry. It says how messages are taken apart, and no more."""
 
-    kind: Kind
+    kind: SchemaLanguage
     text: str = ""
     """Of Avro: the schema, as JSON."""
     named: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Readers(Protocol):
         """
 
     def ready(self) -> bool:
-        """Tell whether what could not be looked up the last time is known by now."""
+        """Return whether what could not be looked up the last time is known by now."""
 
 
 def as_json(value: object) -> bytes:

@@ -120,7 +120,7 @@ def _submit(ports: Ports, runner: str, words: Sequence[str]) -> PipelineResult:
         raise EnvironmentProblem(
             f"the job could not be submitted to {runner}",
             why=f"of a {type(error).__name__}",
-            remedy="Is the job server or cluster up, and its address after the -- right?",
+            remedy="Check that the job server or cluster is running, and its address after the --",
         ) from None
 
 
@@ -169,7 +169,7 @@ def _wait(
     if isinstance(outcome, grpc.RpcError | OSError):
         raise EnvironmentProblem(
             f"the job server or cluster of {runner} went away",
-            remedy="What is committed stays. Start it, and run again to go on from there",
+            remedy="What is committed stays. Start it, and run again to continue from there",
         )
     if outcome != PipelineState.DONE:
         # An error is Beam's way to say that a job did not end well; its text is all there is.
@@ -183,7 +183,7 @@ def what_happened(text: str, runner: str) -> TelemetryError:
     >>> what_happened("... pipeline.errors.KeyUnavailable: a key is missing", "FlinkRunner")
     KeyUnavailable('a worker stopped the job on FlinkRunner')
     >>> what_happened("failed in state CANCELLED", "FlinkRunner").what
-    'somebody cancelled the job on FlinkRunner'
+    'someone cancelled the job on FlinkRunner'
     """
     found = _OURS.findall(text)
     kind = getattr(errors, found[-1][0], None) if found else None
@@ -192,10 +192,10 @@ def what_happened(text: str, runner: str) -> TelemetryError:
         return kind(f"a worker stopped the job on {runner}", why=f"it said: {told}")
     if PipelineState.CANCELLED in text:
         return TelemetryError(
-            f"somebody cancelled the job on {runner}",
-            remedy="What is committed stays. Run again to go on from there",
+            f"someone cancelled the job on {runner}",
+            remedy="What is committed stays. Run again to continue from there",
         )
     return EnvironmentProblem(
         f"the job on {runner} failed",
-        remedy="Its log says why. What is committed stays; run again to go on from there",
+        remedy="Its log says why. What is committed stays; run again to continue from there",
     )

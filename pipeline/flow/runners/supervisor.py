@@ -201,7 +201,7 @@ def _ended(seat: _Seat, run: _Run, metrics: Metrics) -> None:
         run.restarts += 1
         metrics.count(declared.RESTARTS, 1)
         index = seat.job.ports.seat.index
-        LOG.warning("worker %s ended with %s, it is started again", index, code)
+        LOG.warning("worker %s ended with %s and is restarted", index, code)
 
 
 def _pass_on_stop(seats: list[_Seat], run: _Run, stop: Stop) -> None:

@@ -92,7 +92,7 @@ def open_ports(ports: Ports) -> Opened:
 def _prepare_memory() -> None:
     """Keep Arrow to this process's core, and memory of one slice for the next one.
 
-    A block that goes back to the system is mapped anew for the next slice, and each of its pages
+    A block that goes back to the system is mapped again for the next slice, and each of its pages
     cleared: two page faults out of three, a microsecond an event, with no less memory at the peak.
     """
     pa.set_cpu_count(1)

@@ -49,7 +49,7 @@ class OptOutWatch:
             self._paused = True
             return None
         if self._paused:
-            LOG.warning("The opt-out list is known again, and reading goes on")
+            LOG.warning("The opt-out list is known again, and reading continues")
         self._paused = False
         self._show_age(now)
         return standing

@@ -17,7 +17,7 @@ IDLE_WAIT_SECONDS = 0.3
 """How long a turn waits for something to read. Runners do not pace turns, so turns do."""
 
 ORPHAN_SECONDS = 120.0
-"""A session that was not picked up for so long belongs to somebody else by now."""
+"""A session that was not picked up for so long belongs to another process by now."""
 
 
 class Turn:

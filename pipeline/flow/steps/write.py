@@ -1,7 +1,7 @@
 """WriteRejections and Write: what a slice refused, and what is stored, decided by one commit.
 
 Unit of parallelism: the source's app id. Delivery: exactly-once for both tables, judged by the
-log of the events. Replay: what was recorded or stored is not doubled. If the lake has moved past
+log of the events. Replay: what was recorded or stored is not duplicated. If the lake has moved past
 a slice, or the slice is too old to be committed, it goes no further: Read finds it not landed,
 and starts again from the lake's position.
 """

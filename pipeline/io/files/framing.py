@@ -63,7 +63,7 @@ def first_line(block: bytes, *, whole: bool) -> bytes | None:
 
 
 def is_complete_object(line: bytes) -> bool:
-    """Tell whether a line that nothing ends is a whole JSON object, so nothing can follow in it."""
+    """Return whether a line without an end is a whole JSON object, so nothing can follow in it."""
     if not line.lstrip().startswith(b"{") or len(line) > MESSAGE_BYTES:
         return False
     try:

@@ -158,7 +158,7 @@ class Judge:
             )
 
     def _is_echo(self, tail: Tail, content: Content, other: Tail, now: float) -> bool:
-        """Tell whether a file is the beginning of another one."""
+        """Return whether a file is the beginning of another one."""
         if other is tail:
             return False
         if any(other.beginnings.get(rung) != found for rung, found in tail.beginnings.items()):
@@ -178,7 +178,7 @@ class Judge:
         )
 
     def _is_elsewhere(self, tail: Tail, line: str, app_id: str, now: float) -> bool:
-        """Tell whether a source, which begins with `line`, is in another file that is there."""
+        """Return whether a source, which begins with `line`, is in another file that is there."""
         for other in self._tails.beginning_with(line):
             if other is tail:
                 continue
@@ -234,7 +234,7 @@ class Judge:
 
 
 def _begins_alike(tail: Tail, hint: Hint) -> bool:
-    """Tell whether a file begins as the one of a hint did, as far as both reach."""
+    """Return whether a file begins as the one of a hint did, as far as both reach."""
     shared = [rung for rung in tail.beginnings if str(rung) in hint.beginnings]
     return bool(shared) and tail.beginnings[shared[0]].hex() == hint.beginnings[str(shared[0])]
 

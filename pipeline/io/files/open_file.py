@@ -152,7 +152,7 @@ class PlainContent:
         return Cut(data, _single(data), stop)
 
     def _check_before(self, position: int) -> None:
-        """Notice a file that was written anew in place and has grown past the position since."""
+        """Notice a file that was rewritten in place and has grown past the position since."""
         if position and self._read(position - 1, 1) not in (b"\n", b"}"):
             raise rewritten(self._path, position)
 

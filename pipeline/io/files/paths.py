@@ -21,7 +21,7 @@ TEMPORARY_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".swp", ".lock", "~"
 
 
 def is_taken(name: str) -> bool:
-    """Tell whether a file of this name is read when its folder or a pattern is named."""
+    """Return whether a file of this name is read when its folder or a pattern is named."""
     return not name.startswith(".") and not name.endswith(TEMPORARY_SUFFIXES)
 
 
@@ -69,7 +69,7 @@ def require_inputs(paths: Sequence[str]) -> None:
             raise EnvironmentProblem(
                 "the input is neither a file nor a folder",
                 where=path,
-                why="a position can be kept only in something that can be read again",
+                why="only what can be read again can have a position",
                 remedy="Write the lines to a file, and name that.",
             )
 

@@ -86,7 +86,7 @@ class Recognizer:
         )
 
     def agrees(self, content: Content, found: Match) -> bool:
-        """Tell whether a file still has what stood before a source's position."""
+        """Return whether a file still has what stood before a source's position."""
         window = content.window(found.position)
         return window is not None and (
             found.tail is None or tail_of(self.key, window) == found.tail

@@ -4,7 +4,7 @@ A pipe cannot be read again, and has no content to be known by before it was rea
 a new source with an identity of its own, and its position is the count of bytes that were taken.
 Within the run it is as with files: rows and position are one commit, and what the lake refuses is
 committed again from memory. After a crash what was read and not committed is gone with the pipe.
-If the same lines are piped once more, those that were committed come a second time: sealing
+If the same lines are piped again, those that were committed are stored a second time: sealing
 removes the copies of events that have an id of their own, and not of those that are known by their
 place. Who has a file should name the file.
 
@@ -24,9 +24,6 @@ from pipeline.events.model import Slice, Span
 from pipeline.io.files.framing import find_lines
 from pipeline.io.files.header import last_line
 from pipeline.io.source import Clock, Pace, Positions, Shard
-
-STANDARD_INPUT = "-"
-"""How it is named among paths."""
 
 _SOURCE = "file"
 _CHUNK = 1 << 20
@@ -95,7 +92,7 @@ class StandardInputReader:
         self._cut = None
 
     def forget(self) -> None:
-        """Nothing is forgotten: what the lake has refused is handed out once more."""
+        """Nothing is forgotten: what the lake has refused is handed out again."""
 
     def flush(self) -> None:
         """See `Reader.flush`."""
@@ -117,7 +114,7 @@ class StandardInputReader:
         """Nothing is to be closed: the descriptor is the process's."""
 
     def _take(self, wait: float) -> bool:
-        """Take what is in the pipe, up to a slice; tell whether anything came."""
+        """Take what is in the pipe, up to a slice; return whether anything came."""
         if self._ended or len(self._unread) >= self._pace.slice_bytes:
             return False
         ready, _, _ = select.select([self._source.descriptor], [], [], wait)

@@ -70,9 +70,9 @@ def plan_acceptance(
             fetch.close()
     if topic_id is None:
         raise EnvironmentProblem(
-            "The broker does not tell the topic's id",
+            "The broker does not report the topic's id",
             where=f"topic {topic}",
-            remedy="Is the topic there? Brokers before Kafka 2.8 know no ids.",
+            remedy="Check that the topic exists. Brokers before Kafka 2.8 have no topic ids.",
         )
     stands = {number: stand_of(positions, topic, number) for number in numbers}
     changes = tuple(

@@ -232,7 +232,7 @@ def explain(error: BaseException, doing: str, topic: str = "") -> TelemetryError
             "A record batch is damaged",
             where=where,
             why="its checksum or structure is wrong",
-            remedy="Look at the broker's disks; to pass over it: `telemetry kafka gap`.",
+            remedy="Look at the broker's disks; to skip it: `telemetry kafka gap`.",
         )
     if isinstance(error, Unreachable):
         return EnvironmentProblem(

@@ -45,7 +45,7 @@ def plan_gap(
         raise UsageError(
             "There is no gap before that offset",
             where=f"topic {topic}, partition {partition}",
-            why=f"the lake stands at {start}, and the message there can be read",
+            why=f"the lake's position is {start}, and the message there can be read",
         )
     if stop > readable:
         raise UsageError(

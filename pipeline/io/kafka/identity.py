@@ -121,9 +121,9 @@ def past_end(
 ) -> SourceError:
     """The lake stands past the end of the partition, and that stays so."""
     return TopicReplaced(
-        f"The lake stands at {stored}, past the partition's end {end}",
+        f"The lake's position {stored} is past the partition's end {end}",
         where=_at(topic, number),
-        why=f"the topic (id {text_of(topic_id)}) lost messages, or is another one",
+        why=f"the topic (id {text_of(topic_id)}) lost messages, or is a different topic",
         remedy=f"Restore it and run again. {_accept(topic)}",
     )
 
@@ -138,7 +138,7 @@ def truncated(topic: str, divergent: Mapping[int, int | None]) -> SourceError:
         "Messages that the lake has were lost by Kafka",
         where=f"topic {topic}, {places}" if places else f"topic {topic}",
         why="a broker without them became leader",
-        remedy="Keep unclean.leader.election.enable=false. To go on at the lake's position: "
+        remedy="Keep unclean.leader.election.enable=false. To continue at the lake's position: "
         f"`telemetry kafka accept {topic} --as same`. What was produced between the two offsets "
         "since then is not read.",
     )
@@ -154,7 +154,7 @@ def damaged(topic: str, number: int, start: int, stop: int | None) -> DamagedBat
         where=_at(topic, number),
         why="its checksum or structure is wrong",
         remedy="What came before it is stored. Look at the broker's disks, or restore a replica; "
-        f"to pass over exactly this batch: `{command}`.",
+        f"to skip exactly this batch: `{command}`.",
     )
 
 

@@ -40,7 +40,7 @@ class Partition:
         return NO_EPOCH if self.stand.epoch is None else self.stand.epoch
 
     def is_due(self, now: float, pace: Pace, *, flushing: bool) -> bool:
-        """Tell whether a slice should be cut of it now."""
+        """Return whether a slice should be cut of it now."""
         if now < self.not_before:
             return False
         waited = now - self.committed_at >= pace.flush_seconds

@@ -115,7 +115,7 @@ class KafkaReader:
         self._flushing = True
 
     def at_end(self) -> bool:
-        """Tell whether all that was there at opening has been committed."""
+        """Return whether all that was there at opening has been committed."""
         if self._ends_at_open is None or self._short_since:
             return False
         return all(
@@ -128,7 +128,7 @@ class KafkaReader:
         return sum(partition.backlog for partition in self._partitions.values())
 
     def is_known(self) -> bool:
-        """Tell whether the lake has a position of any partition of the topic."""
+        """Return whether the lake has a position of any partition of the topic."""
         numbers = set(self._partitions)
         if self._fetch is not None:
             numbers |= self._fetch.partitions()
@@ -158,7 +158,7 @@ class KafkaReader:
         except kafka_errors.OffsetOutOfRangeError:
             self.forget()
         except Unreachable as error:
-            _LOG.info("Kafka does not answer now (%s)", type(error).__name__)
+            _LOG.info("Kafka does not answer at the moment (%s)", type(error).__name__)
         except kafka_errors.LogTruncationError as error:
             known = {
                 at.partition: end and end.offset for at, end in error.divergent_offsets.items()
@@ -271,7 +271,7 @@ class KafkaReader:
             raise identity.past_end(self._topic, number, partition.start, end, topic_id)
 
     def _is_out_of_patience(self, now: float) -> bool:
-        """Tell whether to give up on a topic that cannot be reached.
+        """Return whether to give up on a topic that cannot be reached.
 
         Never, once it was read: an outage of the brokers ends some day. A first start with a
         wrong address or name should say so.

@@ -85,7 +85,7 @@ class Keystore(Protocol):
         """Remember for good that a list was begun; durable when this returns."""
 
     def destroy(self, name: str) -> bool:
-        """Destroy an epoch's keys for ever; return whether they were live."""
+        """Destroy an epoch's keys forever; return whether they were live."""
 
 
 def epoch_name(epoch: str) -> str:

@@ -4,11 +4,11 @@ A key is 32 random bytes in a file of its own. The key file is written before th
 and removed after the index calls it destroyed, all under one lock, so a crash at any point leaves
 either a usable key or none:
 
-    crash after the key file, before the index   the key was never used; it is made again
+    crash after the key file, before the index   the key was never used; it is generated again
     crash after the index, before the removal    the key is destroyed; opening removes the file
 
 A key that is listed but missing stops the pipeline, because a new one would break every join and
-every later erasure in silence. Nothing here shows a key, not even in `repr`.
+every later erasure silently. Nothing here shows a key, not even in `repr`.
 """
 
 from __future__ import annotations

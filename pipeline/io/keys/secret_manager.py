@@ -1,6 +1,6 @@
 """Keys in Google Cloud Secret Manager: one secret per key, and one that lists them.
 
-    <prefix>-epoch-<name>   version 1 is the key, for ever; other versions are never read
+    <prefix>-epoch-<name>   version 1 is the key, forever; other versions are never read
     <prefix>-data-<name>    the epoch's data key, the same way, where files are encrypted
     <prefix>-<name>         the permanent keys `optout` and `files`, the same way
     <prefix>-index          annotations: which keys exist, which were destroyed, the installation
@@ -291,9 +291,9 @@ class SecretManagerKeystore:
             if after == before or self._service.annotate(_INDEX, before.etag, _annotations(after)):
                 return after
         raise EnvironmentProblem(
-            "The index of keys is changed by others again and again",
+            "Other processes keep changing the index of keys",
             where=self._service.path(_INDEX),
-            remedy="Run again; if it goes on, look into the service's audit log for who it is.",
+            remedy="Run again; if it persists, the service's audit log says who it is.",
         )
 
     def _timestamp(self) -> str:

@@ -1,12 +1,12 @@
 """The stored rows of one event, exactly once by the table's own log.
 
 A commit carries the new files and the source's next position under an application id
-(`<source>/<topic>/<partition>`). Before it, the table is loaded anew and must stand at the
-slice's start; delta-rs refuses whoever commits the same id in between. So neither a second
+(`<source>/<topic>/<partition>`). Before it, the table is reloaded and must be at the
+slice's start; delta-rs refuses a commit of the same id in between. So neither a second
 pipeline, nor a zombie, nor a restart from anywhere can lose or double an event.
 
 Unit of parallelism: one application id. Delivery: exactly-once, judged by this log alone.
-Replay: nothing is doubled; a slice that was already committed is refused.
+Replay: nothing is duplicated; a slice that was already committed is refused.
 """
 
 from __future__ import annotations
@@ -148,9 +148,9 @@ class EventTable(StoredTable):
 
     def _conflict(self, span: Span) -> PositionConflict:
         return PositionConflict(
-            "The lake does not stand where this slice starts: another writer moved the position",
+            "The lake's position is not where this slice starts: another writer moved it",
             where=f"{self.log.uri}, {span.app_id}, position {span.start}",
-            remedy="The slice was thrown away and is read again from where the lake stands.",
+            remedy="The slice was discarded and is read again from the lake's position.",
         )
 
 

@@ -110,7 +110,7 @@ class Encryption:
     def _store(self) -> DataKeys:
         if self.keys is None:
             raise KeyUnavailable(
-                "Files of this lake are encrypted, and it is not said where the keys are",
+                "Files of this lake are encrypted, and the place of the keys was not given",
                 remedy="Pass --state, the state folder of the pipeline that writes the lake.",
             )
         if not self._opened:
@@ -150,6 +150,6 @@ def opened(path: str) -> Iterator[None]:
         raise KeyUnavailable(
             "A file does not open with the key of its epoch",
             where=path,
-            why="the key is another one, or the file is damaged or not encrypted",
+            why="the key is a different one, or the file is damaged or not encrypted",
             remedy="Restore the keys that belong to this lake, or the file.",
         ) from None

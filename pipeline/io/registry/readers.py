@@ -1,6 +1,6 @@
 """Readers of messages by the numbers of their schemas, asked of a registry once and kept.
 
-A number stands for one schema for ever, so what was found is never asked again. One that the
+A number stands for one schema forever, so what was found is never asked again. One that the
 registry does not know is asked for several times, because a registry's replicas may learn of a
 schema later than its producers, and again a minute later: without that, messages with it would be
 refused until the next start. While the registry is away the numbers that are missing are asked
@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from pipeline.errors import RegistryUnreachable
-from pipeline.events.wire.model import Kind, Reader, Unusable, WriterSchema
+from pipeline.events.wire.model import Reader, SchemaLanguage, Unusable, WriterSchema
 from pipeline.events.wire.reading import reader_of
 from pipeline.io.registry.client import RegistryAccess, RegistryClient
 from pipeline.io.registry.protoc import compiled
@@ -76,7 +76,7 @@ class RegistryReaders:
         return {number: self._known.get(number) for number in numbers}
 
     def ready(self) -> bool:
-        """Tell whether what could not be looked up the last time is known by now."""
+        """Return whether what could not be looked up the last time is known by now."""
         if not self._missing:
             return True
         if self._clock() - self._asked_at >= TRY_SECONDS:
@@ -110,16 +110,16 @@ class RegistryReaders:
 
     def _schema(self, answer: Mapping[str, Any]) -> WriterSchema:
         """The schema of an answer; raises `Unusable`."""
-        kind, text = answer.get("schemaType", Kind.AVRO.value), answer.get("schema")
-        if kind not in list(Kind) or not isinstance(text, str):
+        kind, text = answer.get("schemaType", SchemaLanguage.AVRO.value), answer.get("schema")
+        if kind not in list(SchemaLanguage) or not isinstance(text, str):
             raise Unusable("it is neither Avro, Protobuf nor JSON")
-        if kind == Kind.JSON:
-            return WriterSchema(Kind.JSON)
+        if kind == SchemaLanguage.JSON:
+            return WriterSchema(SchemaLanguage.JSON)
         named: dict[str, str] = {}
         self._follow(answer, named)
-        if kind == Kind.AVRO:
-            return WriterSchema(Kind.AVRO, text, tuple(named.values()))
-        return WriterSchema(Kind.PROTOBUF, descriptors=compiled(text, named))
+        if kind == SchemaLanguage.AVRO:
+            return WriterSchema(SchemaLanguage.AVRO, text, tuple(named.values()))
+        return WriterSchema(SchemaLanguage.PROTOBUF, descriptors=compiled(text, named))
 
     def _follow(self, answer: Mapping[str, Any], named: dict[str, str]) -> None:
         """Add what a schema refers to, by name, each after what that one refers to."""

@@ -37,7 +37,7 @@ class ExportFolder:
 def check_target(path: Path) -> None:
     """Raise UsageError or EnvironmentProblem if no export can be written to the folder `path`.
 
-    Asked before a request is queued: one that can never be carried out would wait for ever.
+    Asked before a request is queued: one that can never be carried out would wait forever.
     """
     if path.is_symlink() or path.exists():
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Legal holds: days, or the rows of accounts, that are kept for a named reason, not for ever.
+"""Legal holds: days, or the rows of accounts, that are kept for a named reason, not forever.
 
     {"hold": "<8 hex>", "first": "2026-11-01", "last": "2026-11-03", "owner": t, "reason": t,
      "until": "2027-01-31", "at": t, "ended": t or null, "accounts": []}

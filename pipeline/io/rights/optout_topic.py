@@ -202,7 +202,7 @@ class OptOutTopic:
             self._positions[at.partition] = consumer.position(at)
 
     def _take(self, found: dict[Any, list[Any]]) -> bool:
-        """Apply messages; tell whether the list is another one now."""
+        """Apply messages; return whether the list is another one now."""
         changed = False
         now_ms = to_micros(self._now()) // 1000
         for records in found.values():

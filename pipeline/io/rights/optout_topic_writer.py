@@ -94,7 +94,7 @@ class OptOutTopicWriter:
         """Write standings, a heartbeat and positions of requests, all or nothing.
 
         Positions are kept beside what was made of the requests, as the lake does it: a consumer
-        group would be another place, and kafka-python 3.0 waits for ever when offsets of a group
+        group would be another place, and kafka-python 3.0 waits forever when offsets of a group
         are to be part of a transaction.
         """
         if not standings and not served and not heartbeat:

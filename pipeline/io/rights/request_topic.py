@@ -255,7 +255,7 @@ class RequestService:
             served.changed += 1
 
     def at_end(self) -> bool:
-        """Tell whether everything that was there at the start has been handled."""
+        """Return whether everything that was there at the start has been handled."""
         return all(self._consumer.position(at) >= end for at, end in self._ends.items())
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""The pipeline's counts of itself, made once more and compared.
+"""The pipeline's own counts, recomputed and compared.
 
-What was read, refused and dropped on a day is made again of the log, for as long as it holds all
+What was read, refused and dropped on a day is recomputed from the log, for as long as it holds all
 of that day's commits; what the gate hid of a window, of the rows that its figures were made of.
 Copies and late events are gone from files that have been sealed since; freshness and the age of
 the oldest day were as of a moment that has passed.

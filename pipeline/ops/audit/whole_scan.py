@@ -1,7 +1,7 @@
 """The one scan of an installation: lake, state folder and dashboard, and whose rows to look for.
 
-Removal requests of every kind are sought in every file, named or not, for as long as their tokens
-are known: until the second pass.
+Removal requests of every kind are searched for in every file, named or not, for as long as their
+tokens are known: until the second pass.
 """
 
 from __future__ import annotations

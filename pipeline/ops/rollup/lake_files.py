@@ -18,7 +18,7 @@ from pipeline.ops.rollup.windows import CLOSES_AFTER
 from pipeline.ops.views import visible
 
 READ_AGAIN_DAYS = 2
-"""Counts of messages of the last days are read from the log anew: those days were still open."""
+"""Counts of messages of the last days are read from the log again: those days were still open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The dashboard's folder: only its files, and each of them what the publications make.
 
-The page is deterministic, so it is made again, as of the time that it names itself, and compared
+The page is deterministic, so it is rebuilt, as of the time that it names itself, and compared
 byte by byte: a row, a token or a note of somebody in it is a difference. A page that is older than
 the publications cannot be compared; then nothing is proven about it, and the scan says so.
 """

@@ -168,7 +168,7 @@ def test_a_damaged_body_never_gives_anything_but_a_code_or_an_error(tmp_path: Pa
 
 def test_a_database_without_countries_is_refused(tmp_path: Path) -> None:
     path = made(tmp_path / "asn.mmdb", "GeoLite2-ASN", lambda c: {"autonomous_system_number": 1})
-    with pytest.raises(EnvironmentProblem, match="does not say countries"):
+    with pytest.raises(EnvironmentProblem, match="holds no countries"):
         CountryDatabase(path)
 
 

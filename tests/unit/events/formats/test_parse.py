@@ -77,7 +77,7 @@ def test_a_format_says_what_cannot_work() -> None:
         ('method = { from = "@position" }', "'@position' is an identifier"),
         ('account_id = { value = "x" }', "'value' does nothing to a field of type identifier"),
         ("method = { from = [] }", "'from' names nothing"),
-        ("method = { from = [1] }", "something else than text"),
+        ("method = { from = [1] }", "something other than text"),
         ('plan = { from = "a", take = "first" }\nmodel = { from = "a" }', "in two ways"),
         ('latency_ms = { from = ["a", "b"], minus = "c" }', "Name one source"),
     ],

@@ -155,7 +155,7 @@ def test_an_old_job_on_flink_is_submitted_anew(monkeypatch: pytest.MonkeyPatch) 
 def test_a_job_that_ends_without_a_signal_is_a_failure() -> None:
     job = Endless(obeys=True)
     job.cancel()
-    with pytest.raises(TelemetryError, match="somebody cancelled the job"):
+    with pytest.raises(TelemetryError, match="someone cancelled the job"):
         _wait(job, "FlinkRunner", Stop(), None)  # type: ignore[arg-type]
 
 

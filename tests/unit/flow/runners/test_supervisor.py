@@ -70,7 +70,7 @@ def test_an_error_that_no_restart_cures_ends_the_run_with_its_own_words(
         supervise(world().ports, options, Stop())
     assert str(caught.value) == str(LAST_WORDS[name])
     assert caught.value.exit_code == LAST_WORDS[name].exit_code
-    assert "started again" not in caplog.text
+    assert "is restarted" not in caplog.text
 
 
 def test_what_can_be_cured_by_a_restart_is_declared_once_and_inherited() -> None:

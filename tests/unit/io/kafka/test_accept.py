@@ -81,5 +81,5 @@ def test_a_broker_that_tells_no_id_cannot_be_decided_about(
     broker: Broker, table: EventTable
 ) -> None:
     broker.topic_id = uuid.UUID(int=0)
-    with pytest.raises(EnvironmentProblem, match="does not tell the topic's id"):
+    with pytest.raises(EnvironmentProblem, match="does not report the topic's id"):
         plan(broker, table, Decision.SAME)

@@ -78,4 +78,4 @@ def test_a_cut_log_names_where_it_differs() -> None:
 
 def test_an_end_before_the_position_names_both() -> None:
     told = str(identity.past_end("t", 0, 1000, 5, NEW))
-    assert "stands at 1000, past the partition's end 5" in told
+    assert "position 1000 is past the partition's end 5" in told
