@@ -138,9 +138,14 @@ class KernelTable:
     def flatten(self, data: bytes, starts: Offsets, ends: Offsets) -> Flat:
         """The log records of lines of OTLP/JSON logs, under the limits of this table."""
         made, *parts, reasons = self._native.flatten(self._table, data, starts, ends)
+        starts, ends, lines, numbers, refused = (np.frombuffer(one, np.int64) for one in parts)
         return Flat(
             np.frombuffer(made, np.uint8),
-            *(np.frombuffer(one, np.int64) for one in parts),
+            starts,
+            ends,
+            lines,
+            numbers,
+            refused,
             [self._reasons[code] for code in bytes(reasons)],
         )
 
