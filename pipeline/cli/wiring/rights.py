@@ -26,6 +26,8 @@ def look_for(call: Invocation, accounts: Sequence[str]) -> Looked | None:
 
     It is for a note alone, so a lake that cannot be read is only told of.
     """
+    import pyarrow as pa
+
     from pipeline.io.rights.request_queue import account_tokens
     from pipeline.ops.rights.known import look
 
@@ -42,8 +44,9 @@ def look_for(call: Invocation, accounts: Sequence[str]) -> Looked | None:
             return look(lake, people, epochs)
         finally:
             lake.close()
-    except TelemetryError as problem:
-        call.out.warn(f"whether anything is stored of them could not be seen: {problem.what}")
+    except (TelemetryError, OSError, pa.ArrowException) as problem:
+        why = problem.what if isinstance(problem, TelemetryError) else type(problem).__name__
+        call.out.warn(f"whether anything is stored of them could not be seen: {why}")
         return None
 
 

@@ -174,6 +174,31 @@ def an_exact_count_of_rejected_messages(it: Copy) -> None:
     )
 
 
+COUNTS = "counts and times that files and commits do not give"
+
+
+@breach("P04", "figures_recomputed", "duplicate.parquet", COUNTS)
+def other_counts_of_repeated_events(it: Copy) -> None:
+    change_cells(
+        it, "duplicate", lambda rows: [{**row, "value": None, "under": 500.0} for row in rows]
+    )
+
+
+@breach("P04", "figures_recomputed", "late.parquet", COUNTS)
+def other_counts_of_late_events(it: Copy) -> None:
+    change_cells(it, "late", lambda rows: [{**row, "value": None, "under": 500.0} for row in rows])
+
+
+@breach("P04", "figures_recomputed", "freshness.parquet", COUNTS)
+def a_lake_that_looks_fresher_than_it_is(it: Copy) -> None:
+    change_cells(it, "freshness", lambda rows: [{**row, "value": 0.01} for row in rows])
+
+
+@breach("P04", "figures_recomputed", "expiry_proof.parquet", COUNTS)
+def an_oldest_day_that_is_younger_than_it_is(it: Copy) -> None:
+    change_cells(it, "expiry_proof", lambda rows: [{**row, "value": 1.0} for row in rows])
+
+
 @breach("P04", "publications_closed", "requests.parquet", "origins that are none")
 def an_email_for_an_origin(it: Copy) -> None:
     change_cell(it, "requests", lambda cell: cell.update(made_of="alice.smith@example.com"))
