@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -40,8 +40,11 @@ def store(lake: Lake, day: date, tokens: Sequence[int]) -> None:
     table.commit(CleanBatch(Span("kafka", "t", 0, start, start + count), EVENT, count, batch))
 
 
-def published(lake: Lake, copies: int, at: datetime = LATER, **changed: float) -> Lake:
+def published(
+    lake: Lake, copies: int, at: datetime = LATER, changed: Mapping[str, float] | None = None
+) -> Lake:
     """Publish what a rollup would at a time; `changed` are other values by metric."""
+    changed = changed or {}
     view = look_at(lake, SCHEMAS, {}, at)
     facts = Facts(late=view.late, newest_commit=view.newest_commit, oldest_day=view.oldest_day)
     for name, table in fact_rows(facts, {(EVENT, DAY): copies}, at).items():
@@ -74,7 +77,7 @@ def test_what_files_and_commits_give_is_equal(lake: Lake) -> None:
     [("duplicate", 0.0), ("freshness", 0.01), ("expiry_proof", 4.0), ("expiry_proof", 2.0)],
 )
 def test_another_value_is_told_by_its_metric(lake: Lake, metric: str, value: float) -> None:
-    found = compared(published(lake, 1, **{metric: value}))
+    found = compared(published(lake, 1, changed={metric: value}))
     assert found.wrong == {metric: 1}
 
 
@@ -90,14 +93,14 @@ def late(under: float) -> pa.Table:
 
 
 def test_files_that_came_afterwards_make_a_count_unverified(lake: Lake) -> None:
-    published(lake, 9, at=NOW - timedelta(minutes=1), freshness=0.0)
+    published(lake, 9, at=NOW - timedelta(minutes=1), changed={"freshness": 0.0})
     found = compared(lake)
     assert found.unseen[REWRITTEN] == 1
     assert "duplicate" not in found.wrong
 
 
 def test_rows_that_were_removed_since_make_the_oldest_day_unverified(lake: Lake) -> None:
-    published(lake, 1, expiry_proof=9.0)
+    published(lake, 1, changed={"expiry_proof": 9.0})
     found = compared(lake, [LATER + timedelta(minutes=1)])
     assert (found.unseen[EXPIRED], found.unseen[REWRITTEN]) == (1, 1)
     assert found.wrong == {}
