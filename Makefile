@@ -42,7 +42,7 @@ help: ## Show this list
 install: $(VENV)/.installed ## Create .venv with the command `telemetry` from the hashed lock
 
 # pip installs uv by its hash from the lock, uv the rest (pip does, where uv does not run).
-$(VENV)/.installed: requirements.lock setup.py pyproject.toml kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
+$(VENV)/.installed: requirements.lock setup.py pyproject.toml kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs kernel/src/*/*.rs kernel/src/*/*/*.rs)
 	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed; none was found." >&2; exit 3; fi
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@awk '/^uv==/ {found = 1} found {print} found && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.txt

@@ -92,11 +92,11 @@ def split(
     `decode` gives them."""
 
 def flatten(
-    data: Readable, starts: Readable, ends: Readable
-) -> tuple[Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]:
-    """Flatten lines of OTLP/JSON logs that `decode` took: the bytes of one message for each log
-    record, where they start and end, their lines and their numbers within these (int64); and the
-    lines that have another structure (int64, ascending)."""
+    table: Table, data: Readable, starts: Readable, ends: Readable
+) -> tuple[Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]:
+    """Check lines of OTLP/JSON logs under the limits of `table`, and flatten them: the bytes of one
+    message for each log record, where they start and end, their lines and their numbers within
+    these (int64); and the refused lines and reasons, as `decode` gives them."""
 
 WHYS: tuple[str, ...]
 """Names of the reasons that `refine` gives by number (`pipeline.events.model.NULL_REASONS`)."""

@@ -25,6 +25,7 @@ use self::names::{Name, Step};
 
 mod judge;
 mod names;
+pub mod otlp;
 mod skip;
 mod values;
 
@@ -49,6 +50,23 @@ pub struct Decoded {
 /// the code itself fails is refused as `internal`, and the others go on.
 pub fn decode(table: &Table, data: &[u8], starts: &[i64], ends: &[i64]) -> Decoded {
     let mut work = Work::new(table, data, starts.len());
+    let take = |work: &mut Work, (): &mut (), index, start, end| work.take(index, start, end);
+    guarded(&mut work, &mut (), starts, ends, take, |work, (), index| {
+        work.take_back_everything();
+        work.refuse(index, Reason::Internal);
+    });
+    work.finish()
+}
+
+/// Call `take` with the number and the place of every message, and `failed` where it panics.
+fn guarded<'a, S>(
+    work: &mut Work<'a>,
+    state: &mut S,
+    starts: &[i64],
+    ends: &[i64],
+    take: impl Fn(&mut Work<'a>, &mut S, usize, usize, usize),
+    failed: impl Fn(&mut Work<'a>, &mut S, usize),
+) {
     let mut next = 0;
     while next < starts.len() {
         let run = AssertUnwindSafe(|| {
@@ -57,18 +75,23 @@ pub fn decode(table: &Table, data: &[u8], starts: &[i64], ends: &[i64]) -> Decod
                     let stop = starts.len().min(next + CHECKED_TOGETHER);
                     work.check_utf8(&starts[next..stop], &ends[next..stop]);
                 }
-                work.take(next, starts[next] as usize, ends[next] as usize);
+                take(
+                    work,
+                    state,
+                    next,
+                    starts[next] as usize,
+                    ends[next] as usize,
+                );
                 next += 1;
             }
         });
         if catch_unwind(run).is_err() {
-            work.take_back_everything();
-            work.refuse(next, Reason::Internal);
+            failed(work, state, next);
             next += 1;
         }
     }
-    work.finish()
 }
+
 #[derive(Clone, Copy, PartialEq)]
 enum Said {
     Nothing,

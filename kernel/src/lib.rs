@@ -11,7 +11,6 @@ pub mod lines;
 #[cfg(feature = "python")]
 mod memory;
 pub mod number;
-pub mod otlp;
 #[cfg(feature = "python")]
 mod python;
 pub mod reasons;

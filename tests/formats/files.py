@@ -38,10 +38,10 @@ def file_of(name: str, count: int, *, seed: int = 1, malformed: float = 0.05) ->
         for header in _headers(name, rng):
             _add(file, header)
     made = requests(count, seed)
-    while made:
-        size = rng.randrange(1, 9) if format_.reads is Reads.OTLP else 1
-        line, *fields = lines_of(name, made[:size], rng)
-        del made[:size]
+    stop = 0
+    while stop < count:
+        start, stop = stop, stop + (rng.randrange(1, 9) if format_.reads is Reads.OTLP else 1)
+        line, *fields = lines_of(name, made[start:stop], rng)
         text = line.encode()
         if name == "iis" and rng.random() < min(0.02, 8 / count):  # columns change within a file
             for header in _headers(name, rng):

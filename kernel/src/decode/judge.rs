@@ -29,6 +29,18 @@ impl Work<'_> {
     }
 
     pub(super) fn message(&mut self, start: usize, end: usize) -> Result<(), Reason> {
+        self.whole(start, end, |work, at| work.object(ROOT, at, end, 1))?;
+        self.judge()
+    }
+
+    /// A message that is one object, which `read` reads from behind its brace to behind the other.
+    #[inline(always)]
+    pub(super) fn whole(
+        &mut self,
+        start: usize,
+        end: usize,
+        read: impl FnOnce(&mut Self, usize) -> Result<usize, Reason>,
+    ) -> Result<(), Reason> {
         let data = self.data;
         if end - start > self.table.limits.size {
             return Err(Reason::TooLarge);
@@ -44,7 +56,7 @@ impl Work<'_> {
         }
         let is_object = data[at] == b'{';
         let stop = if is_object {
-            self.object(ROOT, at + 1, end, 1)?
+            read(self, at + 1)?
         } else {
             self.skip(at, end, 0)?
         };
@@ -53,7 +65,7 @@ impl Work<'_> {
         }
         match self.text_problem {
             Some(problem) => Err(problem),
-            None if is_object => self.judge(),
+            None if is_object => Ok(()),
             None => Err(Reason::NotObject),
         }
     }

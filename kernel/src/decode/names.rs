@@ -235,6 +235,12 @@ impl Work<'_> {
         self.names.push(name);
     }
 
+    /// The bytes of a name, unescaped.
+    #[inline(always)]
+    pub(super) fn spelled(&self, name: Name) -> &[u8] {
+        name.bytes(self.data, &self.arena)
+    }
+
     pub(super) fn is_known(&self, name: Name, base: usize) -> bool {
         let bytes = |name: Name| name.bytes(self.data, &self.arena);
         let is_same = |known: &Name| known.hash == name.hash && bytes(*known) == bytes(name);

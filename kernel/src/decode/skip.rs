@@ -9,7 +9,7 @@ use crate::table::NONE;
 use crate::text::unescape;
 
 use super::Work;
-use super::names::Count;
+use super::names::{Count, Name};
 
 impl Work<'_> {
     /// Pass over a value that nobody declared, checking all of it.
@@ -43,6 +43,23 @@ impl Work<'_> {
     }
 
     fn skip_object(&mut self, from: usize, end: usize, depth: usize) -> Result<usize, Reason> {
+        self.members(from, end, depth, |work, _, at| work.skip(at, end, depth))
+    }
+
+    fn skip_list(&mut self, from: usize, end: usize, depth: usize) -> Result<usize, Reason> {
+        self.items(from, end, depth, |work, at| work.skip(at, end, depth))
+    }
+
+    /// Read an object that declares nothing, from behind its brace to behind the other one: `each`
+    /// is called with every name and the place of its value, and gives the place after that.
+    #[inline(always)]
+    pub(super) fn members(
+        &mut self,
+        from: usize,
+        end: usize,
+        depth: usize,
+        mut each: impl FnMut(&mut Self, Name, usize) -> Result<usize, Reason>,
+    ) -> Result<usize, Reason> {
         if depth > self.table.limits.depth {
             return Err(Reason::TooDeep);
         }
@@ -59,7 +76,7 @@ impl Work<'_> {
                     self.names.push(name);
                 }
                 let value = colon(data, stop, end)?;
-                at = skip_blank(data, self.skip(value, end, depth)?, end);
+                at = skip_blank(data, each(self, name, value)?, end);
                 if at < end && data[at] == b'}' {
                     break;
                 }
@@ -70,7 +87,15 @@ impl Work<'_> {
         Ok(at + 1)
     }
 
-    fn skip_list(&mut self, from: usize, end: usize, depth: usize) -> Result<usize, Reason> {
+    /// Read a list, from behind its bracket to behind the other one, in the same way.
+    #[inline(always)]
+    pub(super) fn items(
+        &mut self,
+        from: usize,
+        end: usize,
+        depth: usize,
+        mut each: impl FnMut(&mut Self, usize) -> Result<usize, Reason>,
+    ) -> Result<usize, Reason> {
         if depth > self.table.limits.depth {
             return Err(Reason::TooDeep);
         }
@@ -80,7 +105,7 @@ impl Work<'_> {
             return Ok(at + 1);
         }
         loop {
-            at = skip_blank(data, self.skip(at, end, depth)?, end);
+            at = skip_blank(data, each(self, at)?, end);
             if at < end && data[at] == b']' {
                 return Ok(at + 1);
             }

@@ -9,9 +9,9 @@ use crate::memory::{Buffer, Held, elements};
 use crate::refine::{Decoding, How, Part, Time, Unit};
 use crate::split::{Capture, Plan};
 use crate::table::NONE;
-use crate::{lines, otlp, refine, split};
+use crate::{decode, lines, refine, split};
 
-use super::{Places, all_arrays, arrays, check_columns, check_texts, refused, wide};
+use super::{Places, Table, all_arrays, arrays, check_columns, check_texts, refused, wide};
 
 /// How lines of text are taken apart; see `kernel.pyi`.
 #[pyclass(frozen, module = "pipeline.kernel")]
@@ -113,12 +113,13 @@ pub(super) fn split_lines<'py>(
 #[pyo3(name = "flatten")]
 pub(super) fn flatten_lines<'py>(
     py: Python<'py>,
+    table: &Table,
     data: PyBuffer<u8>,
     starts: PyBuffer<i64>,
     ends: PyBuffer<i64>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let Places { data, starts, ends } = Places::new(&data, &starts, &ends)?;
-    let flat = py.detach(|| otlp::flatten(data, starts, ends));
+    let flat = py.detach(|| decode::otlp::flatten(&table.0, data, starts, ends));
     (
         Buffer::new(Held::Bytes(flat.data)),
         wide(flat.starts),
@@ -126,6 +127,7 @@ pub(super) fn flatten_lines<'py>(
         wide(flat.lines),
         wide(flat.numbers),
         wide(flat.refused),
+        Buffer::new(Held::Bytes(flat.reasons)),
     )
         .into_pyobject(py)
 }

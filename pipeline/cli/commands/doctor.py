@@ -7,8 +7,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -16,11 +15,11 @@ import click
 
 from pipeline import native
 from pipeline.cli.frame.options import Invocation, configured
+from pipeline.cli.wiring.examining import Examined, State, registries, sources
 from pipeline.cli.wiring.lists import read_optouts
 from pipeline.cli.wiring.opening import (
     existing_keys,
     has_keys,
-    kinds_of,
     open_catalogue,
     open_country,
     open_keystore,
@@ -36,28 +35,10 @@ CLOCK_TOLERANCE_S = 300
 _GIB = 2**30
 
 
-class State(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """One thing that was looked at."""
-
-    name: str
-    state: State
-    detail: str
-    remedy: str = ""
-
-
 @click.command()
 @configured
 def command(call: Invocation) -> int:
-    """Check Python, packages, kernel, folders, keys, opt-outs, countries, disk, clock, sources.
+    """Check packages, kernel, folders, keys, opt-outs, countries, disk, clock, sources, registries.
 
     Exit code 3 if a check fails; warnings alone leave it 0.
     """
@@ -305,26 +286,6 @@ def _clock(call: Invocation) -> Iterator[Examined]:
         yield Examined("clock", State.OK, f"within {difference:.0f} s of the storage's clock")
 
 
-def _sources(call: Invocation) -> Iterator[Examined]:
-    from pipeline.cli.wiring.topics import topics_of
-
-    for name, source in kinds_of(call.settings):
-        found = source.look()
-        if found:
-            yield Examined(f"source {name}", State.OK, f"{found} of {source.event}")
-    topics = [(source.servers, source.topic) for _, source in topics_of(call.settings)]
-    for servers in sorted({servers for servers, _ in topics}):
-        yield from _kafka(call, servers, [topic for mine, topic in topics if mine == servers])
-
-
-def _kafka(call: Invocation, servers: tuple[str, ...], topics: list[str]) -> Iterator[Examined]:
-    from pipeline.cli.wiring.topics import kafka_access
-    from pipeline.io.kafka.access_check import check_access
-
-    for found in check_access(kafka_access(servers, call.settings), read=topics):
-        yield Examined(found.name, State(found.state), found.detail, found.remedy)
-
-
 CHECKS = (
     _python,
     _packages,
@@ -340,6 +301,7 @@ CHECKS = (
     _countries,
     _disk,
     _clock,
-    _sources,
+    sources,
+    registries,
 )
 """Every check, in the order in which they are shown."""

@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli.frame.accounts import read_accounts
 from pipeline.cli.frame.options import Invocation, configured
-from pipeline.cli.wiring.rights import NOTHING_STORED, open_desk, worked_document
+from pipeline.cli.wiring.rights import open_desk, unknown_note, worked_document
 from pipeline.errors import counted
 
 
@@ -34,16 +34,18 @@ def command(call: Invocation, ids: Sequence[str], under_13: bool, is_applied: bo
     accounts = read_accounts(ids)
     with open_desk(call) as desk:
         people = desk.people(accounts)
+        unknown = desk.rights.unknown(people)
         if not is_applied:
             tokens = merged(person.subjects for person in people)
             rows = desk.rights.count(Subjects(desk.rights.epochs, tokens))
-            _show(call, len(accounts), rows, desk.rights.unknown(people))
+            _show(call, len(accounts), rows, unknown)
             return
         kind = RequestKind.ERASE_UNDER_13 if under_13 else RequestKind.ERASE
         requests = desk.submit(kind, people, erased)
         numbers = [request.number for request in requests]
         done = desk.rights.work(call.now(), only=numbers)
-    document = {"accounts": len(accounts), "requests": numbers, **worked_document(done)}
+    counts = {"accounts": len(accounts), "unknown": unknown, "requests": numbers}
+    document = {**counts, **worked_document(done)}
     held = sum(done.held.values())
 
     def text() -> None:
@@ -59,8 +61,8 @@ def command(call: Invocation, ids: Sequence[str], under_13: bool, is_applied: bo
                 f"read back. Receipt {done.receipts[-1]}; second pass after 8 days by telemetry "
                 "requests work."
             )
-            if not done.rows_removed:
-                call.out.line(NOTHING_STORED)
+        if unknown:
+            call.out.line(unknown_note(unknown, len(accounts)))
 
     call.out.result(document, text)
 
@@ -75,7 +77,7 @@ def _show(call: Invocation, accounts: int, rows: dict[str, int], unknown: int) -
             "Nothing was changed; add --apply."
         )
         if unknown:
-            call.out.line(f"Nothing is stored of {unknown} of them: check these ids.")
+            call.out.line(unknown_note(unknown, accounts))
 
     found = {"accounts": accounts, "unknown": unknown, "rows": rows, "applied": False}
     call.out.result(found, text)

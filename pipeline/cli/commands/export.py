@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli.frame.accounts import read_accounts
 from pipeline.cli.frame.options import Invocation, configured
-from pipeline.cli.wiring.rights import NOTHING_STORED, open_desk
+from pipeline.cli.wiring.rights import open_desk, unknown_note
 from pipeline.errors import UsageError, counted
 
 
@@ -42,7 +42,13 @@ def command(call: Invocation, account: str, out: Path) -> None:
             f"{counted(done.rows_exported, 'row')} in {out}. Receipt {done.receipts[-1]}."
         )
         if not done.rows_exported:
-            call.out.line(NOTHING_STORED)
+            call.out.line(unknown_note(1, 1))
 
-    found = {"rows": done.rows_exported, "folder": str(out), "receipt": done.receipts[-1]}
+    unknown = 0 if done.rows_exported else 1
+    found = {
+        "rows": done.rows_exported,
+        "unknown": unknown,
+        "folder": str(out),
+        "receipt": done.receipts[-1],
+    }
     call.out.result(found, text)

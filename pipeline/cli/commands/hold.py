@@ -13,6 +13,7 @@ from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.options import Invocation, configured
 from pipeline.cli.wiring.lists import open_holds
 from pipeline.cli.wiring.opening import open_keystore
+from pipeline.cli.wiring.rights import look_for, looked_document, unknown_note
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,15 +68,25 @@ def add(
             "A hold is either of days or of accounts",
             remedy="Give --first and perhaps --last, or --account; make two holds for both.",
         )
+    looked, count = None, 0
     if first is not None:
         days = (first.date(), (last or first).date())
         made = open_holds(call.settings).add(*days, owner, reason, until.date(), call.now())
     else:
-        tokens = _tokens(call, accounts)
+        ids = read_accounts(accounts)
+        tokens = _tokens(call, ids)
         made = open_holds(call.settings).add_accounts(
             tokens, owner, reason, until.date(), call.now()
         )
-    call.out.result(_row(made), lambda: call.out.line(f"Hold {made.hold} begins now."))
+        looked, count = look_for(call, ids), len(ids)
+    document = {**_row(made), **(looked_document(looked) if count else {})}
+
+    def text() -> None:
+        call.out.line(f"Hold {made.hold} begins now.")
+        if looked is not None and looked.unknown:
+            call.out.line(unknown_note(looked.unknown, count, looked.where))
+
+    call.out.result(document, text)
 
 
 @command.command(name="list")
@@ -107,11 +118,10 @@ def end(call: Invocation, hold: str) -> None:
     call.out.result(_row(ended), lambda: call.out.line(f"Hold {ended.hold} has ended."))
 
 
-def _tokens(call: Invocation, accounts: Sequence[str]) -> list[str]:
+def _tokens(call: Invocation, ids: Sequence[str]) -> list[str]:
     """Return the tokens under which requests know these accounts."""
     from pipeline.privacy.identity.tokens import Domain, TokenKey
 
-    ids = read_accounts(accounts)
     key = open_keystore(call.settings, call.now).permanent_key("optout")
     tokens = TokenKey(key).tokens(Domain.OPTOUT, ids)
     return [token.hex() for token in tokens]

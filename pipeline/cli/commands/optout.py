@@ -11,6 +11,7 @@ from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.options import Invocation, configured
 from pipeline.cli.wiring.lists import open_queue, optout_list
 from pipeline.cli.wiring.opening import epochs_of, open_keystore
+from pipeline.cli.wiring.rights import look_for, looked_document, unknown_note
 from pipeline.errors import counted
 
 _IDS = click.argument("ids", nargs=-1, required=True, metavar="ID... | -")
@@ -29,7 +30,11 @@ def command() -> None:
 @_IDS
 @configured
 def add(call: Invocation, ids: Sequence[str]) -> None:
-    """Opt accounts out: their events are dropped from now on, and stored rows are to be purged."""
+    """Opt accounts out: their events are dropped from now on, and stored rows are to be purged.
+
+    An account of which the newest days hold nothing is opted out all the same, with a note: most
+    often its id was mistyped.
+    """
     from pipeline.io.rights.request_queue import opt_out
 
     accounts = read_accounts(ids)
@@ -42,11 +47,15 @@ def add(call: Invocation, ids: Sequence[str]) -> None:
             keys=open_keystore(call.settings, call.now),
             epochs=epochs_of(call.settings),
         )
-    document = {"accounts": len(accounts), "changed": done.added, "queued": done.queued}
+    looked = look_for(call, accounts)
+    counts = {"accounts": len(accounts), "changed": done.added, "queued": done.queued}
+    document = {**counts, **looked_document(looked)}
 
     def text() -> None:
         call.out.line(f"{done.added} opted out, {len(accounts) - done.added} were already.")
         call.out.line(f"{counted(done.queued, 'purge')} of stored rows queued.")
+        if looked is not None and looked.unknown:
+            call.out.line(unknown_note(looked.unknown, len(accounts), looked.where))
 
     call.out.result(document, text)
 

@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli.frame.accounts import read_accounts
 from pipeline.cli.frame.options import Invocation, configured
-from pipeline.cli.wiring.rights import NOTHING_STORED, open_desk, worked_document
+from pipeline.cli.wiring.rights import open_desk, unknown_note, worked_document
 from pipeline.errors import counted
 
 
@@ -26,7 +26,9 @@ def command(call: Invocation, ids: Sequence[str]) -> None:
 
     accounts = read_accounts(ids)
     with open_desk(call) as desk:
-        requests = desk.submit(RequestKind.RESTRICT, desk.people(accounts), restricted)
+        people = desk.people(accounts)
+        unknown = desk.rights.unknown(people)
+        requests = desk.submit(RequestKind.RESTRICT, people, restricted)
         done = desk.rights.work(call.now(), only=[request.number for request in requests])
 
     def text() -> None:
@@ -35,7 +37,8 @@ def command(call: Invocation, ids: Sequence[str]) -> None:
             "taken out of every view"
             f". Receipt {done.receipts[-1]}."
         )
-        if not done.rows_moved:
-            call.out.line(NOTHING_STORED)
+        if unknown:
+            call.out.line(unknown_note(unknown, len(accounts)))
 
-    call.out.result({"accounts": len(accounts), **worked_document(done)}, text)
+    counts = {"accounts": len(accounts), "unknown": unknown}
+    call.out.result({**counts, **worked_document(done)}, text)

@@ -196,7 +196,7 @@ def given_source(
         raise UsageError(
             "--event is missing",
             remedy="Name the event that the input carries: --event EVENT, or the format of its "
-            "lines: --format NAME",
+            "lines: --format NAME; `telemetry init FILE` recognizes it",
         )
     check_envelope(envelope, format_)
     values = {

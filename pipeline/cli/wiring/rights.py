@@ -10,17 +10,62 @@ from typing import TYPE_CHECKING
 from pipeline.cli.frame.options import Invocation
 from pipeline.cli.wiring.fitting import open_fitting_lake
 from pipeline.cli.wiring.lists import open_holds, open_queue, open_receipts, optout_list
-from pipeline.cli.wiring.opening import epochs_of, open_keystore, open_schemas
+from pipeline.cli.wiring.opening import epochs_of, open_keystore, open_lake, open_schemas
 from pipeline.cli.wiring.state import open_state
+from pipeline.errors import TelemetryError
 
 if TYPE_CHECKING:
     from pipeline.io.rights.optout_list import Change
     from pipeline.io.rights.request_queue import AccountTokens, Request, RequestKind
+    from pipeline.ops.rights.known import Looked
     from pipeline.ops.rights.worker import Rights, Worked
 
-NOTHING_STORED = (
-    "Nothing was stored of them. Check the ids: they are taken exactly as events carry them."
-)
+
+def look_for(call: Invocation, accounts: Sequence[str]) -> Looked | None:
+    """Look whether anything is stored of accounts; None where the settings name no lake.
+
+    It is for a note alone, so a lake that cannot be read is only told of.
+    """
+    import pyarrow as pa
+
+    from pipeline.io.rights.request_queue import account_tokens
+    from pipeline.ops.rights.known import look
+
+    if call.settings.lake.path is None:
+        return None
+    epochs, keys = epochs_of(call.settings), open_keystore(call.settings, call.now)
+    try:
+        with optout_list(call) as optouts:
+            people = account_tokens(
+                accounts, optouts=optouts, keys=keys, epochs=epochs, now=call.now()
+            )
+        lake = open_lake(call.settings, call.now, repairs=False)
+        try:
+            return look(lake, people, epochs)
+        finally:
+            lake.close()
+    except (TelemetryError, OSError, pa.ArrowException) as problem:
+        why = problem.what if isinstance(problem, TelemetryError) else type(problem).__name__
+        call.out.warn(f"whether anything is stored of them could not be seen: {why}")
+        return None
+
+
+def unknown_note(unknown: int, accounts: int, where: str = "in the lake") -> str:
+    """Say that nothing is stored of some accounts: most often an id was mistyped."""
+    all_of = "it" if accounts == 1 else f"any of the {accounts}"
+    which = all_of if unknown == accounts else f"{unknown} of the {accounts}"
+    return (
+        f"Note: nothing of {which} is stored {where}. Check the ids: they are taken exactly as "
+        "events carry them."
+    )
+
+
+def looked_document(looked: Looked | None) -> dict[str, object]:
+    """What `look_for` found, as JSON values: null where there was no look."""
+    if looked is None:
+        return {"unknown": None}
+    since = None if looked.whole else looked.first
+    return {"unknown": looked.unknown, "looked_since": since}
 
 
 @dataclass(frozen=True, slots=True)

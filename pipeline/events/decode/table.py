@@ -8,11 +8,13 @@ under the same limits. Nothing here knows what a field means or what becomes of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.events.decode.columns import Columns
@@ -74,6 +76,21 @@ _KINDS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Flat:
+    """A message for each log record, and the lines that were refused. Never shown."""
+
+    data: npt.NDArray[np.uint8]
+    starts: Offsets
+    ends: Offsets
+    lines: Offsets
+    """The line that each message came from."""
+    numbers: Offsets
+    """The number of each message in its line."""
+    refused: Offsets
+    reasons: list[Reason]
+
+
 class KernelTable:
     """A table, ready to decode. Keeps nothing of the messages."""
 
@@ -116,6 +133,20 @@ class KernelTable:
             np.frombuffer(refused, np.int64),
             [self._reasons[code] for code in bytes(reasons)],
             {(column, self._reasons[code]): count for column, code, count in nulled},
+        )
+
+    def flatten(self, data: bytes, starts: Offsets, ends: Offsets) -> Flat:
+        """The log records of lines of OTLP/JSON logs, under the limits of this table."""
+        made, *parts, reasons = self._native.flatten(self._table, data, starts, ends)
+        starts, ends, lines, numbers, refused = (np.frombuffer(one, np.int64) for one in parts)
+        return Flat(
+            np.frombuffer(made, np.uint8),
+            starts,
+            ends,
+            lines,
+            numbers,
+            refused,
+            [self._reasons[code] for code in bytes(reasons)],
         )
 
 

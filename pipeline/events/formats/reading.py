@@ -121,18 +121,12 @@ class Reader:
 
     def _flatten(self, envelope: KernelTable, lines: Lines) -> None:
         """From lines to the records in them."""
-        found = envelope.decode(lines.data, lines.starts, lines.ends)  # type: ignore[arg-type]
-        starts, ends = (without(one, found.refused) for one in (lines.starts, lines.ends))
-        lines.refuse(found.refused, found.reasons)
-        data, *places = self._native.flatten(lines.data, starts, ends)
-        starts, ends, origin, numbers, refused = (np.frombuffer(one, np.int64) for one in places)
+        flat = envelope.flatten(lines.data, lines.starts, lines.ends)  # type: ignore[arg-type]
         messages = lines.messages
-        lines.refused.append(
-            (messages[refused] << RECORD_BITS, [Reason.NOT_IN_FORMAT] * len(refused))
-        )
-        lines.data = np.frombuffer(data, np.uint8)
-        lines.starts, lines.ends = starts, ends
-        lines.messages, lines.numbers = messages[origin], numbers
+        lines.refused.append((messages[flat.refused] << RECORD_BITS, flat.reasons))
+        lines.data = flat.data
+        lines.starts, lines.ends = flat.starts, flat.ends
+        lines.messages, lines.numbers = messages[flat.lines], flat.numbers
 
     def _unwrap(self, lines: Lines) -> None:
         if self._format.envelope is Envelope.CRI:

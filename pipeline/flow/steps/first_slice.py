@@ -28,6 +28,11 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.NOT_JSON: "Lines that are not an event's own JSON need a --format: "
     "`telemetry schema formats` lists them.",
 }
+_NO_NUMBER = (
+    "The source names a schema registry, and its messages do not begin with a schema's number. "
+    "One in a header (`__value_schema_id`) is not read: set `value.schema.id.serializer` of the "
+    "producers to PrefixSchemaIdSerializer. "
+)
 _LAST_ADVICE = (
     "`telemetry schema explain EVENT FILE` shows a line field by field; `telemetry run "
     "--input-is-right` goes on past such messages."
@@ -52,12 +57,17 @@ def check_new_source(worker: Worker, batch: CleanBatch) -> None:
     refused = refusals(sample, schemas[batch.event], format_)
     fit = best_fit(sample, formats_for(schemas), schemas)
     is_other = fit is not None and (fit.event, _name(fit.format)) != (batch.event, _name(format_))
+    framed = session.shard.source in worker.ports.registries
+    if framed and Reason.NOT_IN_FORMAT in reasons and not _numbered(sample):
+        advice = _NO_NUMBER
+    else:
+        advice = _advice(reasons)
     guess = f"The lines look like {fit.options}. " if fit and is_other else ""
     raise NothingAccepted(
         "Nothing that this new source holds can be stored, so nothing was committed",
         where=f"source {session.shard.source}, first {counted(batch.read, 'message')}",
         why=f"all are rejected: {_commonest(reasons, refused)}",
-        remedy=f"{guess or _advice(reasons)}{_LAST_ADVICE}",
+        remedy=f"{guess or advice}{_LAST_ADVICE}",
     )
 
 
@@ -69,6 +79,11 @@ def _sample(taken: Slice) -> list[bytes]:
     """Return the first messages of a slice."""
     bounds = zip(taken.starts[:SAMPLE_LINES], taken.ends[:SAMPLE_LINES], strict=True)
     return [bytes(taken.data[start:stop]) for start, stop in bounds]
+
+
+def _numbered(sample: list[bytes]) -> bool:
+    """Tell whether any message begins as one that was written with a registry's serializer."""
+    return any(one.startswith(b"\0") for one in sample)
 
 
 def _advice(reasons: Counter[Reason]) -> str:

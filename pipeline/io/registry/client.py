@@ -1,4 +1,4 @@
-"""Ask a schema registry for a schema: two requests of Confluent's REST interface.
+"""Ask a schema registry for a schema: three requests of Confluent's REST interface.
 
 Registries of several vendors answer them (Confluent, Karapace, Apicurio, Redpanda). The packaged
 clients either bring a second Kafka client in C or read no Protobuf, for what is one address here.
@@ -55,6 +55,10 @@ class RegistryClient:
     def by_version(self, subject: str, version: int) -> Mapping[str, Any] | None:
         """Return a schema that another one refers to; None if it is not there."""
         return self._ask(f"/subjects/{urllib.parse.quote(subject, safe='')}/versions/{version}")
+
+    def latest(self, subject: str) -> Mapping[str, Any] | None:
+        """Return a subject's last schema; None if there is no such subject."""
+        return self._ask(f"/subjects/{urllib.parse.quote(subject, safe='')}/versions/latest")
 
     def _ask(self, path: str) -> Mapping[str, Any] | None:
         request = urllib.request.Request(f"{self._base}{path}")  # noqa: S310  # http(s) by settings

@@ -86,6 +86,21 @@ class RegistryReaders:
                 return False
         return not self._missing
 
+    def fault(self, number: int) -> str | None:
+        """Ask for one schema; return why messages of it cannot be read, None if they can."""
+        answer = self._client.by_number(number)
+        if answer is None:
+            return "the registry does not know its number"
+        try:
+            reader_of(self._schema(answer))
+        except Unusable as problem:
+            return str(problem)
+        return None
+
+    def newest(self, topic: str) -> Mapping[str, Any] | None:
+        """Return the last schema of the subject that serializers name after a topic, if any."""
+        return self._client.latest(f"{topic}-value")
+
     def _look_up(self, numbers: list[int]) -> None:
         for attempt in range(TRIES):
             if attempt and numbers:

@@ -19,9 +19,12 @@ from pipeline.ops.audit.audit import (
     not_verified,
 )
 from pipeline.ops.audit.recomputed import RECOMPUTED, Recomputation, Removal, recompute
+from pipeline.ops.audit.recomputed_counts import wrong_counts
 from pipeline.ops.audit.recomputed_facts import wrong_log_facts
 from pipeline.ops.rollup.lake_files import stored_days
 from pipeline.ops.scan.findings import Finding
+
+OTHER_COUNTS = "counts and times that files and commits do not give"
 
 
 def _figures_recomputed(audited: Audited) -> Observation:
@@ -46,18 +49,27 @@ def _figures_recomputed(audited: Audited) -> Observation:
     store = audited.lake.rollups()
     again, wrong = wrong_log_facts(audited.lake, schemas, store, audited.now)
     reason = "counts of messages that the log does not give"
+    removing = (one for one in audited.receipts.all() if one.kind not in ("export", "forget"))
+    moments = [datetime.fromisoformat(one.at) for one in removing]
+    counts = wrong_counts(audited.lake, schemas, store, audited.now, moments)
     done.findings += [
         Finding((RECOMPUTED,), f"lake/rollups/{metric}/{metric}.parquet", reason, count)
         for metric, count in wrong
+    ]
+    done.findings += [
+        Finding((RECOMPUTED,), f"lake/rollups/{metric}/{metric}.parquet", OTHER_COUNTS, count)
+        for metric, count in sorted(counts.wrong.items())
     ]
     if done.findings:
         return broken("figures are not what the rows give", [str(one) for one in done.findings])
     if done.doubts:
         reasons = sorted(dict.fromkeys(map(str, done.doubts)))
         return not_verified("not every figure could be recomputed", reasons)
+    equal = done.equal + again + counts.equal
+    unseen = "".join(f"; not verified: {n} {why}" for why, n in sorted(counts.unseen.items()))
     return kept(
-        f"{counted(done.equal + again, 'figure')} recomputed and equal, {done.moved} of rows that"
-        f" have changed since, {done.gone} of rows that have expired"
+        f"{counted(equal, 'figure')} recomputed and equal, {done.moved} of rows that"
+        f" have changed since, {done.gone} of rows that have expired{unseen}"
     )
 
 

@@ -2,8 +2,7 @@
 
 What was read, refused and dropped on a day is recomputed from the log, for as long as it holds all
 of that day's commits; what the gate hid of a window, of the rows that its figures were made of.
-Copies and late events are gone from files that have been sealed since; freshness and the age of
-the oldest day were as of a moment that has passed.
+Counts of files, and what was as of a moment, are made again in `recomputed_counts`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 from pipeline.events.schema import SUBJECT
 from pipeline.ops.rollup.load import DayFiles
-from pipeline.ops.rollup.made_of import BEFORE, sources_of
+from pipeline.ops.rollup.made_of import BEFORE, populations_of
 from pipeline.ops.rollup.plan import loads
 from pipeline.ops.rollup.registry import Registry, Window
 from pipeline.ops.rollup.sql import Pass
@@ -22,8 +22,6 @@ from pipeline.privacy.identity.epochs import EpochKind
 Work = list[tuple[Pass, list[date]]]
 
 WEEK = timedelta(days=7)
-LOOKS_BACK = "week + 7"
-"""What the SQL of a population says that compares a week with the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def _week(
 
 
 def _looks_back(registry: Registry, population: str) -> bool:
-    return any(LOOKS_BACK in sql for sql in sources_of(registry, population))
+    return any(one.looks_back for one in populations_of(registry, population))
 
 
 def by_name(registry: Registry) -> Registry:

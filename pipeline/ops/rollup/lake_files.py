@@ -56,7 +56,7 @@ def look_at(
         days += [part.day for part in parts]
         for day, mine in _by_day(visible(parts, now.date())).items():
             files.append(_day_files(event, day, mine, direct))
-            if count := _late(day, mine):
+            if count := late_rows(day, mine):
                 late[event, day] = count
         commits += found
         settled = now - timedelta(days=READ_AGAIN_DAYS)
@@ -126,7 +126,7 @@ def _day_files(event: str, day: date, parts: Sequence[PartFile], direct: bool) -
     )
 
 
-def _late(day: date, parts: Sequence[PartFile]) -> int:
+def late_rows(day: date, parts: Sequence[PartFile]) -> int:
     """Rows written after the day was closed, unless all were: then it was loaded afterwards."""
     closing = _midnight_of(day + timedelta(days=1)) + CLOSES_AFTER
     after = [part for part in parts if part.added_ms / 1000 >= closing.timestamp()]

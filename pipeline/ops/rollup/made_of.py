@@ -20,7 +20,7 @@ from pipeline.errors import SettingsError
 from pipeline.ops.rollup.contributions import Loaded
 from pipeline.ops.rollup.figures import RecordKeys
 from pipeline.ops.rollup.publication import Method
-from pipeline.ops.rollup.registry import Metric, Registry, Window
+from pipeline.ops.rollup.registry import Metric, Population, Registry, Window
 from pipeline.ops.rollup.sql import Pass
 from pipeline.ops.rollup.windows import DaySpan, span_of
 from pipeline.privacy.figures import ptable
@@ -102,12 +102,17 @@ def rule_of(words: str) -> Rule | None:
 
 def sources_of(registry: Registry, population: str) -> list[str]:
     """The SQL of a population and of all that it reads."""
+    return [one.sql for one in populations_of(registry, population)]
+
+
+def populations_of(registry: Registry, population: str) -> list[Population]:
+    """A population and all that it reads."""
     known = registry.populations
-    names, sources = [population], list[str]()
+    names, found = [population], list[Population]()
     while names:
-        sources.append(known[names.pop()].sql)
-        names += [one for one in known if one in sources[-1] and known[one].sql not in sources]
-    return sources
+        found.append(known[names.pop()])
+        names += [one for one in known if one in found[-1].sql and known[one] not in found]
+    return found
 
 
 def keys_of(loaded: Loaded, noise: Perturbation) -> RecordKeys:

@@ -91,10 +91,10 @@ def fact_rows(
         named = {"first_day": day, "cut": "reason", "key1": reason, "under": messages}
         rows.setdefault("dropped", []).append(named)
     for (day, reason), count in rejected.items():
-        rows.setdefault("rejected", []).append(_count(day, "reason", reason, count))
+        rows.setdefault("rejected", []).append(count_row(day, "reason", reason, count))
     for name, by_event in (("duplicate", duplicates), ("late", facts.late)):
         for (event, day), count in by_event.items():
-            rows.setdefault(name, []).append(_count(day, "event", event, count))
+            rows.setdefault(name, []).append(count_row(day, "event", event, count))
     today = now.astimezone(UTC).date()
     if facts.newest_commit is not None:
         hours = (now - facts.newest_commit).total_seconds() / 3600
@@ -147,7 +147,7 @@ def keep_rows(before: pa.Table, fresh: pa.Table, oldest: date) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in KEYS])
 
 
-def _count(day: date, by: str, key: str, count: float) -> dict[str, object]:
+def count_row(day: date, by: str, key: str, count: float) -> dict[str, object]:
     """Messages of one kind; none is 0, others are less than a limit, or many in two digits."""
     limit = next((one for one in LIMITS if 0 < count < one), None)
     number = {"value": coarse(count)} if limit is None else {"under": float(limit)}

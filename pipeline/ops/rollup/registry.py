@@ -80,6 +80,8 @@ class Population:
     """Whether it is computed once and kept, because several metrics read it."""
     accounts: str
     """The population whose accounts its cells hold: its own name, or one that says the same."""
+    looks_back: bool = False
+    """Whether its rows of a week depend on rows of the week before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def _population(
     earlier: Mapping[str, Population],
 ) -> Population:
     where = f"populations.toml [population.{name}]"
-    _known(body, {"sentence", "sql", "stored", "accounts"}, where)
+    _known(body, {"sentence", "sql", "stored", "accounts", "looks_back"}, where)
     sql = _text(body, "sql", where).strip()
     words = set(re.findall(r"\b(?:FROM|JOIN)\s+([a-z_]+)", sql))
     reads = [event for event in views if event in words]
@@ -175,6 +177,7 @@ def _population(
     return Population(
         name, _text(body, "sentence", where), sql, tuple(dict.fromkeys(reads)),
         body.get("stored") is True, _text(body, "accounts", where) if "accounts" in body else name,
+        body.get("looks_back") is True,
     )  # fmt: skip
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.io.lake.lake import Lake
 from pipeline.io.package_data import load_catalogue
 from tests.integration.breaches.planting import Copy, breach, rewrite
 
@@ -172,6 +173,41 @@ def an_exact_count_of_rejected_messages(it: Copy) -> None:
     change_cells(
         it, "rejected", lambda rows: [{**row, "value": 7.0, "under": None} for row in rows]
     )
+
+
+COUNTS = "counts and times that files and commits do not give"
+
+
+def said_now(**changed: object) -> Callable[[list[Row]], list[Row]]:
+    """Change every row, as if it were published after the files were written.
+
+    Files have the time of the machine, whatever the day that the installation believes to be in.
+    """
+    at = datetime.now(UTC) + timedelta(hours=1)
+    return lambda rows: [{**row, **changed, "published_at": at} for row in rows]
+
+
+@breach("P04", "figures_recomputed", "duplicate.parquet", COUNTS)
+def other_counts_of_repeated_events(it: Copy) -> None:
+    change_cells(it, "duplicate", said_now(value=None, under=500.0))
+
+
+@breach("P04", "figures_recomputed", "late.parquet", COUNTS)
+def other_counts_of_late_events(it: Copy) -> None:
+    path = it.lake / "rollups" / "duplicate" / "duplicate.parquet"
+    table = pq.read_table(path, partitioning=None)
+    rows = said_now(value=None, under=500.0)(table.to_pylist())
+    Lake(str(it.lake)).rollups().write("late", pa.Table.from_pylist(rows, table.schema), {})
+
+
+@breach("P04", "figures_recomputed", "freshness.parquet", COUNTS)
+def a_lake_that_looks_fresher_than_it_is(it: Copy) -> None:
+    change_cells(it, "freshness", lambda rows: [{**row, "value": 0.01} for row in rows])
+
+
+@breach("P04", "figures_recomputed", "expiry_proof.parquet", COUNTS)
+def an_oldest_day_that_is_younger_than_it_is(it: Copy) -> None:
+    change_cells(it, "expiry_proof", said_now(value=1.0))
 
 
 @breach("P04", "publications_closed", "requests.parquet", "origins that are none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import fastavro
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from kafka import KafkaProducer
 
 from pipeline.io.folder_bytes import read_contents
 from pipeline.io.registry.protoc import compiled
@@ -210,3 +212,68 @@ def test_a_registry_that_does_not_answer_stops_the_topic_and_loses_nothing(
         registry.thaw()
     assert stop(running) == 0
     assert (statuses(installation), installation.position(topic)) == ([200, 201, 202, 203], 4)
+
+
+def test_the_doctor_asks_the_registry_for_the_topics_schema(
+    broker: Broker, registry: apicurio.Registry, topic_name: Names, tmp_path: Path
+) -> None:
+    good, bare, recursive = (broker.create_topic(topic_name()) for _ in range(3))
+    fields = [*REQUEST["fields"]]
+    fields[2] = {"name": "user", "type": USER}
+    number = registry.register(
+        f"{good}-value", json.dumps({**REQUEST, "name": "D", "fields": fields})
+    )
+    again = {"name": "next", "type": ["null", "Chain"]}
+    chain = {"type": "record", "name": "Chain", "fields": [again]}
+    registry.register(f"{recursive}-value", json.dumps(chain))
+    installation = Installation(tmp_path)
+    configure(installation, broker, registry, good, bare, recursive)
+    (tmp_path / "edge.toml").write_text(FORMAT)
+
+    def checks() -> list[dict[str, str]]:
+        found = json.loads(told(installation, "doctor"))["checks"]
+        return [one for one in found if one["name"].startswith("registry of")]
+
+    states = checks()
+    assert [(one["name"], one["state"]) for one in states] == [
+        ("registry of s0", "ok"),
+        ("registry of s1", "warn"),
+        ("registry of s2", "fail"),
+    ]
+    assert states[0]["detail"] == f"it answers; schema {number} (Avro) can be read"
+    assert f"no subject {bare}-value" in states[1]["detail"]
+    assert "cannot be read" in states[2]["detail"] and states[2]["remedy"]
+    registry.freeze()
+    try:
+        assert {one["state"] for one in checks()} == {"fail"}
+        assert "does not answer" in checks()[0]["detail"]
+    finally:
+        registry.thaw()
+
+
+def test_a_schemas_number_in_a_header_is_refused_with_the_setting_to_change(
+    broker: Broker, registry: apicurio.Registry, topic_name: Names, tmp_path: Path
+) -> None:
+    topic = broker.create_topic(topic_name())
+    fields = [*REQUEST["fields"]]
+    fields[2] = {"name": "user", "type": USER}
+    flat = {**REQUEST, "name": "InHeader", "fields": fields}
+    number = registry.register(f"{topic}-value", json.dumps(flat))
+    producer = KafkaProducer(bootstrap_servers=broker.servers)
+    for at in range(2):
+        body = avro(number, flat, request(at))[5:]
+        named = [("__value_schema_id", b"\x01" + bytes(range(16)))]
+        producer.send(topic, body, headers=named)
+    producer.close()
+    installation = Installation(tmp_path)
+    configure(installation, broker, registry, topic)
+    error = installation.run("run", "--once", expect=3)["error"]
+    assert "not_in_format 2" in error["why"]
+    assert "PrefixSchemaIdSerializer" in str(error)
+    assert installation.position(topic) in (None, 0)
+
+
+def told(installation: Installation, *words: str) -> str:
+    """What a command prints with --json, whatever its exit code is."""
+    command = installation.command(*words, "--json")
+    return subprocess.run(command, capture_output=True, text=True).stdout

@@ -29,4 +29,4 @@ def test_with_apply_rows_are_gone_and_a_receipt_says_so(tiny: Tiny) -> None:
 
 def test_an_account_without_rows_is_said_to_have_none(tiny: Tiny) -> None:
     out, _ = tiny.say("erase", "nobody@example.com", "--apply")
-    assert "Nothing was stored of them. Check the ids" in out
+    assert "nothing of it is stored in the lake. Check the ids" in out

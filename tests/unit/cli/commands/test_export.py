@@ -10,7 +10,7 @@ from tests.unit.cli.commands.tiny import Tiny
 def test_the_rows_of_one_account_are_handed_out(tiny: Tiny) -> None:
     out = tiny.folder / "out"
     done = tiny.call("export", tiny.account, "--out", str(out))
-    assert done == {"rows": tiny.rows, "folder": str(out), "receipt": 1}
+    assert done == {"rows": tiny.rows, "unknown": 0, "folder": str(out), "receipt": 1}
     assert out.stat().st_mode & 0o077 == 0
     (lines,) = (path for path in out.rglob("api_request.jsonl"))
     rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]

@@ -11,7 +11,8 @@ from tests.unit.cli.commands.tiny import Tiny
 
 def test_an_opt_out_is_listed_once_and_queues_a_purge(tiny: Tiny) -> None:
     words = ["optout", "add", tiny.account]
-    assert tiny.call(*words) == {"accounts": 1, "changed": 1, "queued": 1}
+    counts = {"accounts": 1, "changed": 1, "queued": 1}
+    assert tiny.call(*words) == {**counts, "unknown": 0, "looked_since": "2026-11-24"}
     assert tiny.call(*words)["changed"] == 0
     found = tiny.call("optout", "check", "other@example.com", tiny.account)["accounts"]
     assert [one["opted_out"] for one in found] == [False, True]

@@ -21,4 +21,4 @@ def test_rows_of_a_restricted_account_are_in_no_view(tiny: Tiny) -> None:
 def test_an_account_without_rows_is_restricted_and_said_to_have_none(tiny: Tiny) -> None:
     out, _ = tiny.say("restrict", "nobody@example.com")
     assert out.startswith("1 account restricted, 0 rows taken out of every view. Receipt 1.")
-    assert "Nothing was stored of them" in out
+    assert "nothing of it is stored in the lake" in out

@@ -286,10 +286,10 @@ def test_an_export_that_cannot_be_written_is_not_queued(bench: Bench) -> None:
 def test_an_id_of_which_nothing_is_stored_is_told(bench: Bench) -> None:
     assert document(bench, "erase", ID, "nobody")["unknown"] == 1
     assert main(["erase", ID, "nobody", "--now", NOW, *bench.words]) == 0
-    assert "Nothing is stored of 1 of them" in bench.capsys.readouterr().out
+    assert "nothing of 1 of the 2 is stored in the lake" in bench.capsys.readouterr().out
     for words in (["erase", "--apply"], ["restrict"], ["export", "--out", str(bench.folder / "o")]):
         assert main([*words, "nobody", "--now", NOW, *bench.words]) == 0
-        assert "Nothing was stored of them" in bench.capsys.readouterr().out
+        assert "nothing of it is stored in the lake" in bench.capsys.readouterr().out
 
 
 def torn_entry(log: Path) -> None:

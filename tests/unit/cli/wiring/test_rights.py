@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 
 from pipeline.cli.frame.options import Invocation
 from pipeline.cli.frame.output import Output
+from pipeline.cli.main import main
 from pipeline.cli.wiring.rights import open_desk, worked_document
 from pipeline.io.rights.request_queue import RequestKind
 from pipeline.io.rights.standing_json import restricted
@@ -67,3 +69,55 @@ def test_what_a_run_did_is_plain_values() -> None:
     assert document["receipts"] == []
     assert set(map(type, document.values())) <= {dict, list, int}
     assert not isinstance(document["carried_out"], Counter)
+
+
+NOBODY = "nobody@example.com"
+HOLD = ["hold", "add", "--owner", "o", "--reason", "r", "--until", "2026-12-01", "--account"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["optout", "add"],
+        HOLD,
+        ["erase"],
+        ["erase", "--apply"],
+        ["restrict"],
+        ["release"],
+        ["export", "--out", "OUT"],
+    ],
+)
+def test_every_command_notes_an_id_of_which_nothing_is_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    World(tmp_path).store([(ID, day) for day in days_back(1, 2)])
+    settings = tmp_path / "telemetry.toml"
+    settings.write_text('[privacy]\nepoch = "week"\n[lake]\npath = "lake"\n[state]\npath = "state"')
+
+    def say(account: str, *more: str) -> str:
+        out = str(tmp_path / f"out-{account}-{len(more)}")
+        filled = [out if word == "OUT" else word for word in words]
+        place = ["--config", str(settings), "--now", f"{T0:%Y-%m-%dT%H:%M:%SZ}"]
+        assert main([*filled, account, *more, *place]) == 0
+        told = capsys.readouterr()
+        assert account not in told.out.replace(out, "") + told.err
+        return told.out
+
+    note = "nothing of it is stored in the lake. Check the ids"
+    assert note in say(NOBODY)
+    document = json.loads(say("nobody-else", "--json"))
+    assert document["unknown"] == 1
+    assert "Note:" not in say(ID)
+
+
+@pytest.mark.parametrize("words", [["optout", "add"], HOLD])
+def test_a_lake_that_cannot_be_read_does_not_make_the_command_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    world = World(tmp_path)
+    world.store([(ID, day) for day in days_back(1, 2)])
+    for file in (tmp_path / "lake" / "events").rglob("*.parquet"):
+        file.write_bytes(b"no Parquet")
+    place = ["--lake", str(tmp_path / "lake"), "--state", str(tmp_path / "state")]
+    assert main([*words, ID, *place, "--now", f"{T0:%Y-%m-%dT%H:%M:%SZ}"]) == 0
+    assert "could not be seen" in capsys.readouterr().err

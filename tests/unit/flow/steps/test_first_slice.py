@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 
 import pytest
 
 from pipeline.errors import NothingAccepted
+from pipeline.events.wire.model import Reader
 from pipeline.flow.runners.embedded import run_here
 from pipeline.flow.runners.signals import Stop
 from pipeline.io.package_data import load_format
@@ -115,3 +117,23 @@ def test_lines_of_a_format_that_lack_a_field_say_which() -> None:
     here = world(MemorySource("a", EVENT, (line,)), formats={"a": nginx})
     with pytest.raises(NothingAccepted, match=r"missing_field \(occurred_at\) 1"):
         run_here(here.ports, Stop())
+
+
+def test_messages_without_a_schemas_number_name_the_producers_setting() -> None:
+    lines = (b"\x02a\x04", b"\x06b")
+    here = world(MemorySource("a", EVENT, lines), registries={"a": NoReaders})
+    with pytest.raises(NothingAccepted, match=r"value\.schema\.id\.serializer") as caught:
+        run_here(here.ports, Stop())
+    assert caught.value.why == "all are rejected: not_in_format 2"
+    assert here.lake.tables[EVENT].position_of == {}
+
+
+class NoReaders:
+    """A registry that is never asked: no message names a schema."""
+
+    def find(self, numbers: Collection[int]) -> Mapping[int, Reader | None]:
+        assert not numbers
+        return {}
+
+    def ready(self) -> bool:
+        return True

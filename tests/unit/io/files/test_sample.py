@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import EnvironmentProblem
+from pipeline.errors import EnvironmentProblem, SourceError
 from pipeline.io.files.sample import first_messages
 
 
@@ -31,3 +31,15 @@ def test_a_path_that_names_nothing_is_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="not found"):
         first_messages([str(tmp_path / "no.log")], 10)
     assert first_messages([str(tmp_path)], 10) == []
+
+
+def test_an_archive_that_is_cut_short_is_left_out_or_told_if_there_is_nothing_else(
+    tmp_path: Path,
+) -> None:
+    whole = gzip.compress(b"".join(b"line %d\n" % number for number in range(50)))
+    (tmp_path / "cut.log.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match="cut short") as caught:
+        first_messages([str(tmp_path)], 10)
+    assert caught.value.remedy.startswith("Name a file that is whole")
+    (tmp_path / "a.log").write_bytes(b"a\n")
+    assert first_messages([str(tmp_path)], 10) == [b"a"]

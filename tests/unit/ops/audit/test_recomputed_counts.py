@@ -1,0 +1,106 @@
+"""Late and repeated events, freshness and the oldest day are compared with files and commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline.events.model import CleanBatch, Span
+from pipeline.io.lake.lake import Lake
+from pipeline.ops.audit.recomputed_counts import EXPIRED, REWRITTEN, Counts, wrong_counts
+from pipeline.ops.rollup.lake_files import look_at
+from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
+from pipeline.ops.rollup.publication import PUBLISHED
+from tests.unit.ops.retention.test_seal import STORED
+
+EVENT = "api_request"
+SCHEMAS = {EVENT: STORED}
+NOW = datetime.now(UTC)
+"""Files are dated by the clock of the machine."""
+DAY = NOW.date() - timedelta(days=3)
+LATER = NOW + timedelta(hours=1)
+
+
+def store(lake: Lake, day: date, tokens: Sequence[int]) -> None:
+    table = lake.events(EVENT, STORED)
+    start = table.position("kafka/t/0") or 0
+    count = len(tokens)
+    columns = [
+        pa.array([day] * count, pa.date32()),
+        pa.array([1] * count, pa.int8()),
+        pa.array([f"{token:032x}" for token in tokens], pa.string()),
+        pa.array([f"{7:032x}"] * count, pa.string()),
+        pa.array(["/v1/me"] * count, pa.string()),
+    ]
+    batch = pa.RecordBatch.from_arrays(columns, schema=STORED)
+    table.commit(CleanBatch(Span("kafka", "t", 0, start, start + count), EVENT, count, batch))
+
+
+def published(
+    lake: Lake, copies: int, at: datetime = LATER, changed: Mapping[str, float] | None = None
+) -> Lake:
+    """Publish what a rollup would at a time; `changed` are other values by metric."""
+    changed = changed or {}
+    view = look_at(lake, SCHEMAS, {}, at)
+    facts = Facts(late=view.late, newest_commit=view.newest_commit, oldest_day=view.oldest_day)
+    for name, table in fact_rows(facts, {(EVENT, DAY): copies}, at).items():
+        rows = table.to_pylist()
+        if name in changed:
+            rows = [{**row, "value": changed[name], "under": None} for row in rows]
+        lake.rollups().write(name, pa.Table.from_pylist(rows, schema=PUBLISHED), {})
+    return lake
+
+
+def compared(lake: Lake, removals: Sequence[datetime] = ()) -> Counts:
+    return wrong_counts(lake, SCHEMAS, lake.rollups(), LATER, removals)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(str(tmp_path / "lake"), state=tmp_path / "state")
+    store(lake, DAY, [1, 2, 3])
+    store(lake, DAY, [3, 4])
+    return lake
+
+
+def test_what_files_and_commits_give_is_equal(lake: Lake) -> None:
+    found = compared(published(lake, copies=1))
+    assert (found.equal, found.wrong, found.unseen) == (3, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("duplicate", 0.0), ("freshness", 0.01), ("expiry_proof", 4.0), ("expiry_proof", 2.0)],
+)
+def test_another_value_is_told_by_its_metric(lake: Lake, metric: str, value: float) -> None:
+    found = compared(published(lake, 1, changed={metric: value}))
+    assert found.wrong == {metric: 1}
+
+
+def test_late_events_are_counted_in_the_files(lake: Lake) -> None:
+    lake.rollups().write("late", late(20.0), {})
+    assert compared(lake).wrong == {"late": 1}, "all of the day were loaded after it"
+
+
+def late(under: float) -> pa.Table:
+    facts = fact_rows(Facts(late={(EVENT, DAY): 5}), {}, LATER)["late"]
+    rows = [{**row, "under": under} for row in facts.to_pylist()]
+    return pa.Table.from_pylist(rows, schema=PUBLISHED)
+
+
+def test_files_that_came_afterwards_make_a_count_unverified(lake: Lake) -> None:
+    published(lake, 9, at=NOW - timedelta(minutes=1), changed={"freshness": 0.0})
+    found = compared(lake)
+    assert found.unseen[REWRITTEN] == 1
+    assert "duplicate" not in found.wrong
+
+
+def test_rows_that_were_removed_since_make_the_oldest_day_unverified(lake: Lake) -> None:
+    published(lake, 1, changed={"expiry_proof": 9.0})
+    found = compared(lake, [LATER + timedelta(minutes=1)])
+    assert (found.unseen[EXPIRED], found.unseen[REWRITTEN]) == (1, 1)
+    assert found.wrong == {}
