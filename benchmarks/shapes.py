@@ -79,7 +79,11 @@ def _shapes(ordinary: list[Message]) -> Iterator[tuple[str, Iterator[bytes]]]:
             quoted[at] = "".join(f"\\u{ord(letter):04x}" for letter in quoted[at])
         return '"'.join(quoted).encode()
 
+    many = [f"{number:x}" for number in range(6_000)]
     yield "ordinary", each(lambda message: message)
+    # Odd messages in the newest version of the event, even ones in the first.
+    turns = enumerate(ordinary)
+    yield "two versions", (_dump({**message, "version": 1 + at % 2}) for at, message in turns)
     yield "with spaces", (json.dumps(message).encode() for message in ordinary)
     numbered = enumerate(ordinary)
     yield f"{LAYOUTS:,} layouts", (_dump(ordered(at, message)) for at, message in numbered)
@@ -109,6 +113,11 @@ def _shapes(ordinary: list[Message]) -> Iterator[tuple[str, Iterator[bytes]]]:
             }
         ),
     )
+    yield (
+        "6,000 undeclared names",
+        (_dump({**message, **dict.fromkeys(many, 1)}) for message in ordinary[: MOST // 60]),
+    )
+    yield "short words", each(lambda message: {**message, "x": ["a", "b", ""] * 100})
     yield "not JSON", (_dump(message)[:-1] for message in ordinary)
     twice = b'{"event":"x","a":1,"a":2}'
     mixed = enumerate(ordinary)

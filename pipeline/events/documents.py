@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 import yaml
 
@@ -26,6 +27,9 @@ _SURPRISES = re.compile(
     re.IGNORECASE,
 )
 """Plain words that some YAML reader takes for something else than text."""
+
+_UNREAD = frozenset("&*!")
+"""What anchors, aliases and tags begin with."""
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _BOOLEAN = {"true": True, "false": False}
@@ -86,16 +90,14 @@ def read_document(text: str, where: str) -> Section:
     Raises `SchemaError` naming `where` and the line for anything that is not plain mappings,
     sequences, text, decimal integers, `true` and `false`.
     """
+    return Section(_read(text, where), where)
+
+
+@lru_cache(maxsize=128)  # a run reads the packaged files several times
+def _read(text: str, where: str) -> Mapping[str, object]:
     try:
-        for event in yaml.parse(text, Loader=_Loader):
-            anchor = getattr(event, "anchor", None)
-            tag = getattr(event, "tag", None)
-            if anchor is not None or tag is not None:
-                raise SchemaError(
-                    "anchors, aliases and tags are not read here",
-                    where=f"{where}:{_line(event)}",
-                    remedy="Write the value out",
-                )
+        if _UNREAD.intersection(text):
+            _refuse_unread(text, where)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -108,7 +110,19 @@ def read_document(text: str, where: str) -> Section:
         ) from None
     if not isinstance(node, yaml.MappingNode):
         raise SchemaError("the file has no keys at its top level", where=where)
-    return Section(_mapping(node, where), where)
+    return _mapping(node, where)
+
+
+def _refuse_unread(text: str, where: str) -> None:
+    for event in yaml.parse(text, Loader=_Loader):
+        anchor = getattr(event, "anchor", None)
+        tag = getattr(event, "tag", None)
+        if anchor is not None or tag is not None:
+            raise SchemaError(
+                "anchors, aliases and tags are not read here",
+                where=f"{where}:{_line(event)}",
+                remedy="Write the value out",
+            )
 
 
 class Section:

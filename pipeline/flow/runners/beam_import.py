@@ -1,4 +1,4 @@
-"""Import Beam without its remarks about optional parts that this program does not use."""
+"""Import Beam without its remarks about optional parts, and without parts that nothing here uses."""
 
 from __future__ import annotations
 
@@ -6,24 +6,48 @@ import atexit
 import gc
 import importlib
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_GUARDED = ("apache_beam.io.gcp.bigquery", "bson")
+"""What Beam does without where it is not installed: BigQuery and MongoDB, a sixth of its import."""
 
 
-def import_beam() -> None:
-    """Load Beam; its log records on the root logger are dropped while it loads.
+def import_beam(*, whole: bool = True) -> None:
+    """Load Beam; what it logs meanwhile is dropped.
 
     Takes about a second, so only processes that run a graph call it, and once. What it loads
-    stays for good: the garbage collector looks at it neither meanwhile nor later.
+    stays for good: the garbage collector looks at it neither meanwhile nor later. Unless the
+    `whole` of it is wanted, as another runner's client may, what our own process has no use for
+    is left out.
     """
-    root = logging.getLogger()
-    root.addFilter(_refuse)
+    quiet = (logging.getLogger(), logging.getLogger("apache_beam.io.mongodbio"))
+    for logger in quiet:
+        logger.addFilter(_refuse)
     gc.disable()
     try:
-        importlib.import_module("apache_beam")
+        with _seeming_absent(() if whole else _GUARDED):
+            importlib.import_module("apache_beam")
     finally:
         gc.enable()
         gc.freeze()
         atexit.register(gc.unfreeze)  # else libraries tell at the end of what they call leaks
-        root.removeFilter(_refuse)
+        for logger in quiet:
+            logger.removeFilter(_refuse)
+
+
+@contextmanager
+def _seeming_absent(names: tuple[str, ...]) -> Iterator[None]:
+    """Have the import of these modules fail meanwhile, as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    # None in this table is Python's own way to say so.
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def _refuse(_record: logging.LogRecord) -> bool:

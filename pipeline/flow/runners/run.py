@@ -26,7 +26,7 @@ def run(ports: Ports, options: RunOptions) -> Summary:
     with stop_on_signals(options.on_stop) as stop:
         if options.runner == EMBEDDED and options.workers > 1:
             return supervise(ports, options, stop)
-        import_beam()
+        import_beam(whole=options.runner != EMBEDDED)
         if options.runner == EMBEDDED:
             from pipeline.flow.runners.embedded import run_here
 

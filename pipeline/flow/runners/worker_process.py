@@ -31,7 +31,7 @@ def main() -> int:
         job = receive_job(sys.stdin.buffer)
         threading.Thread(target=_leave_with_supervisor, daemon=True).start()
         job.prepare()
-        import_beam()
+        import_beam(whole=False)
         from pipeline.flow.runners.embedded import run_here
 
         try:

@@ -23,6 +23,29 @@ root.warning("heard again")
 """
 
 
+EMBEDDED = """
+import logging, sys
+logging.basicConfig(level=logging.DEBUG)
+from pipeline.flow.runners.beam_import import import_beam
+import_beam(whole=False)
+import pipeline.flow.runners.embedded
+assert not {"bson", "pymongo", "apache_beam.io.gcp.bigquery"} & set(sys.modules)
+import apache_beam.io.gcp.bigquery
+"""
+
+
+def test_what_a_run_here_does_not_use_is_left_out_and_can_be_imported_later() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", EMBEDDED],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bson" not in done.stderr
+
+
 def test_an_import_logs_nothing_and_what_follows_is_logged() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CODE],
