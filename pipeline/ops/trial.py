@@ -55,19 +55,25 @@ def decode_messages(
 
 def anonymize_batch(raw: RawBatch, schemas: tuple[EventSchema, ...], rules: Rules) -> CleanBatch:
     """Drop and anonymize what was decoded."""
-    gate = OptOutGate(secrets.token_bytes(32))
+    keys = ThrownAwayKeys()
+    gate = OptOutGate(keys.permanent_key("optout"))
     now_us = round(rules.now.timestamp() * 1_000_000)
     kept = gate.drop(raw, OptOutState(), now_us, time_field=schemas[-1].time_field)
     by_event: Mapping[str, tuple[EventSchema, ...]] = {raw.event: schemas}
-    anonymizer = Anonymizer(by_event, rules.catalogue, _ThrownAway(), rules.country, rules.policy)
+    anonymizer = Anonymizer(by_event, rules.catalogue, keys, rules.country, rules.policy)
     return anonymizer.anonymize(kept, rules.now)
 
 
-class _ThrownAway:
-    """Keys for one trial."""
+class ThrownAwayKeys:
+    """Keys for one trial: as a keystore gives them, and gone with this object."""
 
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
 
     def epoch_key(self, epoch: Epoch) -> bytes:
-        return self._keys.setdefault(epoch.name, secrets.token_bytes(32))
+        """Return an epoch's key."""
+        return self.permanent_key(epoch.name)
+
+    def permanent_key(self, name: str) -> bytes:
+        """Return the key of a name."""
+        return self._keys.setdefault(name, secrets.token_bytes(32))
