@@ -71,3 +71,12 @@ def test_every_engine_has_statements_that_name_the_lake(tiny: Tiny) -> None:
         statements = tiny.call("schema", "ddl", engine)["statements"]
         assert "api_request" in statements
         assert str(tiny.lake) in statements
+
+
+def test_the_dictionary_comes_as_markdown_and_as_one_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["schema", "dictionary"]) == 0
+    assert capsys.readouterr().out.startswith("# Data dictionary\n\nMade by `telemetry schema")
+    assert main(["schema", "dictionary", "--format", "html"]) == 0
+    assert capsys.readouterr().out.startswith("<!doctype html>")
