@@ -7,12 +7,14 @@ site is built or read, and its search works from a folder too.
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([\w./-]+)\)")
 CONTENTS = tomllib.loads((HERE / "contents.toml").read_text("utf-8"))
 
 project = "Telemetry pipeline"
@@ -30,9 +32,6 @@ exclude_patterns = [".*", "build", "kernel", "pipeline", "schemas", "tests", "be
 nitpicky = True
 
 myst_heading_anchors = 6
-# TOML blocks that show a part of a file, and lines of the demo's output, are no whole programs.
-suppress_warnings = ["misc.highlighting_failure"]
-highlight_language = "text"
 
 html_theme = "furo"
 html_title = f"{project} {release}"
@@ -42,9 +41,19 @@ html_show_sphinx = False
 html_theme_options = {"source_edit_link": None, "footer_icons": []}
 
 
-def add_contents(app: object, name: str, source: list[str]) -> None:
-    """Give the front page the site's order, which in the repository is a table of links."""
+def adapt(app: object, name: str, source: list[str]) -> None:
+    """Make a page of the repository one of the site.
+
+    Links to folders, which a site does not have, become their text; the front page gets the
+    site's order, which in the repository is a table of links.
+    """
     del app
+    here = (ROOT / name).parent
+
+    def plain(link: re.Match[str]) -> str:
+        return link[1] if (here / link[2]).is_dir() else link[0]
+
+    source[0] = LINK.sub(plain, source[0])
     if name != root_doc:
         return
     for part in CONTENTS["parts"]:
@@ -54,4 +63,4 @@ def add_contents(app: object, name: str, source: list[str]) -> None:
 
 def setup(app: Any) -> None:
     """Register with Sphinx."""
-    app.connect("source-read", add_contents)
+    app.connect("source-read", adapt)
