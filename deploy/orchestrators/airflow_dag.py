@@ -16,10 +16,11 @@ from telemetry_chain import STEPS, StepFailed, run_step
 def telemetry(name: str) -> dict[str, object]:
     """Run one step; what another try cannot mend fails at once."""
     try:
-        return run_step(name)
+        done: dict[str, object] = run_step(name)
     except StepFailed as failure:
         kind = AirflowException if failure.again else AirflowFailException
         raise kind(str(failure)) from None
+    return done
 
 
 @dag(

@@ -24,7 +24,7 @@ def step(name: str) -> OpDefinition:
     @op(name=name, ins={"before": In(Nothing)}, tags={"dagster/concurrency_key": "telemetry"})
     def run(context: OpExecutionContext) -> dict[str, object]:
         try:
-            done = run_step(name)
+            done: dict[str, object] = run_step(name)
         except StepFailed as failure:
             if failure.again:
                 raise RetryRequested(max_retries=3, seconds_to_wait=600) from failure

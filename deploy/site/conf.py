@@ -38,7 +38,7 @@ html_title = f"{project} {release}"
 html_extra_path = ["extra"]
 html_copy_source = False
 html_show_sphinx = False
-html_theme_options = {"source_edit_link": None, "footer_icons": []}
+html_theme_options: dict[str, object] = {"source_edit_link": None, "footer_icons": []}
 
 
 def adapt(app: object, name: str, source: list[str]) -> None:
