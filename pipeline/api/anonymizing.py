@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol, Self
 
 import pyarrow as pa
 
-from pipeline.api.messages import lines_of_rows, slice_of, split_lines
+from pipeline.api.messages import limited_slice, lines_of_rows, split_lines
 from pipeline.cli.wiring.fitting import open_fitting_lake
 from pipeline.cli.wiring.lists import optout_source
 from pipeline.cli.wiring.opening import (
@@ -134,7 +134,7 @@ class Anonymizer:
         if list or keys cannot be had, UsageError for more than 256 MiB.
         """
         held = split_lines(text) if isinstance(text, bytes) else text
-        return self._anonymize(slice_of(held, self._schema.event, self._name))
+        return self._anonymize(limited_slice(held, self._schema.event))
 
     def batch(self, rows: pa.RecordBatch) -> Anonymized:
         """Anonymize the rows of a record batch, whose columns are raw fields of the event.
@@ -151,7 +151,7 @@ class Anonymizer:
             )
         # Not lazily: a library's error about a value must not leave this call.
         lines = guarded("reading rows", None, lambda: list(lines_of_rows(rows, self._schema)))
-        return self._anonymize(slice_of(lines, self._schema.event))
+        return self._anonymize(limited_slice(lines, self._schema.event))
 
     def _anonymize(self, messages: Slice) -> Anonymized:
         now = self._now()

@@ -9,17 +9,16 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 
-import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UsageError
-from pipeline.events.model import NATIVE, Slice, Span
+from pipeline.events.model import Slice
 from pipeline.events.schema import EventSchema
+from pipeline.ops.trial import slice_of
 
 MOST_BYTES = 256 << 20
 """The most that is anonymized in one call: a column of text holds 2 GiB."""
 
-_SOURCE, _TOPIC = "memory", "api"
 _LINE_FEED = b"\n"
 
 
@@ -32,27 +31,14 @@ def split_lines(text: bytes) -> list[bytes]:
     return [line for line in text.split(_LINE_FEED) if line.strip(b"\r")]
 
 
-def slice_of(messages: Iterable[bytes], event: str, format_: str = NATIVE) -> Slice:
-    """Return messages as one slice; the offset of each is its number, from 0.
-
-    Raises UsageError for more than `MOST_BYTES`.
-    """
+def limited_slice(messages: Iterable[bytes], event: str) -> Slice:
+    """Return messages as one slice. Raises UsageError for more than `MOST_BYTES`."""
     held = list(messages)
-    ends = np.cumsum([len(message) for message in held], dtype=np.int64)
-    if len(ends) and ends[-1] > MOST_BYTES:
+    if sum(map(len, held)) > MOST_BYTES:
         raise UsageError(
             "Too much for one call", remedy=f"Pass at most {MOST_BYTES >> 20} MiB at a time"
         )
-    return Slice(
-        span=Span(_SOURCE, _TOPIC, 0, 0, len(held)),
-        event=event,
-        data=b"".join(held),
-        starts=np.concatenate([np.zeros(1, np.int64), ends])[: len(held)],
-        ends=ends,
-        offsets=np.arange(len(held), dtype=np.int64),
-        format=format_,
-        header=b"",
-    )
+    return slice_of(held, event)
 
 
 def lines_of_rows(rows: pa.RecordBatch, schema: EventSchema) -> Iterator[bytes]:

@@ -35,22 +35,26 @@ class Rules:
     now: datetime
 
 
-def decode_messages(
-    messages: Sequence[bytes], schemas: tuple[EventSchema, ...], format_: Format | None
-) -> RawBatch:
-    """Decode messages of an event, the first of a file; without a format they are its own JSON."""
+def slice_of(messages: Sequence[bytes], event: str) -> Slice:
+    """Return messages of an event as one slice, the first of a file; offsets number them from 0."""
     ends = np.cumsum([len(message) for message in messages], dtype=np.int64)
-    taken = Slice(
-        span=Span("file", "explained", 0, 0, len(messages)),
-        event=schemas[-1].event,
+    return Slice(
+        span=Span("memory", "messages", 0, 0, len(messages)),
+        event=event,
         data=b"".join(messages),
         starts=np.concatenate([np.zeros(1, np.int64), ends])[: len(messages)],
         ends=ends,
         offsets=np.arange(len(messages), dtype=np.int64),
         header=b"",
     )
+
+
+def decode_messages(
+    messages: Sequence[bytes], schemas: tuple[EventSchema, ...], format_: Format | None
+) -> RawBatch:
+    """Decode messages of an event, the first of a file; without a format they are its own JSON."""
     decoder = Decoder(schemas) if format_ is None else FormatDecoder(format_, schemas)
-    return decoder.decode(taken)
+    return decoder.decode(slice_of(messages, schemas[-1].event))
 
 
 def anonymize_batch(raw: RawBatch, schemas: tuple[EventSchema, ...], rules: Rules) -> CleanBatch:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.api import messages
-from pipeline.api.messages import lines_of_rows, slice_of, split_lines
+from pipeline.api.messages import limited_slice, lines_of_rows, split_lines
 from pipeline.errors import UsageError
 from pipeline.io.package_data import load_schemas
 
@@ -22,21 +22,21 @@ def test_blank_lines_are_no_messages() -> None:
 
 
 def test_a_slice_numbers_its_messages_from_zero() -> None:
-    made = slice_of([b"a", b"", b"ccc"], "session")
+    made = limited_slice([b"a", b"", b"ccc"], "session")
     assert [made.data[a:b] for a, b in zip(made.starts, made.ends, strict=True)] == [
         b"a",
         b"",
         b"ccc",
     ]
     assert made.offsets.tolist() == [0, 1, 2]
-    assert len(slice_of([], "session")) == 0
+    assert len(limited_slice([], "session")) == 0
 
 
 def test_too_much_for_one_call_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MOST_BYTES", 3)
-    assert len(slice_of([b"abc"], "session")) == 1
+    assert len(limited_slice([b"abc"], "session")) == 1
     with pytest.raises(UsageError, match="Too much for one call"):
-        slice_of([b"abc", b"d"], "session")
+        limited_slice([b"abc", b"d"], "session")
 
 
 def test_rows_become_lines_of_declared_fields_that_are_not_null() -> None:
