@@ -96,9 +96,10 @@ def test_a_block_of_shell_runs_beside_the_logs_that_it_names(
     packed = gzip.compress((tmp_path / "access.log").read_bytes())
     (tmp_path / "old" / "1.gz").write_bytes(packed)
     (tmp_path / "nginx").mkdir()
-    recent = replace(requests(1, 1)[0], at=datetime.now(UTC))
-    line = nginx_json(recent, random.Random(1))[0]
-    (tmp_path / "nginx" / "access.json").write_text(f"{line}\n")
+    rng = random.Random(1)
+    recent = [replace(one, at=datetime.now(UTC)) for one in requests(50, 1)]
+    lines = "".join(f"{nginx_json(one, rng)[0]}\n" for one in recent)
+    (tmp_path / "nginx" / "access.log").write_text(lines)
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", example.text.replace("/var/log/nginx/", "nginx/")],
