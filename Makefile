@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/telemetry-pipeline
 READERS := $(CACHE)/readers
+SITE := $(CACHE)/site
+ORCHESTRATORS := $(CACHE)/orchestrators
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
@@ -23,7 +25,7 @@ export CARGO_BUILD_BUILD_DIR := $(CACHE)/cargo-build
 export CARGO_TARGET_DIR := $(CACHE)/cargo-target/$(CHECKOUT)
 
 PYTEST := $(BIN)/python -m pytest -o cache_dir=$(CACHE)/pytest
-CHECKS := format lint types rust unit property golden rules docs readers integration browser
+CHECKS := format lint types rust unit property golden rules docs readers orchestrators integration browser
 
 # $(call pytest,FOLDERS,OPTIONS): run the tests of the folders, or say that there are none.
 define pytest
@@ -127,8 +129,18 @@ rules: install ## Layers, sizes, docs, public columns, erasure coverage
 	$(call pytest,tests/rules)
 
 .PHONY: docs
-docs: install ## Run the examples in README.md and docs/
-	$(call pytest,tests/docs)
+docs: install $(SITE)/.installed ## Run the examples in README.md and docs/, build their site
+	TELEMETRY_SITE=$(SITE) $(PYTEST) tests/docs
+
+.PHONY: site
+site: install $(SITE)/.installed ## Build the documentation as a site in build/site
+	$(BIN)/python -m tests.docs.site $(SITE) build/site
+
+# Sphinx has a lock and a place of its own, as the readers have.
+$(SITE)/.installed: deploy/site/requirements.lock $(VENV)/.installed
+	@unset PYTHONDONTWRITEBYTECODE; $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SITE)
+	@$(BIN)/uv pip sync --quiet --python $(SITE)/bin/python --require-hashes deploy/site/requirements.lock
+	@touch $@
 
 .PHONY: integration
 integration: install ## Whole runs, kill tests, the wheel, real services
@@ -142,6 +154,15 @@ readers: install $(READERS)/.installed ## Who reads the lake: DuckDB to Spark, e
 $(READERS)/.installed: tests/readers/requirements.lock $(VENV)/.installed
 	@unset PYTHONDONTWRITEBYTECODE; $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(READERS)
 	@$(BIN)/uv pip sync --quiet --python $(READERS)/bin/python --require-hashes tests/readers/requirements.lock
+	@touch $@
+
+.PHONY: orchestrators
+orchestrators: install $(ORCHESTRATORS)/.installed ## The daily chain as Airflow and Dagster load it
+	TELEMETRY_ORCHESTRATORS=$(ORCHESTRATORS) $(PYTEST) tests/orchestrators
+
+$(ORCHESTRATORS)/.installed: tests/orchestrators/requirements.lock $(VENV)/.installed
+	@unset PYTHONDONTWRITEBYTECODE; $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(ORCHESTRATORS)
+	@$(BIN)/uv pip sync --quiet --python $(ORCHESTRATORS)/bin/python --require-hashes tests/orchestrators/requirements.lock
 	@touch $@
 
 .PHONY: kill-test
@@ -170,11 +191,11 @@ flink-kill-test: install ## Ten minutes of kill -9 on Flink: workers, TaskManage
 	$(BIN)/python -m tests.integration.flink.kill 600
 
 .PHONY: browser
-browser: install ## The dashboard in the system's Chromium (installed by apt-get where possible)
+browser: install $(SITE)/.installed ## The dashboard in the system's Chromium (installed by apt-get where possible)
 	@if [ -z "$$(find tests/browser -name 'test_*.py' -print -quit 2>/dev/null)" ]; then \
 		echo "nothing to run: no tests in tests/browser"; \
 	elif CHROMIUM="$$(.ci/chromium)"; then \
-		export CHROMIUM; $(PYTEST) -n 2 --dist load tests/browser; \
+		export CHROMIUM; TELEMETRY_SITE=$(SITE) $(PYTEST) -n 2 --dist load tests/browser; \
 	elif [ "$${CI:-}" = true ]; then \
 		echo "failed: the browser tests need Chromium"; exit 1; \
 	else \
@@ -186,7 +207,7 @@ bench: install ## Measure the README's claims (a few minutes, one core)
 	$(BIN)/python -m benchmarks.run
 
 .PHONY: lock
-lock: install ## Resolve the dependencies again into the locks of the checkout, the images and the readers
+lock: install ## Resolve the dependencies again into the locks of checkout, images, readers, site and orchestrators
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--extra dp --extra otel --extra protobuf --extra dev --custom-compile-command 'make lock' \
 		pyproject.toml requirements.in -o requirements.lock
@@ -196,6 +217,12 @@ lock: install ## Resolve the dependencies again into the locks of the checkout, 
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--constraints requirements.lock --custom-compile-command 'make lock' \
 		tests/readers/requirements.in -o tests/readers/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--constraints requirements.lock --custom-compile-command 'make lock' \
+		deploy/site/requirements.in -o deploy/site/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--constraints requirements.lock --custom-compile-command 'make lock' \
+		tests/orchestrators/requirements.in -o tests/orchestrators/requirements.lock
 
 .PHONY: wheel
 wheel: install ## Build dist/telemetry_pipeline-*.whl

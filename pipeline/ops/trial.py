@@ -35,39 +35,49 @@ class Rules:
     now: datetime
 
 
-def decode_messages(
-    messages: Sequence[bytes], schemas: tuple[EventSchema, ...], format_: Format | None
-) -> RawBatch:
-    """Decode messages of an event, the first of a file; without a format they are its own JSON."""
+def slice_of(messages: Sequence[bytes], event: str) -> Slice:
+    """Return messages of an event as one slice, the first of a file; offsets number them from 0."""
     ends = np.cumsum([len(message) for message in messages], dtype=np.int64)
-    taken = Slice(
-        span=Span("file", "explained", 0, 0, len(messages)),
-        event=schemas[-1].event,
+    return Slice(
+        span=Span("memory", "messages", 0, 0, len(messages)),
+        event=event,
         data=b"".join(messages),
         starts=np.concatenate([np.zeros(1, np.int64), ends])[: len(messages)],
         ends=ends,
         offsets=np.arange(len(messages), dtype=np.int64),
         header=b"",
     )
+
+
+def decode_messages(
+    messages: Sequence[bytes], schemas: tuple[EventSchema, ...], format_: Format | None
+) -> RawBatch:
+    """Decode messages of an event, the first of a file; without a format they are its own JSON."""
     decoder = Decoder(schemas) if format_ is None else FormatDecoder(format_, schemas)
-    return decoder.decode(taken)
+    return decoder.decode(slice_of(messages, schemas[-1].event))
 
 
 def anonymize_batch(raw: RawBatch, schemas: tuple[EventSchema, ...], rules: Rules) -> CleanBatch:
     """Drop and anonymize what was decoded."""
-    gate = OptOutGate(secrets.token_bytes(32))
+    keys = ThrownAwayKeys()
+    gate = OptOutGate(keys.permanent_key("optout"))
     now_us = round(rules.now.timestamp() * 1_000_000)
     kept = gate.drop(raw, OptOutState(), now_us, time_field=schemas[-1].time_field)
     by_event: Mapping[str, tuple[EventSchema, ...]] = {raw.event: schemas}
-    anonymizer = Anonymizer(by_event, rules.catalogue, _ThrownAway(), rules.country, rules.policy)
+    anonymizer = Anonymizer(by_event, rules.catalogue, keys, rules.country, rules.policy)
     return anonymizer.anonymize(kept, rules.now)
 
 
-class _ThrownAway:
-    """Keys for one trial."""
+class ThrownAwayKeys:
+    """Keys for one trial: as a keystore gives them, and gone with this object."""
 
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
 
     def epoch_key(self, epoch: Epoch) -> bytes:
-        return self._keys.setdefault(epoch.name, secrets.token_bytes(32))
+        """Return an epoch's key."""
+        return self.permanent_key(epoch.name)
+
+    def permanent_key(self, name: str) -> bytes:
+        """Return the key of a name."""
+        return self._keys.setdefault(name, secrets.token_bytes(32))

@@ -8,7 +8,8 @@ row twice; and they hide a day from its 89th on, when it is about to be expired.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,8 +18,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from pipeline.errors import UsageError
+from pipeline.events.schema import EventSchema
+from pipeline.io.lake.event_table import EVENT_DATE
+from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.rejection_table import INGEST_DATE, STORED
 from pipeline.io.lake.snapshot import PartFile
 
+REJECTIONS = "rejections"
+"""The view of messages that were refused."""
 HIDDEN_FROM_DAY = 89
 _EXPLAIN = re.compile(r"\A\s*EXPLAIN\b(?:\s+ANALYZE\b)?(?:\s*\([^)]*\))?", re.IGNORECASE)
 
@@ -54,6 +62,27 @@ def visible(files: Iterable[PartFile], today: date) -> tuple[PartFile, ...]:
     """The files of days that readers may see: younger than 89 days."""
     oldest = oldest_visible(today)
     return tuple(file for file in files if file.day >= oldest)
+
+
+def lake_views(
+    lake: Lake, schemas: Mapping[str, tuple[EventSchema, ...]], today: date
+) -> list[View]:
+    """Return a view for each event, with its newest schema's columns, and one of rejections.
+
+    Of the lake's snapshot as it is now. Raises LakeError, and KeyUnavailable for encrypted files.
+    """
+    views = []
+    for event, versions in schemas.items():
+        stored = versions[-1].stored
+        table = lake.events(event, stored)
+        files = visible(table.snapshot().files, today)
+        dataset = table.dataset([file.path for file in files])
+        views.append(View(event, stored, EVENT_DATE, files, dataset))
+    refused = lake.rejections()
+    kept = refused.snapshot().files
+    dataset = refused.dataset([file.path for file in kept])
+    views.append(View(REJECTIONS, STORED, INGEST_DATE, kept, dataset))
+    return views
 
 
 def open_views(
@@ -123,6 +152,29 @@ def _column(field: pa.Field, present: set[str]) -> str:
 def _sql_type(kind: pa.DataType) -> str:
     # A table's log calls the values of a list otherwise than a schema does.
     return "VARCHAR[]" if pa.types.is_list(kind) else _TYPES[kind]
+
+
+@contextmanager
+def reading(database: duckdb.DuckDBPyConnection, query: str) -> Iterator[None]:
+    """Let the body run a query: only one statement that reads.
+
+    Raises UsageError with DuckDB's explanation if it cannot be run. That may quote the query,
+    which the user wrote, and stored values, which are anonymized.
+    """
+    try:
+        if not is_reading(database, query):
+            raise UsageError(
+                "only one statement that reads is run",
+                remedy="Use one SELECT, DESCRIBE, SUMMARIZE or EXPLAIN",
+            )
+        yield
+    except duckdb.Error as error:
+        raise UsageError(
+            "the query cannot be run",
+            why=str(error).strip(),
+            remedy='Views and columns: telemetry sql "SELECT view_name FROM duckdb_views() WHERE '
+            'NOT internal", telemetry sql "DESCRIBE api_request"',
+        ) from None
 
 
 def is_reading(connection: duckdb.DuckDBPyConnection, query: str) -> bool:

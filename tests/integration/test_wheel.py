@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import venv
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from tests.rules.sources import ROOT, tracked
+from tests.docs.log import COMMANDS, write_log
+from tests.rules.sources import ROOT, project, tracked
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +48,7 @@ def build_wheel(place: Path, programs: str) -> Path:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
     build += ["--no-build-isolation", "--wheel-dir", str(place / "dist"), str(place / "source")]
     settings = {**os.environ, "PATH": programs, "CARGO_TARGET_DIR": str(place / "target")}
+    settings["SOURCE_DATE_EPOCH"] = "1700000000"
     subprocess.run(build, check=True, capture_output=True, env=settings)
     (built,) = (place / "dist").glob("*.whl")
     return built
@@ -80,7 +86,7 @@ def run(command: Path, *words: str, cwd: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -149,3 +155,39 @@ def test_events_go_from_file_to_lake_without_the_checkout(command: Path, tmp_pat
     assert summary["written"] > 400
     counted = run(command, "sql", "SELECT count(*) AS n FROM session", *places, cwd=tmp_path)
     assert str(summary["written"]) in counted
+
+
+def test_the_commands_of_the_readme_run_without_the_checkout(command: Path, tmp_path: Path) -> None:
+    write_log(tmp_path / "access.log", datetime.now(UTC))
+    told = [run(command, *shlex.split(text)[1:], cwd=tmp_path) for text in COMMANDS]
+    assert "/api/v1/products/{product}" in told[-1]
+
+
+def test_the_demo_runs_without_the_checkout(command: Path, tmp_path: Path) -> None:
+    words = ["demo", "--dir", "demo", "--events", "8000", "--days", "3"]
+    told = run(command, *words, cwd=tmp_path)
+    assert "canaries in the input; none in" in told
+    assert (tmp_path / "demo" / "telemetry.toml").exists()
+
+
+def test_another_build_elsewhere_is_the_same_to_the_byte(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("another") / "deeper" / "place"
+    again = build_wheel(place, os.environ["PATH"])
+    assert again.name == wheel.name
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        changed = [name for name in one.namelist() if one.read(name) != other.read(name)]
+    assert changed == []
+    assert (
+        hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(wheel.read_bytes()).digest()
+    )
+
+
+def test_what_the_wheel_requires_is_what_the_checkout_declares(command: Path) -> None:
+    asked = "import importlib.metadata, json; print(json.dumps(importlib.metadata.requires(%r)))"
+    told = run(command.parent / "python", "-c", asked % "telemetry-pipeline", cwd=command.parent)
+    required = [text for text in json.loads(told) if "extra ==" not in text]
+    assert {Requirement(text) for text in required} == {
+        Requirement(text) for text in project()["dependencies"]
+    }

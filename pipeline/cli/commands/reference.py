@@ -1,6 +1,6 @@
-"""`telemetry reference`: docs/cli.md, configuration.md, metrics.md and the settings' JSON Schema.
+"""`telemetry reference`: the pages of docs/ that are made from code and schemas as a whole.
 
-They are made from the code.
+cli.md, configuration.md, dictionary.md, metrics.md and the settings' JSON Schema.
 
 A test compares the files with what this module makes, so they cannot fall behind.
 """
@@ -33,10 +33,11 @@ _MADE = "<!-- Made by `telemetry reference`: change the code, then run it. -->"
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @reporting
 def command(call: Invocation, folder: Path, check: bool) -> None:
-    """Write the reference of commands, settings and metrics into FOLDER."""
+    """Write the reference of commands, settings, tables and metrics into FOLDER."""
     pages = {
         "cli.md": cli_page(),
         "configuration.md": configuration_page(),
+        "dictionary.md": packaged_dictionary(),
         "metrics.md": packaged_metrics_page(),
         "telemetry.schema.json": json.dumps(settings_schema(DECLARED), indent=2) + "\n",
     }
@@ -56,6 +57,17 @@ def command(call: Invocation, folder: Path, check: bool) -> None:
     call.out.result(
         {"written": stale}, lambda: call.out.say(f"{counted(len(stale), 'file')} written")
     )
+
+
+def packaged_dictionary() -> str:
+    """The data dictionary of the packaged schemas as Markdown."""
+    from pipeline.io.package_data import load_catalogue, load_schemas
+    from pipeline.ops.dictionary import as_markdown, dictionary
+
+    catalogue = load_catalogue(None)
+    newest = [versions[-1] for _, versions in sorted(load_schemas(None, catalogue).items())]
+    made = "<!-- Made by `telemetry reference` from schemas/: change those, then run it. -->"
+    return as_markdown(dictionary(newest, catalogue), made)
 
 
 def packaged_metrics_page() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline import __version__
 from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.nearest import Closed
 from pipeline.cli.frame.options import Invocation, check_envelope, configured
@@ -255,3 +256,28 @@ def print_dbt(call: Invocation) -> None:
     place = call.settings.lake.path or _PLACEHOLDER
     text = dbt_sources(_newest(call), open_catalogue(call.settings), place)
     call.out.result({"sources": text}, lambda: click.echo(text, nl=False))
+
+
+@command.command("dictionary")
+@click.option(
+    "--format",
+    "shape",
+    type=Closed(["markdown", "html"]),
+    default="markdown",
+    show_default=True,
+    help="html is one page without script or request.",
+)
+@configured
+def print_dictionary(call: Invocation, shape: str) -> None:
+    """Print the data dictionary: every table, column and closed list of the schemas in force.
+
+    \b
+        telemetry schema dictionary --format html > dictionary.html
+    """
+    from pipeline.ops.dictionary import as_markdown, dictionary
+    from pipeline.ops.dictionary_page import as_page
+
+    told = dictionary(_newest(call), open_catalogue(call.settings))
+    made = "Made by `telemetry schema dictionary` of the schemas in force."
+    text = as_markdown(told, made) if shape == "markdown" else as_page(told, __version__)
+    call.out.result({"format": shape, "dictionary": text}, lambda: click.echo(text, nl=False))

@@ -8,14 +8,13 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.frame.nearest import Closed
 from pipeline.cli.frame.options import Invocation, configured
-from pipeline.cli.wiring.opening import no_lake, open_lake, open_schemas
+from pipeline.cli.wiring.opening import open_lake, open_schemas, require_lake
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,54 +62,23 @@ def command(call: Invocation, query: str, shape: str | None, limit: int) -> None
 
 def open_database(call: Invocation) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the views of the lake's snapshot."""
-    from pipeline.io.lake.rejection_table import INGEST_DATE, STORED
-    from pipeline.ops.views import View, open_views, visible
+    from pipeline.ops.views import lake_views, open_views
 
-    lake, today = open_lake(call.settings, repairs=False), call.now().date()
-    if lake.local and not Path(lake.root).is_dir():
-        raise no_lake(lake)
-    views = []
-    for event, versions in open_schemas(call.settings).items():
-        stored = versions[-1].stored
-        table = lake.events(event, stored)
-        files = visible(table.snapshot().files, today)
-        dataset = table.dataset([file.path for file in files])
-        views.append(View(event, stored, "event_date", files, dataset))
-    refused = lake.rejections()
-    kept = refused.snapshot().files
-    dataset = refused.dataset([file.path for file in kept])
-    views.append(View("rejections", STORED, INGEST_DATE, kept, dataset))
-    return open_views(views)
+    lake = open_lake(call.settings, repairs=False)
+    require_lake(lake)
+    return open_views(lake_views(lake, open_schemas(call.settings), call.now().date()))
 
 
 def run_query(
     database: duckdb.DuckDBPyConnection, query: str
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run a query; UsageError with DuckDB's explanation if it cannot be run.
+    """Run a query, and return its columns and rows. Raises UsageError if it cannot be run."""
+    from pipeline.ops.views import reading
 
-    The explanation may quote the query, which the user wrote, and stored values, which are
-    anonymized.
-    """
-    import duckdb
-
-    from pipeline.ops.views import is_reading
-
-    try:
-        if not is_reading(database, query):
-            raise UsageError(
-                "only one statement that reads is run",
-                remedy="Use one SELECT, DESCRIBE, SUMMARIZE or EXPLAIN",
-            )
+    with reading(database, query):
         result = database.execute(query)
         columns = [str(column[0]) for column in result.description or ()]
         return columns, result.fetchall()
-    except duckdb.Error as error:
-        raise UsageError(
-            "the query cannot be run",
-            why=str(error).strip(),
-            remedy='Views and columns: telemetry sql "SELECT view_name FROM duckdb_views() WHERE '
-            'NOT internal", telemetry sql "DESCRIBE api_request"',
-        ) from None
 
 
 def as_objects(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -80,6 +80,12 @@ def no_lake(lake: Lake) -> EnvironmentProblem:
     )
 
 
+def require_lake(lake: Lake) -> None:
+    """Raise EnvironmentProblem where a lake on a disk was never begun."""
+    if lake.local and not Path(lake.root).is_dir():
+        raise no_lake(lake)
+
+
 def warn_if_empty(call: Invocation) -> None:
     """Say that the lake holds no event at all: its path may be mistyped."""
     lake = open_lake(call.settings)

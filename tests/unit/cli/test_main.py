@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 import pytest
 
-from pipeline.cli.commands.reference import cli_page, configuration_page
 from pipeline.cli.frame.nearest import DESTRUCTIVE
 from pipeline.cli.main import COMMANDS, main, telemetry
 from tests.rules.sources import ROOT
@@ -61,8 +60,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 def test_the_references_say_what_the_code_says() -> None:
     """If this fails: telemetry reference, and commit what it wrote."""
-    assert (ROOT / "docs" / "cli.md").read_text("utf-8") == cli_page()
-    assert (ROOT / "docs" / "configuration.md").read_text("utf-8") == configuration_page()
+    assert main(["reference", str(ROOT / "docs"), "--check"]) == 0
 
 
 @pytest.mark.parametrize("words", sorted(commands(telemetry)), ids=" ".join)

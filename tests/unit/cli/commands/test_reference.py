@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.cli.main import main
 
-PAGES = ["cli.md", "configuration.md", "metrics.md", "telemetry.schema.json"]
+PAGES = ["cli.md", "configuration.md", "dictionary.md", "metrics.md", "telemetry.schema.json"]
 
 
 def test_only_what_is_out_of_date_is_written(

@@ -71,3 +71,10 @@ def test_every_engine_has_statements_that_name_the_lake(tiny: Tiny) -> None:
         statements = tiny.call("schema", "ddl", engine)["statements"]
         assert "api_request" in statements
         assert str(tiny.lake) in statements
+
+
+def test_the_dictionary_comes_as_markdown_and_as_one_page(tiny: Tiny) -> None:
+    told = tiny.say("schema", "dictionary")[0]
+    assert told.startswith("# Data dictionary\n\nMade by `telemetry schema")
+    told = tiny.say("schema", "dictionary", "--format", "html")[0]
+    assert told.startswith("<!doctype html>")
