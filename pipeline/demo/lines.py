@@ -26,6 +26,7 @@ from pipeline.demo.columns import (
     uuid_text,
     words,
 )
+from pipeline.demo.ladder import feature_actions
 from pipeline.demo.profile import Floats, RouteTraffic, quoted
 from pipeline.demo.story import factors
 from pipeline.demo.world import VERSIONS, World, WorldSessions, fragments
@@ -284,7 +285,7 @@ def feature_use(
     """Lines of `feature_use`."""
     owner, times, arrived = _moments(world, sessions, rows, random)
     pairs = world.profile.feature_actions
-    chosen = world.profile.shares["feature_actions"].pick(random.random(rows))
+    chosen = feature_actions(world.profile, owner, len(sessions.start_us), random)
     about = join(
         ',"session_id":"',
         sessions.identifier,

@@ -2,6 +2,7 @@
 
 const DRAW = { trend, stack, rank, funnel, heat, hours, map, cohort, ladder, routes, daily };
 const live = new Map(); // Canvases by their plot.
+const kept = { page: null, tables: new Set(), sorts: new Map() }; // What a reader opened and sorted stays while the page is the same.
 const chartId = ({ draw, metric, by = "" }) => [draw, metric, ...by.split(",")].filter(Boolean).join("-");
 
 // Why a figure is missing: in short, in words, and the command to run or the week to choose.
@@ -40,7 +41,7 @@ function csv(drawn, name) {
   const text = (one) => (one !== null && typeof one === "object" ? (nothing(one.value) ? (drawn.fact ? "" : one.text) : String(one.value)) : String(one));
   const quoted = (one) => {
     const safe = /^[=+\-@\t\r]/.test(text(one)) && !(one !== null && typeof one === "object" && !nothing(one.value)) ? `'${text(one)}` : text(one);
-    return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const lines = [drawn.head, ...drawn.rows].map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
   const link = h("a", { href: URL.createObjectURL(new Blob([lines], { type: "text/csv" })), download: `${name}.csv` });
@@ -67,7 +68,13 @@ function legendOf({ legend }) {
 
 function info(title, entry) {
   const words = entry ? sentences(entry.sentence, entry.caveat) : "";
-  return h("details", { class: "info", on: { keydown: (event) => { if (event.key === "Escape") event.currentTarget.open = false; } } },
+  const inside = ({ currentTarget: { open, lastChild: box } }) => { // Never beyond the window's edge, however narrow it is.
+    if (!open) return;
+    box.style.translate = "";
+    const { left, right } = box.getBoundingClientRect(), width = document.documentElement.clientWidth;
+    box.style.translate = `${Math.max(8 - left, Math.min(0, width - 8 - right))}px 0`;
+  };
+  return h("details", { class: "info", on: { toggle: inside, keydown: (event) => { if (event.key === "Escape") event.currentTarget.open = false; } } },
     h("summary", { "aria-label": W.aboutOf(title), title: W.info }, "i"), h("p", {}, words));
 }
 
@@ -82,10 +89,12 @@ function card(spec) {
     box.append(emptyBox(why));
     return box;
   }
+  const id = chartId(spec);
   let shown = null;
-  const toggle = (event) => {
+  const toggle = ({ currentTarget: button }) => {
     if (shown) { shown.remove(); shown = null; } else box.append((shown = table(drawn, title)));
-    event.currentTarget.setAttribute("aria-expanded", String(Boolean(shown)));
+    kept.tables[shown ? "add" : "delete"](id);
+    button.setAttribute("aria-expanded", String(Boolean(shown)));
   };
   head.append(h("div", { class: "tools" }, info(title, entry),
     h("button", { type: "button", "aria-expanded": "false", "aria-label": W.tableOf(title), on: { click: toggle } }, W.table),
@@ -95,6 +104,7 @@ function card(spec) {
   Object.assign(box.dataset, { grain: drawn.got.grain, cut: drawn.got.cut, first: windows[0], last: windows.at(-1) });
   if (drawn.body) box.append(drawn.body);
   else box.append(plotOf(drawn, spec, title));
+  if (kept.tables.has(id)) box.querySelector(".tools [aria-expanded]").click();
   return box;
 }
 function refusedNote(spec) {

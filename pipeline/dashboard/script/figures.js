@@ -127,6 +127,7 @@ function say(figure, unit, brief) {
 function verdict(metric, now, before) {
   const { good, unit } = METRICS[metric], grey = (text) => ({ word: "", text });
   if (state.compare === "none") return grey(W.notCompared);
+  if (before === null && state.compare === "four") return grey(W.overlap);
   if (!before || nothing(before.value) || nothing(now.value) || before.windows !== now.windows) return grey(W.noEarlier);
   const noise = 2 * Math.hypot(now.sd, before.sd) + now.half + before.half, change = now.value - before.value;
   const base = unit === "ratio" ? Math.min(before.value, 1 - before.value) : Math.abs(before.value);
@@ -135,6 +136,11 @@ function verdict(metric, now, before) {
   if (Math.abs(change) <= 0.01 * base || change === 0) return grey(W.same);
   const up = change > 0, word = good === "neither" ? "" : (good === "up") === up ? "better" : "worse";
   return { word, text: `${up ? "▲ +" : "▼ −"}${size(Math.abs(change))}${word && ", " + W[word]}` };
+}
+
+// The same of a row with a key: what is merged holds other cells in every window, so it is not compared.
+function changeOf(got, one, measure, windows) {
+  return one.key === OTHER ? { before: null, word: "", text: "" } : compared(got, one.row, measure, windows, one);
 }
 
 // A comparison of one row of a table over a range.

@@ -53,6 +53,12 @@ function unusualText({ metric, measure, value, usual }) {
   return W.unusual(noted(title, measure === "value" ? "" : measure).replace(" · ", ", "), show(value, unit), show(usual, unit));
 }
 
+// How wide the narrower charts of the page draw, about.
+function plotWidth() {
+  if (document.documentElement.classList.contains("paper")) return 260;
+  return innerWidth > 900 ? (Math.min(innerWidth, 1320) - 70) / 2 - 90 : innerWidth - 110;
+}
+
 // Dashed lines: borders of key periods on charts of people; dotted: marked days, on all charts.
 function marks(metric, starts, grain) {
   const { kind, population } = METRICS[metric], lines = [];
@@ -63,9 +69,13 @@ function marks(metric, starts, grain) {
     if (people && grain !== "period" && at > 0 && epoch(day) !== epoch(starts[at - 1])) mark(at, "dashed", ink("axis"), W.keyPeriod);
     for (const { kind: sort, brief } of marksIn(metric, day, grain)) mark(at, "dotted", sort === "incident" ? ink("bad") : ink("axis"), brief);
   });
-  const crowded = (at) => at > 0 && lines[at].xAxis - lines[at - 1].xAxis < starts.length * (narrow() ? 0.26 : 0.08);
-  lines.forEach((line, at) => Object.assign(line.label, {
-    show: !crowded(at), position: line.xAxis > starts.length * 0.8 ? "insideEndBottom" : "end", color: ink("soft"), fontSize: 11, rotate: 0, distance: 4,
+  // Names that would run into each other are left out, those of incidents last; the tooltip has them all.
+  const half = ({ label: { formatter } }) => formatter.length * 3 + 2, step = plotWidth() / Math.max(1, starts.length), named = [];
+  const rank = ({ label: { formatter } }) => ["incident", "release"].indexOf(formatter) & 3;
+  for (const line of [...lines].sort((one, other) => rank(one) - rank(other)))
+    if (named.every((other) => Math.abs(other.xAxis - line.xAxis) * step > half(other) + half(line))) named.push(line);
+  lines.forEach((line) => Object.assign(line.label, {
+    show: named.includes(line), position: line.xAxis > starts.length * 0.8 ? "insideEndBottom" : "end", color: ink("soft"), fontSize: 11, rotate: 0, distance: 4,
   }));
   return { silent: true, symbol: "none", data: lines };
 }

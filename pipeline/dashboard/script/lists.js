@@ -14,7 +14,7 @@ function rank(spec) {
   if (!items.length) return null;
   const { unit, title } = METRICS[metric], first = ({ key }) => (/^\d/.test(key) ? parseInt(key, 10) : 99);
   items.sort(spec.ordered ? (a, b) => first(a) - first(b) : (a, b) => (a.key === OTHER) - (b.key === OTHER) || (b.value ?? -1) - (a.value ?? -1));
-  for (const item of items) item.change = compared(got, item.row, measure, windows, item);
+  for (const item of items) item.change = changeOf(got, item, measure, windows);
   const shown = items.slice(0, MOST_BARS), partly = items.some((item) => item.windows < windows.length);
   const how = items.reduce((best, item) => (item.windows > best.windows ? item : best)).how;
   return {
@@ -50,7 +50,7 @@ function bars(by, items, unit, got, text = (item) => say(item, unit, true)) {
 function picker(by, key, children, className = "row") {
   if (!canPick(by, key)) return h("span", { class: className }, ...children);
   return h("button", {
-    type: "button", class: className, "aria-pressed": String(isPicked(by, key)), title: W.filterTo(NAMES[by], label(by, key)), on: { click: () => pick(by, key) },
+    type: "button", class: className, "data-pick": `${by}=${key}`, "aria-pressed": String(isPicked(by, key)), title: W.filterTo(NAMES[by], label(by, key)), on: { click: () => pick(by, key) },
   }, ...children);
 }
 

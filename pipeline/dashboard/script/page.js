@@ -14,11 +14,11 @@ function toolbar() {
   const page = state.page.name, option = (value, text) => h("option", { value }, text);
   $("pages").replaceChildren(...PAGES.map((one) => h("li", {}, h("a", { href: hashFor({ page: one }), "aria-current": one.name === page ? "page" : undefined }, one.title))));
   $("presets").replaceChildren(...Object.entries(PRESETS).map(([size, weeks]) => h("button", {
-    type: "button", title: W.presetTitle(Number(size), weeks), "aria-pressed": String(Number(size) === state.preset), on: { click: () => go({ preset: Number(size) }) },
+    type: "button", "data-pick": size, title: W.presetTitle(Number(size), weeks), "aria-pressed": String(Number(size) === state.preset), on: { click: () => go({ preset: Number(size) }) },
   }, size)));
   $("fold").hidden = page === "definitions" || !D.run;
   $("fold-now").textContent = W.foldNow(rangeText(state.from, state.to), state.filters.length);
-  for (const id of D.last_day ? ["from", "to"] : []) Object.assign($(id), { min: D.first_day, max: D.last_day, value: iso(state[id]) });
+  showDays();
   const dimension = $("dimension"), member = $("member"), open = FILTERS.filter((name) => members[name].length && !state.filters.some(([other]) => other === name));
   dimension.replaceChildren(option("", W.everything), ...open.map((name) => option(name, NAMES[name])));
   dimension.onchange = () => {
@@ -34,6 +34,10 @@ function toolbar() {
   $("chips").replaceChildren(...state.filters.map((filter) => h("li", {}, chip(filter))));
 }
 
+function showDays() {
+  for (const id of D.last_day ? ["from", "to"] : []) Object.assign($(id), { min: D.first_day, max: D.last_day, value: iso(state[id]) });
+}
+
 function banner() {
   const lines = D.notice ? [["stop", D.notice]] : [], stale = Math.floor((Date.now() - (LAST + 1) * DAY) / 36e5);
   if (!D.run) lines.push(["", W.nothingPublished]);
@@ -45,22 +49,34 @@ function banner() {
 }
 
 function draw() {
-  const began = performance.now(), focused = document.activeElement?.closest("[data-kind]")?.id, held = document.activeElement?.dataset?.key ?? document.activeElement?.closest("[data-key]")?.dataset.key;
+  const began = performance.now(), refocus = focusHeld();
   readHash(); watcher.disconnect();
   live.forEach(({ chart }) => chart?.dispose()); live.clear();
   toolbar(); banner();
   const { name, title, lead, tiles, charts } = state.page;
   document.title = `${title} · ${D.title}`; $("title").textContent = title; $("lead").textContent = lead; $("brand").textContent = D.title;
   $("range-note").textContent = D.last_day ? W.closed(longDay.format(days(LAST)), D.rule.accounts) : "";
+  if (kept.page !== name) { kept.page = name; kept.tables.clear(); kept.sorts.clear(); }
   $("tiles").replaceChildren(...tiles.map(tile));
   $("unusual").replaceChildren(unusualBox());
   $("charts").replaceChildren(...charts.map(card));
   document.querySelectorAll("#fixed > *").forEach((part) => { part.hidden = part.dataset.page !== name; });
   $("credit").textContent = W.credit(D.status.geo?.credit);
   if (state.chart) reach(state.chart);
-  else if (focused) $(focused)?.querySelector(held ? `[data-key="${CSS.escape(held)}"] button` : "button")?.focus({ preventScroll: true });
+  else refocus();
   fitAll();
   Object.assign(document.documentElement.dataset, { drawn: Math.round(performance.now() - began), page: name });
+}
+// Whoever works by keyboard goes on where they were, though what had the focus is drawn anew: at the
+// same button, or else at its chart; or at the choice of filters, where a filter was set or taken away.
+function focusHeld() {
+  const at = document.activeElement, box = at?.closest("[data-kind], #presets, #chips, #bar")?.id, name = at?.dataset.pick ?? at?.getAttribute("aria-label");
+  return () => {
+    if (!box || (at.isConnected && !at.disabled)) return;
+    const same = name && $(box)?.querySelector(`[data-pick="${CSS.escape(name)}"], [aria-label="${CSS.escape(name)}"]`);
+    const place = same || ($(box)?.dataset.kind ? $(box) : $("fold").open ? $("dimension") : $("fold").querySelector("summary"));
+    place.focus({ preventScroll: true });
+  };
 }
 function reach(chart) {
   const box = $(chart);
@@ -94,10 +110,19 @@ addEventListener("beforeprint", onPaper);
 addEventListener("afterprint", offPaper);
 
 $("bar").addEventListener("submit", (event) => event.preventDefault());
-for (const id of ["from", "to"]) $(id).addEventListener("change", () => {
+// A browser tells of every key in a date: what is typed counts with Enter or when the field is left.
+let typing = false;
+function takeDays() {
+  typing = false;
   const from = dayOf($("from").value), to = dayOf($("to").value);
-  if (from && to && from <= to) go({ preset: 0, from, to });
-});
+  if (from && to && (from !== state.from || to !== state.to)) go(rangeOf(from, to));
+  showDays();
+}
+for (const id of ["from", "to"]) {
+  $(id).addEventListener("keydown", ({ key }) => { if (key === "Enter") takeDays(); else if (key !== "Tab") typing = true; });
+  $(id).addEventListener("change", () => { if (!typing) takeDays(); });
+  $(id).addEventListener("blur", () => { if (typing) takeDays(); });
+}
 $("compare").addEventListener("change", () => go({ compare: $("compare").value }));
 $("copy").addEventListener("click", async () => {
   const done = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);

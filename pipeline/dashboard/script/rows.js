@@ -3,7 +3,7 @@
 // A table that is sorted by a click on a column's head. Each column: { name, of, text, first }.
 function sortable(columns, lines, { caption, sort, search }) {
   const body = h("tbody"), heads = columns.map(({ name }, at) => h("th", { scope: "col", "aria-sort": "none" }, h("button", { type: "button", class: "sort", "aria-label": W.sorted(name), on: { click: () => order(at, chosen.at === at ? !chosen.down : at > 0) } }, name)));
-  const chosen = { at: sort, down: true }, field = search ? h("input", { type: "search", "aria-label": W.search, placeholder: W.search, on: { input: () => fill() } }) : null;
+  const held = kept.sorts.get(caption), fits = held && held.columns === columns.length, chosen = { at: sort, down: true, ...(fits ? held : {}) }, field = search ? h("input", { type: "search", "aria-label": W.search, placeholder: W.search, on: { input: () => fill() } }) : null;
   const last = (line) => line.key === OTHER, of = (line) => columns[chosen.at].of(line);
   const before = (a, b) => {
     const [one, two] = [of(a), of(b)], way = chosen.down ? -1 : 1;
@@ -15,11 +15,13 @@ function sortable(columns, lines, { caption, sort, search }) {
     fill();
   }
   function fill() {
+    kept.sorts.set(caption, { ...chosen, columns: columns.length, text: field?.value ?? "" });
     const wanted = field?.value.trim().toLowerCase() ?? "", shown = lines.filter((line) => line.text.toLowerCase().includes(wanted)).sort(before);
     body.replaceChildren(...shown.map((line) => h("tr", { class: line.faded ? "faded" : undefined, "data-key": line.key }, ...columns.map(({ cell: make }, at) => h(at ? "td" : "th", at ? {} : { scope: "row" }, make(line))))),
       ...(shown.length ? [] : [h("tr", {}, h("td", { colspan: columns.length }, W.noRoute))]));
   }
-  order(sort, true);
+  if (field) field.value = held?.text ?? "";
+  order(chosen.at, chosen.down);
   return h("div", {}, field ? h("div", { class: "finder" }, field) : "", h("div", { class: "scroll long", tabindex: 0, role: "group", "aria-label": caption },
     h("table", { class: "sheet" }, h("caption", { class: "sr" }, caption), h("thead", {}, h("tr", {}, ...heads)), body)));
 }
@@ -36,8 +38,8 @@ function routes(spec) {
     const line = { key, text: label(by, key), faded: got.picked.some(([, value]) => value !== key) };
     for (const table of tables) {
       const row = rowOf(table, key);
-      const now = row === undefined ? null : summary(table.got, row, table.measure, windows);
-      line[table.name] = now && { ...now, change: compared(table.got, row, table.measure, windows, now) };
+      const now = row === undefined ? null : { key, row, ...summary(table.got, row, table.measure, windows) };
+      line[table.name] = now && { ...now, change: changeOf(table.got, now, table.measure, windows) };
     }
     return line;
   }).filter((line) => !nothing(line.requests?.value));
@@ -51,7 +53,7 @@ function routes(spec) {
     columns.push({ name: W[name], of: (line) => ranked(line[name]), cell: (line) => (line[name] ? say(line[name], unit, true) + (line[name].windows < line[name].of ? "*" : "") : W.suppressed(D.rule.accounts)) });
     if (comparing && name !== "p50") columns.push({
       name: W.change, of: (line) => changed(line[name]),
-      cell: (line) => h("span", { class: `delta ${line[name]?.change.word ?? ""}`, title: line[name]?.change.text }, line[name]?.change.word ? line[name].change.text.split(",")[0] : line[name] ? "≈" : ""),
+      cell: (line) => h("span", { class: `delta ${line[name]?.change.word ?? ""}`, title: line[name]?.change.text }, line[name]?.change.word ? line[name].change.text.split(",")[0] : line[name]?.change.text ? "≈" : ""),
     });
   }
   const partly = lines.some((line) => tables.some(({ name }) => line[name] && line[name].windows < line[name].of));

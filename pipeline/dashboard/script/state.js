@@ -7,6 +7,9 @@ const COMPARISONS = ["previous", "four", "none"];
 const state = { page: PAGES[0], preset: 28, from: 0, to: 0, filters: [], compare: "previous", chart: "" };
 const within = (day) => Math.max(FIRST ?? LAST, Math.min(day, LAST));
 
+// A range of days; which of the two was named first does not matter.
+const rangeOf = (one, other) => ({ preset: 0, from: within(Math.min(one, other)), to: within(Math.max(one, other)) });
+
 function readHash() {
   const [page, query] = location.hash.slice(1).split("?");
   const words = new URLSearchParams(query);
@@ -16,7 +19,7 @@ function readHash() {
     compare: COMPARISONS.find((name) => name === words.get("compare")) ?? "previous", chart: words.get("chart") ?? "",
   });
   const from = dayOf(words.get("from")), to = dayOf(words.get("to"));
-  if (from && to && from <= to) Object.assign(state, { preset: 0, from: within(from), to: within(to) });
+  if (from && to) Object.assign(state, rangeOf(from, to));
   state.filters = Object.keys(NAMES).filter((name) => words.get(name)).slice(0, 2).map((name) => [name, words.get(name)]);
 }
 

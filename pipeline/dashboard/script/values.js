@@ -56,7 +56,7 @@ const low = (name) => (/^[A-Z]{2}/.test(NAMES[name]) ? NAMES[name] : (NAMES[name
 const SPELLED = ["feature", "component", "error_code", "end_reason", "reason", "field"];
 const FIXED = { [OTHER]: W.other, "(not reported)": W.notReported, "(none)": W.nobody };
 function label(dimension, key) {
-  const named = D.labels[dimension]?.[key] ?? FIXED[key];
+  const own = (names) => (names && Object.hasOwn(names, key) ? names[key] : undefined), named = own(D.labels[dimension]) ?? own(FIXED);
   if (named) return named;
   if (dimension === "country" && /^[A-Z]{2}$/.test(key)) return key === "ZZ" ? W.unknown : country.of(key);
   if (!SPELLED.includes(dimension)) return key;
