@@ -1,4 +1,4 @@
-"""Import Beam without its remarks about optional parts, and without parts that nothing here uses."""
+"""Import Beam without its remarks on optional parts, and without parts that nothing here uses."""
 
 from __future__ import annotations
 
