@@ -27,6 +27,7 @@ BENCHMARKS = (
     "seal",
     "erase",
     "audit",
+    "growth",
     "store_requests",
 )
 """Modules of this folder with a function `run(events, times) -> Report`, in the order they run."""
