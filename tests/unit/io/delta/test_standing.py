@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from pipeline.errors import PositionConflict, PositionForgotten
 from pipeline.io.delta import append as appending
 from pipeline.io.delta import standing
+from pipeline.io.delta.entry import parse_entry
 from pipeline.io.delta.log_files import entry_name
 from pipeline.io.lake.delta_log import DeltaLog
 from pipeline.io.lake.event_table import EventTable
@@ -27,7 +28,7 @@ class Work:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.entries = self.tables = 0
-        patch.setattr(standing, "parse_entry", self._counted("entries", standing.parse_entry))
+        patch.setattr(standing, "parse_entry", self._counted("entries", parse_entry))
         patch.setattr(DeltaLog, "_at", self._counted("tables", DeltaLog._at))
 
     def _counted(self, kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
