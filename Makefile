@@ -144,7 +144,7 @@ $(SITE)/.installed: deploy/site/requirements.lock $(VENV)/.installed
 
 .PHONY: integration
 integration: install ## Whole runs, kill tests, the wheel, real services
-	$(call pytest,tests/integration,-n 2 --dist loadfile --durations 20)
+	$(call pytest,tests/integration,-n 2 --dist loadfile --no-loadscope-reorder --durations 20)
 
 .PHONY: readers
 readers: install $(READERS)/.installed ## Who reads the lake: DuckDB to Spark, each on every state of a lake

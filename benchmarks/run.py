@@ -28,6 +28,7 @@ BENCHMARKS = (
     "erase",
     "audit",
     "dashboard",
+    "growth",
     "store_requests",
 )
 """Modules of this folder with a function `run(events, times) -> Report`, in the order they run."""

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -33,6 +32,7 @@ from hypothesis.stateful import (
 )
 
 from pipeline.errors import PositionConflict, TelemetryError
+from pipeline.io.delta import commit as commits
 from pipeline.io.keys.local import LocalKeystore
 from pipeline.io.lake.lake import Lake
 from pipeline.ops.retention.expiry import ExpiringTable, Expiry
@@ -53,23 +53,23 @@ class Faulty:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.kind, self.left = "none", 0
-        real = DeltaTable.create_write_transaction
+        real = commits.write_entry
 
-        def commit(table: DeltaTable, *args: Any, **options: Any) -> None:
+        def commit(*args: Any) -> None:
             self.left -= 1
             kind = self.kind if self.left == 0 else "none"
             if kind == "killed before":
                 raise Killed
             if kind == "fails":
                 raise OSError(errno.EIO, "the disk failed")
-            real(table, *args, **options)
+            real(*args)
             if kind == "killed after":
                 raise Killed
             if kind == "lost":
                 # What delta-rs says of its own success, when the first answer was lost.
                 raise CommitFailedError("a concurrent transaction wrote the same app id")
 
-        patch.setattr(DeltaTable, "create_write_transaction", commit)
+        patch.setattr(commits, "write_entry", commit)
 
 
 class LakeMachine(RuleBasedStateMachine):

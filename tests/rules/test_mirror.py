@@ -19,6 +19,7 @@ OF_SUBJECTS = {
     "cli/commands/test_optout_status",
     "dashboard/test_figures",
     "dashboard/test_grafana",
+    "events/test_bounded_work",
     "flow/runners/test_dataflow",
     "flow/steps/test_clock",
     "io/kafka/test_alerts",

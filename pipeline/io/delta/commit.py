@@ -16,9 +16,11 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.errors import OutcomeUnknown, TelemetryError
+from pipeline.io.delta.append import append
 from pipeline.io.delta.entry import DURABLE, LINES, MARK, METADATA_KEY
 from pipeline.io.delta.errors import STORAGE_FAULTS, lake_problem
 from pipeline.io.delta.log_files import log_files
+from pipeline.io.delta.standing import Loaded
 from pipeline.io.delta.verdict import Intent, Verdict, judge
 
 COMMIT_FAULTS = (*STORAGE_FAULTS, RuntimeError, ValueError)
@@ -52,7 +54,7 @@ class Target:
 
 def commit(
     target: Target,
-    table: DeltaTable,
+    table: Loaded,
     actions: Sequence[AddAction | RemoveAction],
     positions: Mapping[str, int],
     account: Mapping[str, object],
@@ -68,22 +70,39 @@ def commit(
     lines = 1 + len(actions) + len(positions)
     words = {MARK: intent.mark, LINES: lines, DURABLE: durable}
     try:
+        write_entry(target, table, actions, positions, {**account, **words})
+    except COMMIT_FAULTS as error:
+        _ask(target, intent, error)
+    return intent.version
+
+
+def write_entry(
+    target: Target,
+    table: Loaded,
+    actions: Sequence[AddAction | RemoveAction],
+    positions: Mapping[str, int],
+    account: Mapping[str, object],
+) -> None:
+    """Write the entry: by delta-rs if the whole table was loaded, or else as an append."""
+    if isinstance(table, DeltaTable):
         table.create_write_transaction(
             list(actions),
             mode="append",
             schema=target.schema,
             partition_by=[target.partition],
             commit_properties=CommitProperties(
-                custom_metadata={METADATA_KEY: {**account, **words}},
+                custom_metadata={METADATA_KEY: dict(account)},
                 # A second try under another version would leave two to ask for.
                 max_commit_retries=0,
                 app_transactions=[Transaction(*item) for item in positions.items()],
             ),
             post_commithook_properties=NO_HOOKS,
         )
-    except COMMIT_FAULTS as error:
-        _ask(target, intent, error)
-    return intent.version
+        return
+    added = [action for action in actions if isinstance(action, AddAction)]
+    if len(added) < len(actions):
+        raise TypeError("files are removed from a table that was loaded whole")
+    append(target.uri, table.version() + 1, target.partition, added, positions, account)
 
 
 def _ask(target: Target, intent: Intent, error: Exception) -> None:

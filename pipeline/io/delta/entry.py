@@ -40,6 +40,8 @@ class Entry:
     positions: Mapping[str, int]
     durable: int
     """The newest version that was durable before this one was written; -1 if it does not say."""
+    changes_table: bool = False
+    """Whether it says something of the table itself: its columns, properties or protocol."""
 
 
 def parse_entry(content: bytes) -> Entry | None:
@@ -70,6 +72,7 @@ def parse_entry(content: bytes) -> Entry | None:
         frozenset(remove["path"] for remove in said.get("remove", ())),
         positions,
         account.get(DURABLE, -1),
+        bool({"metaData", "protocol"} & said.keys()),
     )
 
 

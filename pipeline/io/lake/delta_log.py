@@ -37,6 +37,7 @@ from pipeline.io.delta.held import HeldTables
 from pipeline.io.delta.known_tables import KnownTables
 from pipeline.io.delta.log_files import LOG_FOLDER, log_files
 from pipeline.io.delta.repair import inspect, refuse, repair
+from pipeline.io.delta.standing import Loaded, Standings
 from pipeline.io.disk.locks import locked_folder
 from pipeline.io.keys.installation import Installation
 from pipeline.io.lake.orphans import is_revealed
@@ -46,6 +47,9 @@ LOG = logging.getLogger(__name__)
 
 LOOKS = 5
 """How often a log is read that others clean at the same time."""
+
+FILES_OF_A_CHECKPOINT = 5_000
+"""With so many files more, a checkpoint is written after 50 commits more."""
 
 T = TypeVar("T")
 
@@ -66,6 +70,8 @@ class DeltaLog:
     held: HeldTables | None = field(default=None, repr=False)
     known: KnownTables | None = field(default=None, repr=False)
     """Which tables exist, whatever the lake says now; None without a state folder."""
+    standings: Standings = field(default_factory=Standings, repr=False)
+    """What this process has read; tables of one lake share it as well."""
 
     @property
     def folder(self) -> Path:
@@ -81,9 +87,14 @@ class DeltaLog:
         """Return the table as its log stands now, or None if it was not created yet.
 
         What is asked of it later is read later: do both in one `look`. A held one stays as it was.
+        Nobody may change it: others are given the same one, for as long as the log stands there.
         Raises TableGone if the state folder knows it, and it is not there any more.
         """
-        return (self.held or HeldTables()).get(self.uri, lambda: self.look(self._load))
+        return (self.held or HeldTables()).get(self.uri, lambda: self.look(self._current))
+
+    def load_anew(self) -> DeltaTable | None:
+        """Return the table for its reader alone; see `load`."""
+        return self.look(self._load)
 
     def look(self, read: Callable[[], T]) -> T:
         """Return what `read` finds in the log, which it has to load itself.
@@ -97,6 +108,7 @@ class DeltaLog:
                 try:
                     return read()
                 except (DeltaError, FileNotFoundError) as error:
+                    self.standings.forget(self.uri)
                     # delta-rs has no class of its own for an object that is gone while it reads.
                     if not isinstance(error, FileNotFoundError) and "not found" not in str(error):
                         raise
@@ -110,10 +122,10 @@ class DeltaLog:
         """Return what was last committed under several application ids, as of one moment."""
 
         def read() -> list[int | None]:
-            table = self._load()
-            if table is None:
+            found = self._standing()
+            if found is None:
                 return [None] * len(app_ids)
-            return [table.transaction_version(app_id) for app_id in app_ids]
+            return [found.transaction_version(app_id) for app_id in app_ids]
 
         return self.look(read)
 
@@ -127,13 +139,32 @@ class DeltaLog:
             table = create(self._target, self.name, self.load, self._paths)
         new = new_columns(self._target, table)
         if new:
-            add_columns(self._target, table, new, self.load)
+            add_columns(self._target, self.load_anew() or table, new, self.load)
+            self.standings.forget(self.uri)
             return self.ensure()
         # What is built on this version must not outlive it.
         self.make_durable(table.version())
         self.note()
         refuse_changed_types(self._target, table)
         return table
+
+    def ready(self) -> Loaded:
+        """Return what a commit of new files needs of the table; see `ensure` for what is done.
+
+        What was found to be in order is not looked at again for as long as no entry changes it.
+        """
+        if not self.local:
+            return self.ensure()
+        known = self.standings.follow(self.uri)
+        if known is None or not self.standings.fits(self.uri, self.schema):
+            table = self.ensure()
+            self.standings.note_fit(self.uri, table, self.schema)
+            known = self.standings.follow(self.uri)
+            if known is None or not self.standings.fits(self.uri, self.schema):
+                return table
+        self.make_durable(known.version())
+        self.note()
+        return known
 
     def note(self) -> None:
         """Remember in the state folder that the table exists. Raises EnvironmentProblem."""
@@ -142,7 +173,7 @@ class DeltaLog:
 
     def commit(
         self,
-        table: DeltaTable,
+        table: Loaded,
         actions: Sequence[AddAction | RemoveAction],
         positions: Mapping[str, int],
         account: Mapping[str, object],
@@ -157,7 +188,7 @@ class DeltaLog:
         durable = self.durable.known(self.folder) if self.local else table.version()
         version = commit(self._target, table, actions, positions, account, durable)
         self.make_durable(version)
-        if version % CHECKPOINT_EVERY == 0:
+        if version % CHECKPOINT_EVERY == 0 and version % self._checkpoint_every() == 0:
             try:
                 self.shorten()
             except TelemetryError as error:
@@ -192,7 +223,7 @@ class DeltaLog:
 
     def shorten(self) -> None:
         """Write a checkpoint, and delete entries before it that are older than the log is kept."""
-        table = self.load()
+        table = self.load_anew()
         if table is not None:
             with lake_faults("The lake's log could not be shortened", self.uri):
                 self.make_durable(table.version())
@@ -200,6 +231,8 @@ class DeltaLog:
                 if self.local:
                     self.durable.make_checkpoint(self.folder)
                 table.cleanup_metadata()
+            # A new one: this one's version would be read from entries that may be gone by now.
+            self.standings.forget(self.uri)
 
     def history(self) -> tuple[CommitRecord, ...]:
         """Return the commits that the log still holds (at least two days), oldest first."""
@@ -247,7 +280,7 @@ class DeltaLog:
         return Target(self.uri, self.options, self.schema, self.partition)
 
     def _marks(
-        self, table: DeltaTable, actions: Sequence[AddAction | RemoveAction]
+        self, table: Loaded, actions: Sequence[AddAction | RemoveAction]
     ) -> Mapping[str, int]:
         """Return what the log has to say of the installation with these rows, and does not yet."""
         if self.installation is None:
@@ -275,6 +308,25 @@ class DeltaLog:
             if not self._repair():
                 raise
             return self._at()
+
+    def _current(self) -> DeltaTable | None:
+        known = self.standings.follow(self.uri) if self.local else None
+        if known is not None and known.is_whole:
+            return known.table
+        table = self._load()
+        if table is not None and self.local:
+            self.standings.begin(self.uri, table)
+        return table
+
+    def _standing(self) -> Loaded | None:
+        known = self.standings.follow(self.uri) if self.local else None
+        return known if known is not None else self._current()
+
+    def _checkpoint_every(self) -> int:
+        """Return after how many commits a checkpoint is due: it costs time for every file."""
+        known = self.standings.follow(self.uri) if self.local else None
+        files = known.files if known else 0
+        return CHECKPOINT_EVERY * (1 + files // FILES_OF_A_CHECKPOINT)
 
     def _at(self, version: int | None = None) -> DeltaTable:
         return DeltaTable(self.uri, version=version, storage_options=dict(self.options))

@@ -16,11 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 
 from pipeline.errors import EnvironmentProblem, LakeError, PositionConflict, PositionForgotten
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.delta.commit import CommitRefused
+from pipeline.io.delta.standing import Loaded
 from pipeline.io.lake.rejection_table import Prepared, RejectionTable, decision_of
 from pipeline.io.lake.staging import Staging
 from pipeline.io.lake.table import Committed, StoredTable
@@ -98,8 +98,8 @@ class EventTable(StoredTable):
         if refused is not None:
             positions[decision_of(span.app_id)] = refused.number
 
-        def load() -> DeltaTable:
-            table = self.log.ensure()
+        def load() -> Loaded:
+            table = self.log.ready()
             if self._position_in(table, span.app_id) not in (span.start, None):
                 raise self._conflict(span)
             if not self._marks_agree(table, span):
@@ -128,10 +128,10 @@ class EventTable(StoredTable):
             self.rejections.record(refused)
             self.writer.leftovers = certain
 
-    def _position_in(self, table: DeltaTable, app_id: str) -> int | None:
+    def _position_in(self, table: Loaded, app_id: str) -> int | None:
         return self._known(app_id, table.transaction_version(app_id))
 
-    def _marks_agree(self, table: DeltaTable, span: Span) -> bool:
+    def _marks_agree(self, table: Loaded, span: Span) -> bool:
         return all(table.transaction_version(m.app_id) == m.before for m in span.marks)
 
     def _known(self, app_id: str, position: int | None) -> int | None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.flow.runners.beam_options import JAVA_OPTIONS
+from tests.integration.services import java
 from tests.integration.services.fetching import alone_in
 from tests.integration.services.kafka import die_with_parent
 from tests.integration.services.ports import free_port
@@ -227,6 +228,7 @@ io.tmp.dirs: {self.work}/tmp
         return [
             "java",
             *JAVA_OPTIONS,
+            *java.QUICK,
             f"-Xmx{heap}",
             log4j,
             "-cp",

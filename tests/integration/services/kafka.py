@@ -20,13 +20,16 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import confluent_kafka
 from confluent_kafka import admin
 
+from tests.integration.services import java
 from tests.integration.services.fetching import alone_in
 from tests.integration.services.ports import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 VERSION = "4.1.1"
 
@@ -93,8 +96,16 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _java(libs: Path, heap: str) -> list[str]:
-    return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-cp", f"{libs}/*"]
+def _prepared(libs: Path) -> Path:
+    """Where a broker's classes lie ready, written by a broker that ends in order, at first use."""
+    archive = java.archive_in(_cache(), libs)
+    with alone_in(_cache() / "classes"):
+        if not archive.exists():
+            part = archive.with_suffix(".part")
+            with TemporaryDirectory() as folder:
+                Broker(Path(folder), writes=part).start().stop()
+            part.rename(archive)
+    return archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +129,12 @@ class Broker:
         properties: Mapping[str, str] | None = None,
         heap: str = "512m",
         joins: Broker | None = None,
+        writes: Path | None = None,
     ) -> None:
-        """`joins` names the broker whose cluster this one is a second node of."""
+        """`joins` names the broker whose cluster this one is a second node of.
+
+        `writes` is where this one leaves its classes for those that come after it.
+        """
         self.folder = folder
         self.secure = secure
         self.heap = heap
@@ -136,6 +151,7 @@ class Broker:
         self._admin: admin.AdminClient | None = None
         self._extra = dict(properties or {})
         self._libs = libraries()
+        self._options = java.writing(writes) if writes else java.reading(_prepared(self._libs))
 
     # -- life -------------------------------------------------------------------------------
 
@@ -147,7 +163,7 @@ class Broker:
             if self.secure:
                 self.certificates = make_certificates(self.folder / "tls")
             properties.write_text(self._properties())
-            command = [*_java(self._libs, "256m"), "kafka.tools.StorageTool", "format"]
+            command = [*self._java("256m"), "kafka.tools.StorageTool", "format"]
             identity = "MkU3OEVBNTcwNTJENDM2Qk"
             kind = "--no-initial-controllers" if self.joins else "--standalone"
             subprocess.run(
@@ -159,13 +175,16 @@ class Broker:
             )
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*_java(self._libs, self.heap), "kafka.Kafka", str(properties)],
+                [*self._java(self.heap), "kafka.Kafka", str(properties)],
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent,
             )
         self._wait()
         return self
+
+    def _java(self, heap: str) -> list[str]:
+        return ["java", f"-Xmx{heap}", *self._options, "-cp", f"{self._libs}/*"]
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 90
@@ -203,10 +222,10 @@ class Broker:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(30)
+                self.process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(30)
+                self.process.wait(PATIENCE_SECONDS)
         self.process = None
 
     def __enter__(self) -> Broker:

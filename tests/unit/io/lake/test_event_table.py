@@ -26,6 +26,7 @@ from pipeline.errors import (
     TableGone,
 )
 from pipeline.events.model import CleanBatch, Drop
+from pipeline.io.delta import commit as commit_module
 from pipeline.io.delta.known_tables import KnownTables
 from pipeline.io.lake.commits import commits_of
 from pipeline.io.lake.event_table import EventTable
@@ -400,15 +401,15 @@ def test_a_log_that_is_cleaned_meanwhile_changes_nothing(
     table.rewrite(table.snapshot().files, metadata={"job": "test"})
     assert logged(lake) == []
     table.commit(batch(10, 20))
-    original = DeltaTable.create_write_transaction
+    original = commit_module.write_entry
     failures = [FileNotFoundError("_delta_log/2.json")]
 
-    def commit(self: DeltaTable, *args: Any, **options: Any) -> None:
+    def commit(*args: Any) -> None:
         if failures:
             raise failures.pop()
-        original(self, *args, **options)
+        original(*args)
 
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", commit)
+    monkeypatch.setattr(commit_module, "write_entry", commit)
     table.commit(batch(20, 30))
     assert failures == []
     assert logged(lake) == expected(10, 30)
@@ -483,20 +484,20 @@ def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
 
 
 def _commit_then(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
-    original: Callable[..., None] = DeltaTable.create_write_transaction
+    original: Callable[..., None] = commit_module.write_entry
 
-    def commit(self: DeltaTable, *args: Any, **options: Any) -> None:
-        original(self, *args, **options)
+    def commit(*args: Any) -> None:
+        original(*args)
         raise failure
 
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", commit)
+    monkeypatch.setattr(commit_module, "write_entry", commit)
 
 
 def _instead_of_commit(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
-    def commit(self: DeltaTable, *args: Any, **options: Any) -> None:
+    def commit(*args: Any) -> None:
         raise failure
 
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", commit)
+    monkeypatch.setattr(commit_module, "write_entry", commit)
 
 
 def test_an_empty_batch_has_an_account_too(lake: Lake) -> None:

@@ -166,7 +166,7 @@ def test_nobody_can_discard_what_a_commit_may_name(
     """The commit is made, its call fails, and the log cannot be asked; callers clean up."""
     table = table_of(lake)
     table.commit(batch(0, 10))
-    real = DeltaTable.create_write_transaction
+    real = commit.write_entry
 
     def lost(*args: Any, **options: Any) -> None:
         real(*args, **options)
@@ -176,7 +176,7 @@ def test_nobody_can_discard_what_a_commit_may_name(
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch, pytest.raises(OutcomeUnknown):
-        patch.setattr(DeltaTable, "create_write_transaction", lost)
+        patch.setattr(commit, "write_entry", lost)
         patch.setattr(commit, "judge", silent)
         if job == "append":
             table.commit(batch(10, 20))
