@@ -18,8 +18,9 @@ What other modules of `pipeline` offer may change with any version (docs/release
 
 from pipeline.api.anonymizing import Anonymized, Anonymizer, open_anonymizer
 from pipeline.api.reading import LakeReader, open_lake, schemas
+from pipeline.cli.declared import load_settings
 from pipeline.errors import TelemetryError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 
 __all__ = [
     "Anonymized",

@@ -17,6 +17,7 @@ from typing import NoReturn, Protocol, Self
 import pyarrow as pa
 
 from pipeline.api.messages import limited_slice, lines_of_rows, split_lines
+from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring.fitting import open_fitting_lake
 from pipeline.cli.wiring.lists import optout_source
 from pipeline.cli.wiring.opening import (
@@ -42,7 +43,7 @@ from pipeline.privacy.anonymize import Anonymizer as Treatments
 from pipeline.privacy.identity.epochs import Epoch
 from pipeline.privacy.optout import OptOutGate, OptOutState
 from pipeline.privacy.shuffle import shuffled
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 
 Clock = Callable[[], datetime]
 

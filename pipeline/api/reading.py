@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring import opening
 from pipeline.errors import UsageError
 from pipeline.events.schema import EventSchema
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
