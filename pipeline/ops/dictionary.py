@@ -27,7 +27,7 @@ _NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ColumnEntry:
     """One column, in words."""
 
     name: str
@@ -46,20 +46,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableEntry:
     """One table of the lake."""
 
     name: str
     title: str
     comment: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ColumnEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
     """The whole of it, with the closed lists that columns name."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[TableEntry, ...]
     lists: tuple[tuple[str, tuple[str, ...]], ...]
     """Each list with everything that a column of it may hold, fallback included, sorted."""
 
@@ -76,14 +76,14 @@ def dictionary(schemas: Iterable[EventSchema], catalogue: Catalogue) -> Dictiona
     return Dictionary((*tables, _rejections()), tuple(lists))
 
 
-def _table(schema: EventSchema) -> Table:
+def _table(schema: EventSchema) -> TableEntry:
     owner = {column.name: field for field in schema.fields for column in field.columns}
     entries = []
     for column in schema.columns:
         named = column.values or ""
         closed = bool(named) and named not in SHAPES
         entries.append(
-            Entry(
+            ColumnEntry(
                 name=column.name,
                 type=_type(column.type),
                 null="yes" if column.nullable else "no",
@@ -97,13 +97,13 @@ def _table(schema: EventSchema) -> Table:
             )
         )
     title = f"{schema.event}, version {schema.version}"
-    return Table(schema.event, title, schema.comment, tuple(entries))
+    return TableEntry(schema.event, title, schema.comment, tuple(entries))
 
 
-def _rejections() -> Table:
+def _rejections() -> TableEntry:
     lists = {"reason": "reject_reasons", "stage": "reject_stages"}
     entries = tuple(
-        Entry(
+        ColumnEntry(
             name=field.name,
             type=_type(field.type),
             null="no",
@@ -118,7 +118,7 @@ def _rejections() -> Table:
         for field in STORED
     )
     comment = "Messages that were refused: where they were and why, never what they said."
-    return Table("rejections", "rejections", comment, entries)
+    return TableEntry("rejections", "rejections", comment, entries)
 
 
 def _type(kind: pa.DataType) -> str:
@@ -145,7 +145,7 @@ def _markdown(told: Dictionary, made: str) -> Iterator[str]:
         yield from ("", f"### {name}", "", ", ".join(f"`{value}`" for value in values))
 
 
-def _cells(entry: Entry) -> list[str]:
+def _cells(entry: ColumnEntry) -> list[str]:
     values = f"[{entry.values}](#{entry.values})" if entry.is_list else entry.values
     source = entry.source if entry.source == _NOTHING else f"`{entry.source}`"
     treatment = entry.treatment if entry.treatment == _NOTHING else f"`{entry.treatment}`"

@@ -91,7 +91,7 @@ def test_the_index_of_the_search_is_a_script_so_that_a_folder_can_be_searched(si
     assert "searchindex.js" in scripts
 
 
-@pytest.mark.parametrize("link", ["nowhere.md", "index.md#nowhere", "#nowhere"])
+@pytest.mark.parametrize("link", ["nowhere" + ".md", "index.md#nowhere", "#nowhere"])
 def test_a_link_that_leads_nowhere_fails_the_build(link: str, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text(f"# Pages\n\n[one]({link})\n")

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.events.model import CleanBatch, Span
-from pipeline.io.delta.standing import Loaded
+from pipeline.io.delta.standing import LogState
 from pipeline.io.lake.event_table import EventTable
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.rejection_table import RejectionTable
@@ -105,11 +105,11 @@ class UncheckedLake(Lake):
 
 
 class _UncheckedTable(EventTable):
-    def _position_in(self, table: Loaded, app_id: str) -> int | None:
+    def _position_in(self, table: LogState, app_id: str) -> int | None:
         """See no position where one is compared: a source without one may start anywhere."""
         return None
 
-    def _marks_agree(self, table: Loaded, span: Span) -> bool:
+    def _marks_agree(self, table: LogState, span: Span) -> bool:
         return True
 
 

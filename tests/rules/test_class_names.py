@@ -11,6 +11,7 @@ FORMATS = "formats say it of lines, and never meet the other"
 FORM = "a treatment is called as its form in a schema file"
 DELTA = "the log of a table says it of its own entries, inside io/delta"
 SHARED: dict[str, str] = {
+    "Anonymizer": "the Python API's, which gives messages to the other one",
     "Content": "bytes of one open file that is read, or of a file of a folder that is searched",
     "Drop": FORM,
     "Holds": "holds of the law; what a place below a folder holds, inside ops/scan",

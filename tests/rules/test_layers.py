@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "privacy",
         "flow.steps.accounted",
         "flow.steps.guard",
+        "cli.declared",
         "cli.wiring",
     },
     "cli": {EVERYTHING},

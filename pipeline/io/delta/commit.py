@@ -20,7 +20,7 @@ from pipeline.io.delta.append import append
 from pipeline.io.delta.entry import DURABLE, LINES, MARK, METADATA_KEY
 from pipeline.io.delta.errors import STORAGE_FAULTS, lake_problem
 from pipeline.io.delta.log_files import log_files
-from pipeline.io.delta.standing import Loaded
+from pipeline.io.delta.standing import LogState
 from pipeline.io.delta.verdict import Intent, Verdict, judge
 
 COMMIT_FAULTS = (*STORAGE_FAULTS, RuntimeError, ValueError)
@@ -54,7 +54,7 @@ class Target:
 
 def commit(
     target: Target,
-    table: Loaded,
+    table: LogState,
     actions: Sequence[AddAction | RemoveAction],
     positions: Mapping[str, int],
     account: Mapping[str, object],
@@ -78,7 +78,7 @@ def commit(
 
 def write_entry(
     target: Target,
-    table: Loaded,
+    table: LogState,
     actions: Sequence[AddAction | RemoveAction],
     positions: Mapping[str, int],
     account: Mapping[str, object],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -42,6 +43,12 @@ def checkpoints_in(names: Iterable[str]) -> Mapping[int, list[str]]:
         if match := _CHECKPOINT.fullmatch(name):
             found.setdefault(int(match[1]), []).append(name)
     return dict(sorted(found.items()))
+
+
+def require_entrance(folder: Path) -> None:
+    """Raise OSError if a log's folder cannot be entered: delta-rs calls that a missing table."""
+    with suppress(FileNotFoundError):
+        next(folder.iterdir(), None)
 
 
 class LogFiles(Protocol):

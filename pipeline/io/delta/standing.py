@@ -28,7 +28,11 @@ PLAIN_WRITER = 2
 """The newest protocol of which an entry with nothing but new files needs no more than its lines."""
 
 
-class Loaded(Protocol):
+FILES_OF_A_CHECKPOINT = 5_000
+"""With so many files more, a checkpoint is written after as many commits more as at first."""
+
+
+class LogState(Protocol):
     """A log as it stood at one version."""
 
     def version(self) -> int: ...
@@ -37,7 +41,7 @@ class Loaded(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standing:
+class KnownLog:
     """A table as it was loaded, and what entries have said since."""
 
     table: DeltaTable = field(repr=False)
@@ -72,7 +76,7 @@ class Standing:
         """Whether `table` is the newest version."""
         return self.newest == self.loaded
 
-    def followed(self, files: LocalLogFiles) -> Standing | None:
+    def followed(self, files: LocalLogFiles) -> KnownLog | None:
         """Read what was written since; None if the whole log has to be loaded. Raises OSError."""
         if files.read(entry_name(self.newest)) != self.content:
             return None
@@ -89,10 +93,10 @@ class Standing:
 
 
 @dataclass(slots=True)
-class Standings:
+class KnownLogs:
     """What one process knows of the local logs of one lake; shared by its threads."""
 
-    _known: dict[str, Standing] = field(default_factory=dict)
+    _known: dict[str, KnownLog] = field(default_factory=dict)
     _fitting: dict[str, pa.Schema] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -105,9 +109,9 @@ class Standings:
             if content is None:
                 self._known.pop(uri, None)
             else:
-                self._known[uri] = Standing(table, version, version, content)
+                self._known[uri] = KnownLog(table, version, version, content)
 
-    def follow(self, uri: str) -> Standing | None:
+    def follow(self, uri: str) -> KnownLog | None:
         """Return where the log stands now; None if it has to be loaded."""
         known = self._known.get(uri)
         if known is None:
@@ -120,6 +124,11 @@ class Standings:
                 else:
                     self._known[uri] = found
         return found
+
+    def weight(self, uri: str) -> int:
+        """How many times as rare checkpoints are as of a small table: they cost for every file."""
+        known = self.follow(uri)
+        return 1 + (known.files if known else 0) // FILES_OF_A_CHECKPOINT
 
     def forget(self, uri: str) -> None:
         """Have the log be loaded when it is asked for."""

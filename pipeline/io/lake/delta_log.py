@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -35,9 +34,9 @@ from pipeline.io.delta.entry import METADATA_KEY, CommitRecord, without_our_word
 from pipeline.io.delta.errors import lake_faults
 from pipeline.io.delta.held import HeldTables
 from pipeline.io.delta.known_tables import KnownTables
-from pipeline.io.delta.log_files import LOG_FOLDER, log_files
+from pipeline.io.delta.log_files import LOG_FOLDER, log_files, require_entrance
 from pipeline.io.delta.repair import inspect, refuse, repair
-from pipeline.io.delta.standing import Loaded, Standings
+from pipeline.io.delta.standing import KnownLogs, LogState
 from pipeline.io.disk.locks import locked_folder
 from pipeline.io.keys.installation import Installation
 from pipeline.io.lake.orphans import is_revealed
@@ -47,9 +46,6 @@ LOG = logging.getLogger(__name__)
 
 LOOKS = 5
 """How often a log is read that others clean at the same time."""
-
-FILES_OF_A_CHECKPOINT = 5_000
-"""With so many files more, a checkpoint is written after 50 commits more."""
 
 T = TypeVar("T")
 
@@ -70,7 +66,7 @@ class DeltaLog:
     held: HeldTables | None = field(default=None, repr=False)
     known: KnownTables | None = field(default=None, repr=False)
     """Which tables exist, whatever the lake says now; None without a state folder."""
-    standings: Standings = field(default_factory=Standings, repr=False)
+    standings: KnownLogs = field(default_factory=KnownLogs, repr=False)
     """What this process has read; tables of one lake share it as well."""
 
     @property
@@ -148,7 +144,7 @@ class DeltaLog:
         refuse_changed_types(self._target, table)
         return table
 
-    def ready(self) -> Loaded:
+    def ready(self) -> LogState:
         """Return what a commit of new files needs of the table; see `ensure` for what is done.
 
         What was found to be in order is not looked at again for as long as no entry changes it.
@@ -173,7 +169,7 @@ class DeltaLog:
 
     def commit(
         self,
-        table: Loaded,
+        table: LogState,
         actions: Sequence[AddAction | RemoveAction],
         positions: Mapping[str, int],
         account: Mapping[str, object],
@@ -188,7 +184,8 @@ class DeltaLog:
         durable = self.durable.known(self.folder) if self.local else table.version()
         version = commit(self._target, table, actions, positions, account, durable)
         self.make_durable(version)
-        if version % CHECKPOINT_EVERY == 0 and version % self._checkpoint_every() == 0:
+        every = CHECKPOINT_EVERY
+        if version % every == 0 and version % (every * self.standings.weight(self.uri)) == 0:
             try:
                 self.shorten()
             except TelemetryError as error:
@@ -280,7 +277,7 @@ class DeltaLog:
         return Target(self.uri, self.options, self.schema, self.partition)
 
     def _marks(
-        self, table: Loaded, actions: Sequence[AddAction | RemoveAction]
+        self, table: LogState, actions: Sequence[AddAction | RemoveAction]
     ) -> Mapping[str, int]:
         """Return what the log has to say of the installation with these rows, and does not yet."""
         if self.installation is None:
@@ -300,7 +297,8 @@ class DeltaLog:
         try:
             return self._at()
         except TableNotFoundError:
-            self._check_access()
+            if self.local:
+                require_entrance(self.folder)
             if self.known is not None:
                 self.known.require_unknown(self.uri)
             return None
@@ -318,15 +316,9 @@ class DeltaLog:
             self.standings.begin(self.uri, table)
         return table
 
-    def _standing(self) -> Loaded | None:
+    def _standing(self) -> LogState | None:
         known = self.standings.follow(self.uri) if self.local else None
         return known if known is not None else self._current()
-
-    def _checkpoint_every(self) -> int:
-        """Return after how many commits a checkpoint is due: it costs time for every file."""
-        known = self.standings.follow(self.uri) if self.local else None
-        files = known.files if known else 0
-        return CHECKPOINT_EVERY * (1 + files // FILES_OF_A_CHECKPOINT)
 
     def _at(self, version: int | None = None) -> DeltaTable:
         return DeltaTable(self.uri, version=version, storage_options=dict(self.options))
@@ -353,9 +345,3 @@ class DeltaLog:
             return False
         with locked_folder(self.folder):
             return repair(files, self.uri, files_at, files_there)
-
-    def _check_access(self) -> None:
-        """Raise OSError if a folder cannot be entered: delta-rs calls that a missing table."""
-        if self.local:
-            with suppress(FileNotFoundError):
-                next((Path(self.uri) / LOG_FOLDER).iterdir(), None)

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pipeline.errors import EnvironmentProblem, LakeError, PositionConflict, PositionForgotten
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.delta.commit import CommitRefused
-from pipeline.io.delta.standing import Loaded
+from pipeline.io.delta.standing import LogState
 from pipeline.io.lake.rejection_table import Prepared, RejectionTable, decision_of
 from pipeline.io.lake.staging import Staging
 from pipeline.io.lake.table import Committed, StoredTable
@@ -98,7 +98,7 @@ class EventTable(StoredTable):
         if refused is not None:
             positions[decision_of(span.app_id)] = refused.number
 
-        def load() -> Loaded:
+        def load() -> LogState:
             table = self.log.ready()
             if self._position_in(table, span.app_id) not in (span.start, None):
                 raise self._conflict(span)
@@ -128,10 +128,10 @@ class EventTable(StoredTable):
             self.rejections.record(refused)
             self.writer.leftovers = certain
 
-    def _position_in(self, table: Loaded, app_id: str) -> int | None:
+    def _position_in(self, table: LogState, app_id: str) -> int | None:
         return self._known(app_id, table.transaction_version(app_id))
 
-    def _marks_agree(self, table: Loaded, span: Span) -> bool:
+    def _marks_agree(self, table: LogState, span: Span) -> bool:
         return all(table.transaction_version(m.app_id) == m.before for m in span.marks)
 
     def _known(self, app_id: str, position: int | None) -> int | None:

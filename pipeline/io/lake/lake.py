@@ -21,7 +21,7 @@ from pipeline.io.delta.durable import Durable
 from pipeline.io.delta.errors import lake_faults
 from pipeline.io.delta.held import HeldTables
 from pipeline.io.delta.known_tables import KnownTables
-from pipeline.io.delta.standing import Standings
+from pipeline.io.delta.standing import KnownLogs
 from pipeline.io.disk.errors import state_faults
 from pipeline.io.disk.locks import dead_writers, locked, make_private_folder
 from pipeline.io.keys.installation import Installation
@@ -77,7 +77,7 @@ class Lake:
         self.writer = Writer(self.root, self._writers, clock or MachineClock())
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._durable = Durable(repairs=repairs)
-        self._standings = Standings()
+        self._standings = KnownLogs()
         self._held = HeldTables() if holds else None
 
     def rollups(self) -> RollupStore:

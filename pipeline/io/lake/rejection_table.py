@@ -27,7 +27,7 @@ from pipeline.errors import LakeError
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.delta.commit import CommitRefused
 from pipeline.io.delta.errors import STORAGE_FAULTS, lake_faults
-from pipeline.io.delta.standing import Loaded
+from pipeline.io.delta.standing import LogState
 from pipeline.io.lake.delta_log import DeltaLog
 from pipeline.io.lake.orphans import number_of
 from pipeline.io.lake.staging import StagedFile, Staging, add_action
@@ -153,7 +153,7 @@ class RejectionTable(StoredTable):
         """Commit a decided file once, whoever else tries the same; it is never removed here."""
         counts = {"app_id": app_id, "event": event, "rejections": file.rows if file else 0}
 
-        def load() -> tuple[Loaded, int | None]:
+        def load() -> tuple[LogState, int | None]:
             table = self.log.ready()
             return table, table.transaction_version(f"{event}/{app_id}")
 

@@ -21,7 +21,7 @@ from pipeline.errors import LakeError, OutcomeUnknown, RewriteConflict, Telemetr
 from pipeline.io.delta.commit import CommitRefused
 from pipeline.io.delta.entry import CommitRecord
 from pipeline.io.delta.errors import lake_faults
-from pipeline.io.delta.standing import Loaded
+from pipeline.io.delta.standing import LogState
 from pipeline.io.lake.delta_log import DeltaLog
 from pipeline.io.lake.orphans import Leftovers, is_revealed, of_dead, remove, sort_leftovers
 from pipeline.io.lake.snapshot import EMPTY, PartFile, Snapshot, take_snapshot
@@ -200,7 +200,7 @@ class StoredTable:
 
     def land(
         self,
-        load: Callable[[], Loaded],
+        load: Callable[[], LogState],
         staging: Staging,
         positions: Mapping[str, int],
         account: Mapping[str, object],

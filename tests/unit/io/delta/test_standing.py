@@ -156,7 +156,7 @@ def test_a_checkpoint_is_due_more_rarely_the_more_files_there_are(
     """It costs time for every file; a start reads what came after it."""
     table = opened(root)
     monkeypatch.setattr("pipeline.io.lake.delta_log.CHECKPOINT_EVERY", 2)
-    monkeypatch.setattr("pipeline.io.lake.delta_log.FILES_OF_A_CHECKPOINT", 8)
+    monkeypatch.setattr("pipeline.io.delta.standing.FILES_OF_A_CHECKPOINT", 8)
     for number in range(30):
         take(table, 2 * number, 2 * number + 2)
     found = sorted(int(path.name[:20]) for path in table.log.folder.glob("*.checkpoint.parquet"))

@@ -2,7 +2,7 @@
 
 What was read, refused and dropped on a day is recomputed from the log, for as long as it holds all
 of that day's commits; what the gate hid of a window, of the rows that its figures were made of.
-Counts of files, and what was as of a moment, are made again in `recomputed_counts`.
+Counts of files, and what was as of a moment, are made again in `counts`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.io.lake.commits import Commit, commits_of
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.publications import RollupStore
-from pipeline.ops.audit.comparison import compared
+from pipeline.ops.audit.recomputed.comparison import compared
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
 from pipeline.ops.rollup.publication import MEASURES, PUBLISHED
 from pipeline.privacy.figures.tally import START

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.io.lake.commits import Commit
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.audit import recomputed_facts
-from pipeline.ops.audit.recomputed_facts import FROM_THE_LOG, wrong_hidden, wrong_log_facts
+from pipeline.ops.audit.recomputed import facts
+from pipeline.ops.audit.recomputed.facts import FROM_THE_LOG, wrong_hidden, wrong_log_facts
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows, hidden_rows
 
 DAY = date(2026, 11, 20)
@@ -35,7 +35,7 @@ def published(folder: Path, commits: list[Commit], at: datetime = NOW) -> Lake:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> None:
     """The log holds all commits of all days."""
-    monkeypatch.setattr(recomputed_facts, "_whole_days", lambda *_: (COMMITS, date.min))
+    monkeypatch.setattr(facts, "_whole_days", lambda *_: (COMMITS, date.min))
 
 
 def compared(lake: Lake, now: datetime = NOW) -> tuple[int, list[tuple[str, int]]]:
@@ -88,4 +88,4 @@ def test_a_share_of_hidden_events_is_compared(
 
 def test_a_log_that_was_shortened_holds_whole_days_from_the_next_midnight_on() -> None:
     at = int(AT.timestamp() * 1000)
-    assert recomputed_facts._midnight_after(at) == DAY + timedelta(days=1)
+    assert facts._midnight_after(at) == DAY + timedelta(days=1)

@@ -1,0 +1,1 @@
+"""Published figures and counts, recomputed from rows and log, and compared."""
