@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.audit.comparison import compared, numbers
 from pipeline.ops.audit.recomputed_facts import SUPPRESSED, wrong_hidden
 from pipeline.ops.audit.recomputed_loads import by_name, parts_of
+from pipeline.ops.rollup.comparison import compared, numbers
 from pipeline.ops.rollup.contributions import Loaded, load
 from pipeline.ops.rollup.lake_files import RemoteFiles, StoredDays
 from pipeline.ops.rollup.made_of import MadeOf, keys_of, reach, rule_of, sources_of

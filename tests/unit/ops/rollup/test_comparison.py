@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 import pytest
 
-from pipeline.ops.audit.comparison import compared, numbers
+from pipeline.ops.rollup.comparison import compared, numbers
 from pipeline.ops.rollup.publication import KEYS, MEASURES, PUBLISHED
 
 SHOWN = {"same": 1.0, "differs": 1.0, "absent": 1.0, "unknown": None}
