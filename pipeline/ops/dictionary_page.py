@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from pipeline.ops.dictionary import HEADINGS, Dictionary, Entry, Table
+from pipeline.ops.dictionary import HEADINGS, Dictionary, ColumnEntry, TableEntry
 
 _STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --line: #d9d9d2; --ink: #1c2126; --soft: #545d66;
@@ -70,7 +70,7 @@ def as_page(told: Dictionary, version: str) -> str:
 """
 
 
-def _section(table: Table) -> str:
+def _section(table: TableEntry) -> str:
     heads = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
     rows = "\n".join(map(_row, table.entries))
     return f"""<section aria-labelledby="{table.name}">
@@ -86,7 +86,7 @@ def _section(table: Table) -> str:
 """
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: ColumnEntry) -> str:
     values = escape(entry.values) or "-"
     if entry.is_list:
         values = f'<a href="#list-{values}">{values}</a>'

@@ -39,8 +39,8 @@ from pipeline.io.rights.request_queue import RequestQueue
 from pipeline.io.state_folder import StateFolder
 from pipeline.ops.audit.audit import Audited, Report, audit
 from pipeline.ops.audit.checks import CHECKS, packaged_promises
-from pipeline.ops.audit.recomputed.facts import SUPPRESSED
-from pipeline.ops.audit.recomputed.figures import RECOMPUTED
+from pipeline.ops.recomputed.facts import SUPPRESSED
+from pipeline.ops.recomputed.figures import RECOMPUTED
 from pipeline.ops.rollup.registry import Registry
 from pipeline.ops.scan import table_scan
 from pipeline.ops.scan.findings import Finding

@@ -18,9 +18,9 @@ from pipeline.ops.audit.audit import (
     not_applicable,
     not_verified,
 )
-from pipeline.ops.audit.recomputed.counts import wrong_counts
-from pipeline.ops.audit.recomputed.facts import wrong_log_facts
-from pipeline.ops.audit.recomputed.figures import RECOMPUTED, Recomputation, Removal, recompute
+from pipeline.ops.recomputed.counts import wrong_counts
+from pipeline.ops.recomputed.facts import wrong_log_facts
+from pipeline.ops.recomputed.figures import RECOMPUTED, Recomputation, Removal, recompute
 from pipeline.ops.rollup.lake_files import stored_days
 from pipeline.ops.scan.findings import Finding
 

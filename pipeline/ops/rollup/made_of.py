@@ -1,6 +1,6 @@
 """What a figure was made of: its rule, its definition and its rows, in a few digits.
 
-They stand beside every published figure, so that whoever recomputes it (`ops.audit.recomputed`)
+They stand beside every published figure, so that whoever recomputes it (`ops.recomputed`)
 knows what to expect: the same digits, the same figure; other ones, and something must have been
 added or removed since. The digits are keyed by the secret of the perturbation.
 

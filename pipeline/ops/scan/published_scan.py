@@ -3,7 +3,7 @@
 A cell is named by its metric's own tables and by words that its dimensions can have: values of the
 closed list, or words of the SQL that makes the dimension. Definitions in footers and manifest are
 the registry's, letter by letter. Whether the figures are right is another question: see
-`ops.audit.recomputed`.
+`ops.recomputed`.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ import pytest
 
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.publications import RollupStore
-from pipeline.ops.audit.recomputed import figures as recomputed
-from pipeline.ops.audit.recomputed.figures import Recomputation, Recomputed, Removal, recompute
+from pipeline.ops.recomputed import figures as recomputed
+from pipeline.ops.recomputed.figures import Recomputation, Recomputed, Removal, recompute
 from pipeline.ops.rollup import plan
 from pipeline.ops.rollup.lake_files import StoredDays
 from pipeline.ops.rollup.load import DayFiles

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from pipeline.events.schema import SUBJECT
-from pipeline.ops.audit.recomputed.loads import LoadPart, by_name, parts_of
+from pipeline.ops.recomputed.loads import LoadPart, by_name, parts_of
 from pipeline.ops.rollup.load import DayFiles
 from pipeline.ops.rollup.registry import Window
 from pipeline.ops.rollup.sql import passes

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.io.lake.commits import Commit, commits_of
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.publications import RollupStore
-from pipeline.ops.audit.recomputed.comparison import compared
+from pipeline.ops.recomputed.comparison import compared
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
 from pipeline.ops.rollup.publication import MEASURES, PUBLISHED
 from pipeline.privacy.figures.tally import START

@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 import pytest
 
-from pipeline.ops.audit.recomputed.comparison import compared
+from pipeline.ops.recomputed.comparison import compared
 from pipeline.ops.rollup.publication import KEYS, MEASURES, PUBLISHED
 
 SHOWN = {"same": 1.0, "differs": 1.0, "absent": 1.0, "unknown": None}

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.io.lake.commits import Commit
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.audit.recomputed import facts
-from pipeline.ops.audit.recomputed.facts import FROM_THE_LOG, wrong_hidden, wrong_log_facts
+from pipeline.ops.recomputed import facts
+from pipeline.ops.recomputed.facts import FROM_THE_LOG, wrong_hidden, wrong_log_facts
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows, hidden_rows
 
 DAY = date(2026, 11, 20)

@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.audit.recomputed.comparison import compared
-from pipeline.ops.audit.recomputed.facts import SUPPRESSED, wrong_hidden
-from pipeline.ops.audit.recomputed.loads import by_name, parts_of
+from pipeline.ops.recomputed.comparison import compared
+from pipeline.ops.recomputed.facts import SUPPRESSED, wrong_hidden
+from pipeline.ops.recomputed.loads import by_name, parts_of
 from pipeline.ops.rollup.contributions import ROWS_MEMORY_MB, Loaded, load
 from pipeline.ops.rollup.lake_files import RemoteFiles, StoredDays
 from pipeline.ops.rollup.made_of import MadeOf, keys_of, reach, rule_of, sources_of
