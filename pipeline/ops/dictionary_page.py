@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from pipeline.ops.dictionary import HEADINGS, Dictionary, ColumnEntry, TableEntry
+from pipeline.ops.dictionary import HEADINGS, ColumnEntry, Dictionary, TableEntry
 
 _STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --line: #d9d9d2; --ink: #1c2126; --soft: #545d66;
