@@ -18,8 +18,8 @@ from pipeline.ops.audit.audit import (
     not_applicable,
     not_verified,
 )
+from pipeline.ops.audit.own_counts import wrong_counts
 from pipeline.ops.audit.recomputed import RECOMPUTED, Published, Removal, recompute
-from pipeline.ops.audit.recomputed_counts import wrong_counts
 from pipeline.ops.audit.recomputed_facts import wrong_log_facts
 from pipeline.ops.rollup.lake_files import stored_days
 from pipeline.ops.scan.findings import Finding

@@ -2,7 +2,7 @@
 
 What was read, refused and dropped on a day is made again of the log, for as long as it holds all
 of that day's commits; what the gate hid of a window, of the rows that its figures were made of.
-Counts of files, and what was as of a moment, are made again in `recomputed_counts`.
+Counts of files, and what was as of a moment, are made again in `own_counts`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.audit.recomputed_counts import EXPIRED, REWRITTEN, Counts, wrong_counts
+from pipeline.ops.audit.own_counts import EXPIRED, REWRITTEN, Counts, wrong_counts
 from pipeline.ops.rollup.lake_files import look_at
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
 from pipeline.ops.rollup.publication import PUBLISHED
