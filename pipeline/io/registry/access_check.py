@@ -54,7 +54,7 @@ def _checked(readers: RegistryReaders, topic: str) -> RegistryCheck:
         return RegistryCheck(
             "fail",
             f"messages of schema {number}, the last of {topic}-value, cannot be read: {fault}",
-            "Register a schema of type Avro, Protobuf or JSON that the pipeline can read.",
+            "Register one that compiles and does not refer to itself, in Avro, Protobuf or JSON.",
         )
     named = {"AVRO": "Avro", "PROTOBUF": "Protobuf"}.get(str(kind), "JSON")
     return RegistryCheck("ok", f"it answers; schema {number} ({named}) can be read")

@@ -123,7 +123,9 @@ def test_text_that_is_not_utf8_is_told_without_it() -> None:
     assert "jane" not in "".join(traceback.format_exception(failure.value))
 
 
-@pytest.mark.parametrize("give_away", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+@pytest.mark.parametrize(
+    "give_away", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"]
+)
 def test_an_anonymizer_cannot_be_given_away(give_away: Any) -> None:
     with trial() as anonymizer:
         anonymizer.lines([LINE])

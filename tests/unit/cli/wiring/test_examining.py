@@ -16,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.settings.source import SourceSettings
 from pipeline.settings.table import Table
 from tests.integration.services.ports import free_port
+from tests.unit.io.registry.registry_server import registry
 
 
 def call(**kinds: SourceSettings) -> Invocation:
@@ -49,3 +50,13 @@ def test_brokers_and_registries_that_do_not_answer_fail() -> None:
     (found,) = registries(call(mine=source))
     assert (found.name, found.state) == ("registry of mine", State.FAIL)
     assert found.remedy
+
+
+def test_a_registry_is_asked_for_the_topic_of_its_source() -> None:
+    with registry() as served:
+        source = KafkaSourceSettings(
+            event="session", servers=("127.0.0.1:1",), topic="t", registry=served.url
+        )
+        (found,) = registries(call(edge=source))
+    assert (found.name, found.state) == ("registry of edge", State.WARN)
+    assert served.asked == ["/subjects/t-value/versions/latest"]
