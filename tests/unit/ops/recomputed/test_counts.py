@@ -11,11 +11,7 @@ import pytest
 
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.lake.lake import Lake
-<<<<<<<< HEAD:tests/unit/ops/recomputed/test_counts.py
 from pipeline.ops.recomputed.counts import EXPIRED, REWRITTEN, Counts, wrong_counts
-========
-from pipeline.ops.audit.own_counts import EXPIRED, REWRITTEN, Counts, wrong_counts
->>>>>>>> sources:tests/unit/ops/audit/test_own_counts.py
 from pipeline.ops.rollup.lake_files import look_at
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
 from pipeline.ops.rollup.publication import PUBLISHED
