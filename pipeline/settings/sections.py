@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pipeline.errors import SettingsError
+from pipeline.settings.connections import KafkaSettings, OtlpSettings, RegistrySettings
 from pipeline.settings.table import Table
 from pipeline.settings.values import (
     Secret,
@@ -26,11 +27,9 @@ from pipeline.settings.values import (
     labels,
     networks,
     path,
-    secret,
     setting,
     size,
     storage,
-    switch,
     text,
     text_list,
     tiles,
@@ -221,65 +220,6 @@ class DashboardSettings:
         tiles,
         'Metrics of your own to show, by page: `[dashboard.tiles]`, `overview = ["NAME"]`.',
     )
-
-
-@dataclass(frozen=True, slots=True)
-class OtlpSettings:
-    """Metrics and traces to a collector of OpenTelemetry, beside or instead of Prometheus."""
-
-    endpoint: str | None = setting(
-        None,
-        text,
-        "Address of a collector that takes OTLP over HTTP, such as `http://localhost:4318`. Needs "
-        "the extra `otel`. Default: nothing is sent.",
-    )
-    interval: timedelta = setting(
-        timedelta(seconds=15), duration("1s", "10m"), "How often metrics and spans are sent."
-    )
-    authorization: Secret | None = setting(
-        None, secret, "The header of that name, if one is needed."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaSettings:
-    """How to connect to Kafka, for every Kafka source, and the topics of opt-outs and requests."""
-
-    servers: tuple[str, ...] = setting(
-        (),
-        text_list,
-        "Brokers of the opt-out and request topics. Default: those of the first Kafka source.",
-    )
-    optout_topic: str | None = setting(
-        None, text, "Compacted topic of the opt-out list. Default: the file in the state folder."
-    )
-    requests_topic: str = setting(
-        "telemetry.privacy_requests", text, "Topic that `telemetry requests serve` reads."
-    )
-    protocol: str = setting(
-        "PLAINTEXT",
-        choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-        "Security protocol.",
-    )
-    mechanism: str = setting(
-        "SCRAM-SHA-512", choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "SASL mechanism."
-    )
-    username: Secret | None = setting(None, secret, "SASL user name.")
-    password: Secret | None = setting(None, secret, "SASL password.")
-    ca_file: Path | None = setting(None, path, "Certificates that sign the brokers' ones (PEM).")
-    certificate_file: Path | None = setting(None, path, "Certificate of this client (PEM).")
-    key_file: Path | None = setting(None, path, "Private key of this client (PEM).")
-    key_password: Secret | None = setting(None, secret, "Password of that key.")
-    read_committed: bool = setting(False, switch, "Leave out records of aborted transactions.")
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrySettings:
-    """How to connect to the schema registries that sources name."""
-
-    username: Secret | None = setting(None, secret, "User name, if one is needed.")
-    password: Secret | None = setting(None, secret, "Password of that user.")
-    ca_file: Path | None = setting(None, path, "Certificates that sign the registry's one (PEM).")
 
 
 def _no_sources() -> Mapping[str, SourceSettings]:

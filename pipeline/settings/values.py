@@ -275,6 +275,17 @@ tiles = Kind(
     {"type": "object", "additionalProperties": text_list.shape},
 )
 
+
+def _read_texts_by_name(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise Refused("expected a table of texts")
+    return Table({name: _read_text(item) for name, item in value.items()})
+
+
+texts = Kind(
+    _read_texts_by_name, "table of texts", {"type": "object", "additionalProperties": _TEXT}
+)
+
 _PUBLIC = frozenset({"aws_access_key_id", "access_key_id"})
 storage = Kind(
     _read_storage,

@@ -27,6 +27,7 @@ from confluent_kafka import admin
 
 from tests.integration.services.fetching import alone_in
 from tests.integration.services.ports import free_port
+from tests.integration.services.token_endpoint import AUDIENCE
 
 VERSION = "4.1.1"
 
@@ -93,8 +94,8 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _java(libs: Path, heap: str) -> list[str]:
-    return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-cp", f"{libs}/*"]
+def _java(libs: Path, heap: str, *more: str) -> list[str]:
+    return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", *more, "-cp", f"{libs}/*"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,13 @@ class Broker:
         properties: Mapping[str, str] | None = None,
         heap: str = "512m",
         joins: Broker | None = None,
+        token_keys: Path | None = None,
     ) -> None:
-        """`joins` names the broker whose cluster this one is a second node of."""
+        """`joins` names the broker whose cluster this one is a second node of.
+
+        With `token_keys`, a file with a key set (JWKS), a secure one takes tokens (OAUTHBEARER).
+        """
+        self.token_keys = token_keys
         self.folder = folder
         self.secure = secure
         self.heap = heap
@@ -159,7 +165,11 @@ class Broker:
             )
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*_java(self._libs, self.heap), "kafka.Kafka", str(properties)],
+                [
+                    *_java(self._libs, self.heap, *self._token_options()),
+                    "kafka.Kafka",
+                    str(properties),
+                ],
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent,
@@ -371,6 +381,13 @@ class Broker:
 
     # -- settings -------------------------------------------------------------------------------
 
+    def _token_options(self) -> list[str]:
+        if self.token_keys is None:
+            return []
+        allowed = "org.apache.kafka.sasl.oauthbearer.allowed"
+        keys = self.token_keys
+        return [f"-D{allowed}.urls={keys.as_uri()}", f"-D{allowed}.files={keys}"]
+
     def _properties(self) -> str:
         values = {
             "process.roles": "broker,controller",
@@ -423,6 +440,23 @@ class Broker:
                 "security.scram.ScramLoginModule required;",
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "super.users": "User:ANONYMOUS",
+            }
+        if self.token_keys is not None:
+            listener = "listener.name.sasl.oauthbearer"
+            values |= {
+                "sasl.enabled.mechanisms": f"{values['sasl.enabled.mechanisms']},OAUTHBEARER",
+                f"{listener}.sasl.jaas.config": "org.apache.kafka.common.security.oauthbearer."
+                "OAuthBearerLoginModule required;",
+                f"{listener}.sasl.server.callback.handler.class": "org.apache.kafka.common."
+                "security.oauthbearer.OAuthBearerValidatorCallbackHandler",
+                # The default validator of 4.1 looks at no signature, even with a key set.
+                "sasl.oauthbearer.jwt.validator.class": "org.apache.kafka.common.security."
+                "oauthbearer.BrokerJwtValidator",
+                "sasl.oauthbearer.jwks.endpoint.url": self.token_keys.as_uri(),
+                "sasl.oauthbearer.expected.audience": AUDIENCE,
+                "sasl.oauthbearer.expected.issuer": "https://issuer.test",
+                # A connection ends with its token, unless the client brings another in time.
+                "connections.max.reauth.ms": "3600000",
             }
         if self.joins is not None:
             values |= {
