@@ -20,7 +20,7 @@ from pipeline.events.formats.decoder import FormatDecoder
 from pipeline.events.formats.parse import parse_format
 from pipeline.events.model import Slice, Span
 from pipeline.events.wire.decoder import WireDecoder
-from pipeline.events.wire.model import Kind, Reader, WriterSchema
+from pipeline.events.wire.model import Reader, SchemaLanguage, WriterSchema
 from pipeline.events.wire.reading import reader_of
 from pipeline.io.package_data import load_schemas
 from pipeline.io.registry.protoc import compiled
@@ -83,10 +83,13 @@ def run(events: int, times: int) -> Report:
     inner = FormatDecoder(
         parse_format(FORMAT, "edge.toml", "edge.toml", schemas), schemas["api_request"]
     )
-    proto = WriterSchema(Kind.PROTOBUF, descriptors=compiled(PROTO, {}))
+    proto = WriterSchema(SchemaLanguage.PROTOBUF, descriptors=compiled(PROTO, {}))
     contenders: dict[str, tuple[Decodes, Callable[[dict[str, object]], bytes]]] = {
         "JSON": (inner, lambda one: json.dumps(one).encode()),
-        "Avro": (WireDecoder(Known(WriterSchema(Kind.AVRO, json.dumps(AVRO))), inner), _avro()),
+        "Avro": (
+            WireDecoder(Known(WriterSchema(SchemaLanguage.AVRO, json.dumps(AVRO))), inner),
+            _avro(),
+        ),
         "Protobuf": (WireDecoder(Known(proto), inner), _protobuf(proto)),
     }
     found = {}

@@ -30,7 +30,7 @@ from pipeline.io.package_data import load_metrics, load_schemas
 from pipeline.ops.rollup.load import DayFiles
 from pipeline.ops.rollup.pipeline_metrics import Facts
 from pipeline.ops.rollup.registry import parse_registry
-from pipeline.ops.rollup.run import Contents, Report, RollupSettings, roll_up
+from pipeline.ops.rollup.run import Contents, RollupReport, RollupSettings, roll_up
 from tests.dashboards import SECRET, published
 from tests.lake_rows import EPOCH, SCHEMAS, World, day_files, write_lake
 
@@ -47,7 +47,7 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
     }
 
 
-def publish(root: Path, some: list[DayFiles], day: date) -> Report:
+def publish(root: Path, some: list[DayFiles], day: date) -> RollupReport:
     """Publish what is due at noon after `day`."""
     now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC) + timedelta(days=1)
     registry = parse_registry(load_metrics(), EPOCH, withheld(load_schemas()))

@@ -1,3 +1,3 @@
 """Usage telemetry pipeline with anonymization inside the streaming engine's first fused stage."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -25,7 +25,7 @@ STUCK_AFTER_SECONDS = 600.0
 """A process that has begun to read takes a turn every few seconds; a slice takes a minute."""
 
 
-class Kind(Enum):
+class InstrumentKind(Enum):
     """How a metric behaves."""
 
     COUNTER = "counter"
@@ -34,10 +34,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredMetric:
     """A metric's name (without a counter's `_total`), what it says, and its labels."""
 
-    kind: Kind
+    kind: InstrumentKind
     name: str
     help: str
     labels: tuple[str, ...] = ()
@@ -46,19 +46,19 @@ class Declared:
     @property
     def exported(self) -> str:
         """The name under which Prometheus sees it."""
-        return f"{self.name}_total" if self.kind is Kind.COUNTER else self.name
+        return f"{self.name}_total" if self.kind is InstrumentKind.COUNTER else self.name
 
 
-def _counter(name: str, text: str, *labels: str) -> Declared:
-    return Declared(Kind.COUNTER, f"telemetry_{name}", text, labels)
+def _counter(name: str, text: str, *labels: str) -> DeclaredMetric:
+    return DeclaredMetric(InstrumentKind.COUNTER, f"telemetry_{name}", text, labels)
 
 
-def _gauge(name: str, text: str, *labels: str) -> Declared:
-    return Declared(Kind.GAUGE, f"telemetry_{name}", text, labels)
+def _gauge(name: str, text: str, *labels: str) -> DeclaredMetric:
+    return DeclaredMetric(InstrumentKind.GAUGE, f"telemetry_{name}", text, labels)
 
 
-def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Declared:
-    return Declared(Kind.HISTOGRAM, f"telemetry_{name}", text, labels, buckets)
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> DeclaredMetric:
+    return DeclaredMetric(InstrumentKind.HISTOGRAM, f"telemetry_{name}", text, labels, buckets)
 
 
 CONSUMED = _counter("consumed", "Messages whose fate is in the lake", "event")
@@ -96,8 +96,8 @@ LAG = _gauge("lag", "What is there and not committed: bytes of files, messages",
 LAST_COMMIT = _gauge("last_commit_timestamp_seconds", "When a slice was last committed", "event")
 OPTOUT_AGE = _gauge("optout_age_seconds", "How old the knowledge of the opt-out list is")
 
-DECLARED: tuple[Declared, ...] = tuple(
-    value for value in dict(globals()).values() if isinstance(value, Declared)
+DECLARED: tuple[DeclaredMetric, ...] = tuple(
+    value for value in dict(globals()).values() if isinstance(value, DeclaredMetric)
 )
 """All of them, in the order of this page."""
 
@@ -110,31 +110,31 @@ class Metrics:
         self.ready = False
         """Whether everything that a run needs is open and known: lake, keys, opt-out list."""
         self._beat: float | None = None
-        self._counters: dict[Declared, Counter] = {}
-        self._gauges: dict[Declared, Gauge] = {}
-        self._histograms: dict[Declared, Histogram] = {}
+        self._counters: dict[DeclaredMetric, Counter] = {}
+        self._gauges: dict[DeclaredMetric, Gauge] = {}
+        self._histograms: dict[DeclaredMetric, Histogram] = {}
         for item in DECLARED:
             named = (item.name, item.help, item.labels)
-            if item.kind is Kind.COUNTER:
+            if item.kind is InstrumentKind.COUNTER:
                 self._counters[item] = Counter(*named, registry=self.registry)
-            elif item.kind is Kind.GAUGE:
+            elif item.kind is InstrumentKind.GAUGE:
                 self._gauges[item] = Gauge(*named, registry=self.registry)
             else:
                 self._histograms[item] = Histogram(
                     *named, registry=self.registry, buckets=item.buckets
                 )
 
-    def count(self, metric: Declared, amount: float, **labels: str) -> None:
+    def count(self, metric: DeclaredMetric, amount: float, **labels: str) -> None:
         """Add to a counter."""
         counter = self._counters[metric]
         (counter.labels(**labels) if labels else counter).inc(amount)
 
-    def show(self, metric: Declared, value: float, **labels: str) -> None:
+    def show(self, metric: DeclaredMetric, value: float, **labels: str) -> None:
         """Set a gauge."""
         gauge = self._gauges[metric]
         (gauge.labels(**labels) if labels else gauge).set(value)
 
-    def observe(self, metric: Declared, value: float, **labels: str) -> None:
+    def observe(self, metric: DeclaredMetric, value: float, **labels: str) -> None:
         """Add an observation to a histogram."""
         self._histograms[metric].labels(**labels).observe(value)
 

@@ -21,7 +21,7 @@ from pipeline.errors import TelemetryError
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CommandEntry:
     """One command: its module in `pipeline.cli.commands`, and the line that help shows for it."""
 
     name: str
@@ -30,53 +30,63 @@ class Entry:
     hidden: bool = False
 
 
-COMMANDS: dict[str, tuple[Entry, ...]] = {
+COMMANDS: dict[str, tuple[CommandEntry, ...]] = {
     "Start here": (
-        Entry("init", "init", "Begin with a log: settings, catalogue, and what would be stored."),
-        Entry("demo", "demo", "Generate, run, look: the whole path without a service."),
-        Entry(
+        CommandEntry(
+            "init", "init", "Begin with a log: settings, catalogue, and what would be stored."
+        ),
+        CommandEntry("demo", "demo", "Generate, run, look: the whole path without a service."),
+        CommandEntry(
             "doctor",
             "doctor",
             "Check this machine and installation, with the fix for each problem.",
         ),
     ),
     "Move events": (
-        Entry("run", "run", "Read events, anonymize them, write the lake, each exactly once."),
-        Entry("generate", "generate", "Generate realistic events with every awkward case."),
-        Entry("kafka", "kafka", "Record lost messages of a topic."),
-        Entry("status", "status", "Show positions, lag, rows, keys and opt-out freshness."),
+        CommandEntry(
+            "run", "run", "Read events, anonymize them, write the lake, each exactly once."
+        ),
+        CommandEntry("generate", "generate", "Generate realistic events with every awkward case."),
+        CommandEntry("kafka", "kafka", "Record lost messages of a topic."),
+        CommandEntry("status", "status", "Show positions, lag, rows, keys and opt-out freshness."),
     ),
     "Keep the lake": (
-        Entry("seal", "seal", "Sort, deduplicate and compact closed days."),
-        Entry("expire", "expire", "Show what is too old, and delete what was shown."),
+        CommandEntry("seal", "seal", "Sort, deduplicate and compact closed days."),
+        CommandEntry("expire", "expire", "Show what is too old, and delete what was shown."),
     ),
     "Look at data": (
-        Entry("sql", "sql", "Query the lake's snapshot with DuckDB."),
-        Entry("schema", "schema", "List events, explain what is stored and why, print DDL."),
-        Entry("rollup", "rollup", "Publish closed days as tables that passed the privacy gate."),
-        Entry("dashboard", "dashboard", "Build or serve the page of the published figures."),
+        CommandEntry("sql", "sql", "Query the lake's snapshot with DuckDB."),
+        CommandEntry("schema", "schema", "List events, explain what is stored and why, print DDL."),
+        CommandEntry(
+            "rollup", "rollup", "Publish closed days as tables that passed the privacy gate."
+        ),
+        CommandEntry("dashboard", "dashboard", "Build or serve the page of the published figures."),
     ),
     "Privacy": (
-        Entry("optout", "optout", "Add, remove or check opt-outs."),
-        Entry("erase", "erase", "Count the stored rows of accounts, or erase them."),
-        Entry("restrict", "restrict", "Stop processing of accounts: rows leave every view."),
-        Entry("release", "release", "End the restriction of accounts."),
-        Entry("export", "export", "Hand out everything that is stored of one account."),
-        Entry("requests", "requests", "Serve, carry out and list rights requests."),
-        Entry("audit", "audit", "Prove every promise on what is stored; write a report."),
-        Entry("record", "record", "Write the record of processing activities (GDPR Art. 30)."),
-        Entry("hold", "hold", "Keep days for a legal case."),
-        Entry("receipts", "receipts", "List what was destroyed; verify the record of it."),
-        Entry("keys", "keys", "Show the key of each epoch."),
+        CommandEntry("optout", "optout", "Add, remove or check opt-outs."),
+        CommandEntry("erase", "erase", "Count the stored rows of accounts, or erase them."),
+        CommandEntry("restrict", "restrict", "Stop processing of accounts: rows leave every view."),
+        CommandEntry("release", "release", "End the restriction of accounts."),
+        CommandEntry("export", "export", "Hand out everything that is stored of one account."),
+        CommandEntry("requests", "requests", "Serve, carry out and list rights requests."),
+        CommandEntry("audit", "audit", "Prove every promise on what is stored; write a report."),
+        CommandEntry(
+            "record", "record", "Write the record of processing activities (GDPR Art. 30)."
+        ),
+        CommandEntry("hold", "hold", "Keep days for a legal case."),
+        CommandEntry("receipts", "receipts", "List what was destroyed; verify the record of it."),
+        CommandEntry("keys", "keys", "Show the key of each epoch."),
     ),
     "Set up": (
-        Entry("help", "help", "Show the help of a command."),
-        Entry("explain", "explain", "Explain the code of an error; needs no network."),
-        Entry("version", "version", "Print the version."),
-        Entry("config", "config", "Show the settings and their origins, check them."),
-        Entry("geoip", "geoip", "Import a country database, or show the one in use."),
-        Entry("completion", "completion", "Print the completion script of a shell."),
-        Entry("reference", "reference", "Write docs/cli.md and docs/configuration.md.", True),
+        CommandEntry("help", "help", "Show the help of a command."),
+        CommandEntry("explain", "explain", "Explain the code of an error; needs no network."),
+        CommandEntry("version", "version", "Print the version."),
+        CommandEntry("config", "config", "Show the settings and their origins, check them."),
+        CommandEntry("geoip", "geoip", "Import a country database, or show the one in use."),
+        CommandEntry("completion", "completion", "Print the completion script of a shell."),
+        CommandEntry(
+            "reference", "reference", "Write docs/cli.md and docs/configuration.md.", True
+        ),
     ),
 }
 """Every command, by the group that help shows it in."""

@@ -28,17 +28,17 @@ from pipeline.demo.columns import (
 )
 from pipeline.demo.profile import Floats, RouteTraffic, quoted
 from pipeline.demo.story import factors
-from pipeline.demo.world import VERSIONS, Sessions, World, fragments
+from pipeline.demo.world import VERSIONS, World, WorldSessions, fragments
 
 
-class Made(NamedTuple):
+class MadeLines(NamedTuple):
     """Lines, and when each reaches its file: the times rise, late lines carry earlier ones."""
 
     lines: pa.Array
     arrived_us: Ints
 
 
-Maker = Callable[[World, Sessions, int, np.random.Generator], Made]
+Maker = Callable[[World, WorldSessions, int, np.random.Generator], MadeLines]
 
 _LATE_SHARE = 0.003
 _MESSAGE_VARIANTS = 16
@@ -52,7 +52,7 @@ def _head(event: str, time_field: str, random: np.random.Generator, times: Ints)
 
 
 def _moments(
-    world: World, sessions: Sessions, rows: int, random: np.random.Generator
+    world: World, sessions: WorldSessions, rows: int, random: np.random.Generator
 ) -> tuple[Ints, Ints, Ints]:
     """Which session each row belongs to, when it happened, and when it arrives, which is in order.
 
@@ -95,7 +95,9 @@ def _status_texts(world: World, random: np.random.Generator) -> list[str]:
     return texts
 
 
-def api_request(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
+def api_request(
+    world: World, sessions: WorldSessions, rows: int, random: np.random.Generator
+) -> MadeLines:
     """Lines of `api_request`: log-normal latency with a slow tail for each route."""
     profile, shares = world.profile, world.profile.shares
     owner, times, arrived = _moments(world, sessions, rows, random)
@@ -150,7 +152,7 @@ def api_request(world: World, sessions: Sessions, rows: int, random: np.random.G
         hex_text(random, rows, 16),
         '"}\n',
     )
-    return Made(lines, arrived)
+    return MadeLines(lines, arrived)
 
 
 def _on(template: str, routes: tuple[RouteTraffic, ...]) -> Flags:
@@ -166,7 +168,9 @@ def _latency(world: World, route: Ints, random: np.random.Generator) -> Floats:
     return np.where(slow, latency * random.uniform(6, 30, rows), latency)
 
 
-def session(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
+def session(
+    world: World, sessions: WorldSessions, rows: int, random: np.random.Generator
+) -> MadeLines:
     """Lines of `session`: each session once, in a part of the world `rows` of them.
 
     More rows than sessions begin again from the first: `telemetry generate` asks for exactly as
@@ -233,7 +237,7 @@ def session(world: World, sessions: Sessions, rows: int, random: np.random.Gener
         words(chosen, random.integers(0, len(chosen), rows)),
         "}\n",
     )
-    return Made(lines, start)
+    return MadeLines(lines, start)
 
 
 def _no_start_share(world: World, in_incident: Flags) -> Floats:
@@ -274,7 +278,9 @@ def _feature_lists(world: World, random: np.random.Generator) -> list[str]:
     return lists
 
 
-def feature_use(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
+def feature_use(
+    world: World, sessions: WorldSessions, rows: int, random: np.random.Generator
+) -> MadeLines:
     """Lines of `feature_use`."""
     owner, times, arrived = _moments(world, sessions, rows, random)
     pairs = world.profile.feature_actions
@@ -293,10 +299,12 @@ def feature_use(world: World, sessions: Sessions, rows: int, random: np.random.G
         about.take(pa.array(owner)),
         words([f',"feature":"{name}","action":"{action}"}}\n' for name, action in pairs], chosen),
     )
-    return Made(lines, arrived)
+    return MadeLines(lines, arrived)
 
 
-def error_log(world: World, sessions: Sessions, rows: int, random: np.random.Generator) -> Made:
+def error_log(
+    world: World, sessions: WorldSessions, rows: int, random: np.random.Generator
+) -> MadeLines:
     """Lines of `error_log`; messages carry the ids and paths that real ones carry."""
     shares = world.profile.shares
     owner, times, arrived = _moments(world, sessions, rows, random)
@@ -324,7 +332,7 @@ def error_log(world: World, sessions: Sessions, rows: int, random: np.random.Gen
         words(texts, chosen + random.integers(0, _MESSAGE_VARIANTS, rows)),
         "}\n",
     )
-    return Made(lines, arrived)
+    return MadeLines(lines, arrived)
 
 
 MAKERS: Mapping[str, Maker] = {

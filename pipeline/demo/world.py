@@ -33,7 +33,7 @@ VERSIONS = {"api_request": 2, "session": 2, "feature_use": 2, "error_log": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Sessions:
+class WorldSessions:
     """A part of the sessions, ordered by start; every column has one value a session."""
 
     part: int
@@ -78,7 +78,7 @@ class World:
         """The raw ids of the accounts that have opted out: about one in a hundred."""
         return [self.account_id(index) for index in np.flatnonzero(self._opted_out).tolist()]
 
-    def part(self, number: int) -> Sessions:
+    def part(self, number: int) -> WorldSessions:
         """Make one part of the sessions; the same part always has the same sessions."""
         random = self.random(1, number)
         first = self.sessions * number // self.parts
@@ -94,7 +94,7 @@ class World:
         region = self.profile.shares["regions"].pick(random.random(count))
         roaming = random.random(count)
         anonymous = random.random(count) < 0.01
-        return Sessions(
+        return WorldSessions(
             part=number,
             account=np.where(anonymous, self.accounts, account),
             start_us=start,
@@ -106,7 +106,7 @@ class World:
             address=account * 3 + (roaming > 0.8) + (roaming > 0.95),
         )
 
-    def all_parts(self) -> Iterator[Sessions]:
+    def all_parts(self) -> Iterator[WorldSessions]:
         """Every part, in order of time."""
         return (self.part(number) for number in range(self.parts))
 

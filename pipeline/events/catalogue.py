@@ -267,6 +267,6 @@ def _domains(document: Section) -> dict[str, tuple[str, ...]]:
                     f"{domain!r} is not a domain", "Write it in lower case, punycode, without port"
                 )
             if domain in seen:
-                raise document.refuse(f"{domain!r} stands in two classes")
+                raise document.refuse(f"{domain!r} is in two classes")
             seen.add(domain)
     return domains

@@ -176,7 +176,7 @@ class Section:
         for item in value:
             if not isinstance(item, str) or not item or item != item.strip():
                 raise self.refuse(
-                    f"{key!r} holds something else than text without outer spaces",
+                    f"{key!r} holds something other than text without outer spaces",
                     "Write numbers and reserved words in double quotes",
                 )
             if item in items:
@@ -193,7 +193,7 @@ class Section:
         found: list[str] = []
         for item in items:
             if not isinstance(item, str):
-                raise self.refuse(f"{key!r} holds something else than text", "Write it in quotes")
+                raise self.refuse(f"{key!r} holds something other than text", "Write it in quotes")
             found.append(item)
         return tuple(found)
 

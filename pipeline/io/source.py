@@ -11,7 +11,7 @@ reader may be abandoned at any moment, and two readers of one shard may exist at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,28 +30,6 @@ Clock = Callable[[], float]
 """Monotonic seconds. Not the wall clock, which `--now` may have fixed."""
 
 MEBIBYTE = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class NamesInLog:
-    """How a kind of source is named in the lake's log, as regular expressions."""
-
-    positions: str
-    """Its app ids (`Span.app_id`)."""
-    marks: str = "(?!)"
-    """Its marks (`Span.marks`), which say what a position belongs to; none by default."""
-
-
-_FILE = "file/[0-9a-f]{16}"
-_TOPIC = r"(?!.*[0-9a-f]{16})(?!.*\d{1,3}\.\d{1,3}\.\d{1,3})(?=.*[A-Za-z])[A-Za-z0-9._-]{1,249}"
-"""The name of a Kafka topic, which is an operator's word: no token and no address."""
-_PARTITION = rf"kafka/{_TOPIC}/\d{{1,6}}"
-
-KINDS: Mapping[str, NamesInLog] = {
-    "file": NamesInLog(f"{_FILE}/0", f"{_FILE}/(?:begun|0/tail|0/adopted)"),
-    "kafka": NamesInLog(_PARTITION, f"{_PARTITION}/(?:id-high|id-low|epoch)"),
-}
-"""Every kind of source, by `Span.source`. The audit finds each other name in the log."""
 
 
 @dataclass(frozen=True, slots=True)

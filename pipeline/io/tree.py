@@ -33,7 +33,7 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """One file, folder, link or other thing."""
 
     path: str
@@ -51,7 +51,7 @@ class Entry:
 class Tree(Protocol):
     """A root that can be listed and read."""
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[TreeEntry]:
         """Yield everything below the root, folders before what is in them."""
 
     def exists(self, path: str) -> bool:
@@ -67,13 +67,13 @@ class LocalTree:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[TreeEntry]:
         with state_faults("A folder could not be listed", str(self.root)):
             if self.root.is_symlink() or self.root.exists():
                 yield _entry("", self.root.lstat())
                 yield from self._below(self.root, "")
 
-    def _below(self, folder: Path, prefix: str) -> Iterator[Entry]:
+    def _below(self, folder: Path, prefix: str) -> Iterator[TreeEntry]:
         try:
             with os.scandir(folder) as scanned:
                 found = sorted(scanned, key=lambda one: one.name)
@@ -103,14 +103,14 @@ class ObjectTree:
         self.root = root
         self._files = pafs.PyFileSystem(DeltaStorageHandler(root, dict(options)))
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[TreeEntry]:
         everything = pafs.FileSelector("", recursive=True, allow_not_found=True)
         with lake_faults("The lake could not be listed", self.root):
             found = self._files.get_file_info(everything)
         for info in sorted(found, key=lambda one: str(one.path)):
             path = info.path.lstrip("/")
             if info.type == pafs.FileType.File:
-                yield Entry(path, EntryKind.FILE, info.size, (info.mtime_ns or 0) / 1e9)
+                yield TreeEntry(path, EntryKind.FILE, info.size, (info.mtime_ns or 0) / 1e9)
 
     def exists(self, path: str) -> bool:
         return bool(self._files.get_file_info(path).type != pafs.FileType.NotFound)
@@ -124,10 +124,10 @@ def tree_of(lake: Lake) -> Tree:
     return LocalTree(Path(lake.root)) if lake.local else ObjectTree(lake.root, lake.options)
 
 
-def _entry(path: str, seen: os.stat_result) -> Entry:
+def _entry(path: str, seen: os.stat_result) -> TreeEntry:
     kinds = {stat.S_IFREG: EntryKind.FILE, stat.S_IFDIR: EntryKind.FOLDER}
     kinds[stat.S_IFLNK] = EntryKind.LINK
     kind = kinds.get(stat.S_IFMT(seen.st_mode), EntryKind.OTHER)
     owned = seen.st_uid == os.geteuid()
     mode = stat.S_IMODE(seen.st_mode)
-    return Entry(path, kind, seen.st_size, seen.st_mtime, mode, owned)
+    return TreeEntry(path, kind, seen.st_size, seen.st_mtime, mode, owned)

@@ -30,7 +30,7 @@ CLOCKS_AGREE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class KeyFit:
     """What a comparison of lake and keys found."""
 
     misfits: tuple[str, ...]
@@ -63,7 +63,7 @@ class Adopted:
     """Tables that were there, and that nobody misses any more."""
 
 
-def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) -> Fit:
+def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) -> KeyFit:
     """Compare every table with rows of people; nothing is changed.
 
     `keys` is None for a state folder without keys. Raises LakeError for a folder that holds Parquet
@@ -106,7 +106,7 @@ def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) 
             f"{name} has rows of {day}, and the keys know no epoch of that day"
             for day in _days_without_epoch(files, records, now, retention_days)[:1]
         ]
-    return Fit(tuple(misfits), tuple(unmarked), there)
+    return KeyFit(tuple(misfits), tuple(unmarked), there)
 
 
 def require_fit(

@@ -54,8 +54,8 @@ def undisturbed(attempt: Callable[[], T]) -> T:
         except (RewriteConflict, FileNotFoundError):
             continue
     raise RewriteConflict(
-        "Other jobs changed the same files again and again",
-        remedy="Nothing was changed. Wait until they are done, then repeat.",
+        "Other jobs kept changing the same files",
+        remedy="Nothing was changed. Wait until they are done, then run again.",
     )
 
 

@@ -6,8 +6,8 @@ a suggestion, the floors and ceilings of the privacy rules cannot be crossed, an
 given by reference only. This room is the only reader of the environment.
 """
 
-from pipeline.settings.load import load_settings
-from pipeline.settings.sections import Settings, SourceSettings
+from pipeline.settings.sections import Settings
+from pipeline.settings.source import SourceSettings
 from pipeline.settings.values import Secret
 
-__all__ = ["Secret", "Settings", "SourceSettings", "load_settings"]
+__all__ = ["Secret", "Settings", "SourceSettings"]

@@ -6,26 +6,30 @@ Made from the same declarations as the documentation. It is no second check: `lo
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
-from pipeline.settings.sections import Settings, SourceSettings
+from pipeline.settings.declared import Declaration, DeclaredKinds
+from pipeline.settings.sections import Settings
+from pipeline.settings.source import SourceSettings
 from pipeline.settings.values import written
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest draft that editors' TOML extensions (taplo) know."""
 
 
-def settings_schema() -> dict[str, object]:
+def settings_schema(declared: DeclaredKinds) -> dict[str, object]:
     """The schema of `telemetry.toml`."""
     defaults = Settings()
     sections = {
-        section.name: _section(getattr(defaults, section.name))
+        section.name: _section(values, declared.settings_of(values))
         for section in dataclasses.fields(Settings)
         if section.name != "sources"
+        for values in [getattr(defaults, section.name)]
     }
     source = {
-        **_section(SourceSettings()),
+        **_section(SourceSettings(), declared.source_settings().values()),
         "anyOf": [{"required": ["event"]}, {"required": ["format"]}],
-        "oneOf": [{"required": ["files"]}, {"required": ["servers", "topic"]}],
+        "oneOf": [{"required": list(kind.NEEDS)} for kind in declared.sources],
     }
     return {
         "$schema": DIALECT,
@@ -45,21 +49,15 @@ def settings_schema() -> dict[str, object]:
     }
 
 
-def _section(defaults: object) -> dict[str, object]:
+def _section(section: object, settings: Iterable[Declaration]) -> dict[str, object]:
     return {
         "type": "object",
-        "description": (type(defaults).__doc__ or "").strip(),
+        "description": (type(section).__doc__ or "").strip(),
         "additionalProperties": False,
-        "properties": {
-            field.name: {
-                **field.metadata["kind"].shape,
-                "description": _says(field, getattr(defaults, field.name)),
-            }
-            for field in dataclasses.fields(defaults)  # type: ignore[arg-type]
-        },
+        "properties": {one.name: {**one.type.shape, "description": _says(one)} for one in settings},
     }
 
 
-def _says(field: dataclasses.Field[object], default: object) -> str:
-    text = written(default)
-    return f"{field.metadata['help']} Default: {text}." if text else field.metadata["help"]
+def _says(setting: Declaration) -> str:
+    text = written(setting.default)
+    return f"{setting.says} Default: {text}." if text else setting.says

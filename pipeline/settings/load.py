@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.settings.declared import DeclaredKinds
 from pipeline.settings.lines import Place, lines_of
-from pipeline.settings.sections import Settings, SourceSettings
+from pipeline.settings.sections import Settings
+from pipeline.settings.source import SourceSettings, kind_of
 from pipeline.settings.table import Table
-from pipeline.settings.values import Kind, Refused
+from pipeline.settings.values import ValueRefused, ValueType
 
 PROJECT_FILE = "telemetry.toml"
 PREFIX = "TELEMETRY_"
@@ -65,25 +67,28 @@ class Trace:
 
 
 def load_settings(
+    declared: DeclaredKinds,
     config: Path | None = None,
     flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read all settings.
 
+    `declared` holds the kinds of source and the stores of keys (`pipeline.cli.declared`).
     `config` is a settings file; without one, `TELEMETRY_CONFIG` and then `telemetry.toml` in the
     working directory are used if they exist. `flags` holds values of the command line by dotted
     name (`lake.path`); None means not given. `environ` defaults to the process environment.
     Relative paths of a file start at the file's folder, all others at the working directory.
     Raises SettingsError that names the setting, and suggests the nearest name for an unknown one.
     """
-    trace = trace_settings(config, flags, environ)
+    trace = trace_settings(declared, config, flags, environ)
     if trace.problems:
         raise trace.problems[0]
     return trace.settings
 
 
 def trace_settings(
+    declared: DeclaredKinds,
     config: Path | None = None,
     flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -95,7 +100,7 @@ def trace_settings(
     """
     environ = os.environ if environ is None else environ
     file = _settings_file(config, environ)
-    reading = _Reading()
+    reading = _Reading(declared)
     if file is not None:
         text = _text_of(file)
         reading.document(_parsed(text, file), _File(file, text))
@@ -162,7 +167,8 @@ class _File:
 class _Reading:
     """What was read so far, with problems kept instead of raised."""
 
-    def __init__(self) -> None:
+    def __init__(self, declared: DeclaredKinds) -> None:
+        self._declared = declared
         self._chosen: dict[str, dict[str, object]] = {name: {} for name in _SECTIONS}
         self._sources: dict[str, SourceSettings] = {}
         self._origins: dict[str, str] = {}
@@ -184,11 +190,16 @@ class _Reading:
 
     def set(self, section: str, key: str, value: object, where: str, origin: str) -> None:
         """Take the value of one setting. Raises SettingsError."""
-        kinds = _kinds(_SECTIONS[section])
-        if key not in kinds:
-            raise _unknown(key, kinds, where, "setting")
-        self._chosen[section][key] = _checked(kinds[key], value, where)
+        known = self._types(section)
+        if key not in known:
+            raise _unknown(key, known, where, "setting")
+        self._chosen[section][key] = _checked(known[key], value, where)
         self._origins[f"{section}.{key}"] = origin
+
+    def _types(self, section: str) -> dict[str, ValueType]:
+        """What each setting of a section takes."""
+        defaults = _SECTIONS[section]()
+        return {one.name: one.type for one in self._declared.settings_of(defaults)}
 
     def document(self, document: Mapping[str, object], file: _File) -> None:
         """Take what a file holds."""
@@ -225,25 +236,26 @@ class _Reading:
                 "a source is a separate section", where=place, remedy="Write [sources.NAME]"
             )
         values: dict[str, Any] = {}
-        kinds = _kinds(SourceSettings)
+        known = self._declared.source_settings()
         for key, value in entries.items():
             origin = file.at("sources", name, key)
-            if key not in kinds:
-                raise _unknown(key, kinds, f"{origin}: [sources.{name}].{key}", "setting")
-            values[key] = _checked(kinds[key], value, f"{origin}: sources.{name}.{key}")
+            if key not in known:
+                raise _unknown(key, known, f"{origin}: [sources.{name}].{key}", "setting")
+            values[key] = _checked(known[key].type, value, f"{origin}: sources.{name}.{key}")
             self._origins[f"sources.{name}.{key}"] = origin
-        source = _consistent(SourceSettings(**values), place)
-        files = tuple(_from_base(file.base, one) for one in source.files)
-        own = source.format is not None and source.format.endswith(FORMAT_FILE)
-        format_ = _from_base(file.base, str(source.format)) if own else source.format
-        self._sources[name] = dataclasses.replace(source, files=files, format=format_)
+        kind = kind_of(self._declared.sources, values, place)
+        for key in kind.PATHS:
+            values[key] = tuple(_from_base(file.base, one) for one in values[key])
+        if str(values.get("format", "")).endswith(FORMAT_FILE):
+            values["format"] = _from_base(file.base, values["format"])
+        self._sources[name] = kind(**values)
 
     def environment(self, environ: Mapping[str, str]) -> None:
         """Take what variables hold."""
         known = {
             variable(section, key): (section, key)
-            for section, kind in _SECTIONS.items()
-            for key in _kinds(kind)
+            for section in _SECTIONS
+            for key in self._types(section)
             if has_variable(section, key)
         }
         prefixes = tuple(f"{PREFIX}{section}_".upper() for section in _SECTIONS)
@@ -258,43 +270,10 @@ class _Reading:
                     raise _unknown(name, known, f"environment: {name}", "variable")
 
 
-def _consistent(source: SourceSettings, place: str) -> SourceSettings:
-    if not source.event and source.format is None:
-        raise SettingsError(
-            "the source has no event",
-            where=place,
-            remedy='Add event = "api_request", or a format: format = "nginx_json"',
-        )
-    if source.envelope is not None and source.format is None:
-        raise SettingsError(
-            "an envelope is around the lines of a format, and the source has none",
-            where=f"{place}.envelope",
-            remedy='Add format = "nginx_json", or remove the envelope',
-        )
-    if source.registry is not None and source.topic is None:
-        raise SettingsError(
-            "a schema registry is of a topic's messages, and the source has no topic",
-            where=f"{place}.registry",
-            remedy='Add servers = ["host:9092"] and topic = "name", or remove the registry',
-        )
-    by_file, by_topic = bool(source.files), bool(source.servers and source.topic)
-    if by_file == by_topic or (by_file and (source.servers or source.topic)):
-        raise SettingsError(
-            "a source is either files, or servers and a topic",
-            where=place,
-            remedy='Give files = ["path"], or servers = ["host:9092"] and topic = "name"',
-        )
-    return source
-
-
-def _kinds(section: type) -> dict[str, Kind]:
-    return {field.name: field.metadata["kind"] for field in dataclasses.fields(section)}
-
-
-def _checked(kind: Kind, value: object, where: str) -> object:
+def _checked(type_: ValueType, value: object, where: str) -> object:
     try:
-        return kind.read(value)
-    except Refused as refusal:
+        return type_.read(value)
+    except ValueRefused as refusal:
         raise SettingsError(str(refusal), where=where, remedy=_DOCUMENTED) from None
 
 

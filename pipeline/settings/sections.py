@@ -16,14 +16,14 @@ from pathlib import Path
 
 from pipeline.errors import SettingsError
 from pipeline.settings.connections import KafkaSettings, OtlpSettings, RegistrySettings
+from pipeline.settings.source import SourceSettings
 from pipeline.settings.table import Table
 from pipeline.settings.values import (
+    KEY_REFERENCE,
     Secret,
-    address,
     among,
     choice,
     duration,
-    keys,
     labels,
     networks,
     path,
@@ -31,7 +31,6 @@ from pipeline.settings.values import (
     size,
     storage,
     text,
-    text_list,
     tiles,
     whole,
 )
@@ -69,51 +68,7 @@ class StateSettings:
     path: Path | None = setting(
         None, path, "Private folder of this installation. Flag `--state`, `TELEMETRY_STATE`."
     )
-    keys: str | None = setting(
-        None,
-        keys,
-        "Google Secret Manager to keep keys in, as secrets whose names begin with a prefix of your "
-        "choice. Default: `keys/` in the folder.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
-    """One input of one event; any number of `[sources.NAME]` sections, one of files or servers."""
-
-    event: str = setting(
-        "", text, "Event that this source carries. Required, unless a format says it."
-    )
-    format: str | None = setting(
-        None,
-        text,
-        "Format of its lines: the name of a packaged one (`telemetry schema formats`), or the path "
-        "of a format file. Default: the event's own JSON.",
-    )
-    envelope: str | None = setting(
-        None,
-        choice("none", "cri", "docker"),
-        "What a container runtime has put around each line. Default: as the format says.",
-    )
-    files: tuple[str, ...] = setting(
-        (), text_list, "NDJSON files, or directories that are tailed; `.gz` and `.zst` read whole."
-    )
-    servers: tuple[str, ...] = setting((), text_list, "Kafka bootstrap servers, `host:port`.")
-    topic: str | None = setting(None, text, "Kafka topic.")
-    start: str = setting(
-        "earliest",
-        choice("earliest", "latest"),
-        "Where a Kafka partition that the lake has never seen begins.",
-    )
-    group: str | None = setting(
-        None, text, "Consumer group to publish positions to, for lag tools only."
-    )
-    registry: str | None = setting(
-        None,
-        address,
-        "Schema registry of the topic's messages, if they are Avro, Protobuf or JSON in the wire "
-        "format of Confluent's clients. Default: messages are texts.",
-    )
+    keys: str | None = setting(None, KEY_REFERENCE, "Default: `keys/` in the folder.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a single setting may hold: one reader for each kind of value.
+"""What a single setting may hold: one reader for each type of value.
 
 A reader takes what TOML or an environment variable gave and returns the typed value, or raises
 `Refused` with what it expected. Messages never repeat the value: it could be a secret that was
@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,16 +29,16 @@ _BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|gcp-sm:.+")
 
 
-def _matching(pattern: re.Pattern[str]) -> Mapping[str, object]:
+def _shape(pattern: re.Pattern[str]) -> Mapping[str, object]:
     return {"type": "string", "pattern": f"^({pattern.pattern})$"}
 
 
-class Refused(Exception):
-    """A value is not of the kind or within the limits that its setting asks for."""
+class ValueRefused(Exception):
+    """A value is not of the type or within the limits that its setting asks for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueType:
     """How a setting is read, and how the documentation describes what it takes."""
 
     read: Reader
@@ -57,9 +57,9 @@ class Secret:
         return f"Secret({self.reference.partition(':')[0]}:...)"
 
 
-def setting(default: T, kind: Kind, says: str) -> T:
+def setting(default: T, type_: ValueType, says: str) -> T:
     """Declare a setting as the default of a dataclass field."""
-    metadata = {"kind": kind, "help": says}
+    metadata = {"type": type_, "says": says}
     if isinstance(default, Mapping):
         found: Any = field(default_factory=lambda: default, metadata=metadata)
     else:
@@ -69,12 +69,12 @@ def setting(default: T, kind: Kind, says: str) -> T:
 
 def _read_text(value: object) -> str:
     if not isinstance(value, str) or not value or "\x00" in value:
-        raise Refused("expected text")
+        raise ValueRefused("expected text")
     return value
 
 
 _TEXT: Mapping[str, object] = {"type": "string", "minLength": 1}
-text = Kind(_read_text, "text", _TEXT)
+text = ValueType(_read_text, "text", _TEXT)
 
 
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
@@ -82,29 +82,29 @@ _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 def _read_address(value: object) -> str:
     if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        raise Refused("expected http://HOST or https://HOST, without user and password")
+        raise ValueRefused("expected http://HOST or https://HOST, without user and password")
     return value
 
 
-address = Kind(_read_address, "http(s)://HOST[/PATH]", _matching(_ADDRESS))
+address = ValueType(_read_address, "http(s)://HOST[/PATH]", _shape(_ADDRESS))
 
 
 def _read_path(value: object) -> Path:
     return Path(_read_text(value)).expanduser()
 
 
-path = Kind(_read_path, "path", _TEXT)
+path = ValueType(_read_path, "path", _TEXT)
 
 
 def _read_texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
     if not isinstance(value, list):
-        raise Refused("expected a list of texts")
+        raise ValueRefused("expected a list of texts")
     return tuple(_read_text(item) for item in value)
 
 
-text_list = Kind(_read_texts, "list of texts", {"type": "array", "items": _TEXT})
+text_list = ValueType(_read_texts, "list of texts", {"type": "array", "items": _TEXT})
 
 
 def _read_networks(value: object) -> tuple[str, ...]:
@@ -114,27 +114,27 @@ def _read_networks(value: object) -> tuple[str, ...]:
             ipaddress.ip_network(network)
         except ValueError:
             # `from None`: the library's message repeats the value.
-            raise Refused("expected networks such as 10.0.0.0/8, host bits zero") from None
+            raise ValueRefused("expected networks such as 10.0.0.0/8, host bits zero") from None
     return networks
 
 
-networks = Kind(_read_networks, "list of networks", text_list.shape)
+networks = ValueType(_read_networks, "list of networks", text_list.shape)
 
 
-def among(kind: Kind, *allowed: str) -> Kind:
+def among(type_: ValueType, *allowed: str) -> ValueType:
     """A list of which every item is one of `allowed`."""
 
     def read(value: object) -> tuple[str, ...]:
-        items: tuple[str, ...] = kind.read(value)
+        items: tuple[str, ...] = type_.read(value)
         if not set(items) <= set(allowed):
-            raise Refused(f"expected only {' and '.join(allowed)}")
+            raise ValueRefused(f"expected only {' and '.join(allowed)}")
         return items
 
     shape = {"type": "array", "items": {"enum": list(allowed)}}
-    return Kind(read, f"list of {', '.join(allowed)}", shape)
+    return ValueType(read, f"list of {', '.join(allowed)}", shape)
 
 
-def choice(*allowed: str) -> Kind:
+def choice(*allowed: str) -> ValueType:
     """One of a few words."""
 
     def read(value: object) -> str:
@@ -142,46 +142,46 @@ def choice(*allowed: str) -> Kind:
             words = {word.lower(): word for word in allowed}
             near = difflib.get_close_matches(str(value).lower(), words, n=1, cutoff=0.5)
             meant = f". Did you mean {words[near[0]]}?" if near else ""
-            raise Refused(f"expected {', '.join(allowed[:-1])} or {allowed[-1]}{meant}")
+            raise ValueRefused(f"expected {', '.join(allowed[:-1])} or {allowed[-1]}{meant}")
         return str(value)
 
-    return Kind(read, " / ".join(allowed), {"enum": list(allowed)})
+    return ValueType(read, " / ".join(allowed), {"enum": list(allowed)})
 
 
 def _read_switch(value: object) -> bool:
     value = {"true": True, "false": False}.get(value) if isinstance(value, str) else value
     if not isinstance(value, bool):
-        raise Refused("expected true or false")
+        raise ValueRefused("expected true or false")
     return value
 
 
-switch = Kind(_read_switch, "true / false", {"type": "boolean"})
+switch = ValueType(_read_switch, "true / false", {"type": "boolean"})
 
 
-def whole(low: int, high: int) -> Kind:
+def whole(low: int, high: int) -> ValueType:
     """A whole number from `low` to `high`, both included."""
 
     def read(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise Refused(f"expected a whole number from {low} to {high}")
+            raise ValueRefused(f"expected a whole number from {low} to {high}")
         return value
 
-    return Kind(read, f"{low} to {high}", {"type": "integer", "minimum": low, "maximum": high})
+    return ValueType(read, f"{low} to {high}", {"type": "integer", "minimum": low, "maximum": high})
 
 
-def duration(low: str, high: str) -> Kind:
+def duration(low: str, high: str) -> ValueType:
     """A time span such as `15s`, `5m`, `2h`, from `low` to `high`."""
     least, most = parse_duration(low), parse_duration(high)
 
     def read(value: object) -> timedelta:
         found = parse_duration(value) if isinstance(value, str) else None
         if found is None or least is None or most is None or not least <= found <= most:
-            raise Refused(f"expected a duration from {low} to {high}, such as 15s, 5m or 2h")
+            raise ValueRefused(f"expected a duration from {low} to {high}, such as 15s, 5m or 2h")
         return found
 
-    return Kind(read, f"duration, {low} to {high}", _matching(_DURATION))
+    return ValueType(read, f"duration, {low} to {high}", _shape(_DURATION))
 
 
 def parse_duration(value: str) -> timedelta | None:
@@ -190,17 +190,17 @@ def parse_duration(value: str) -> timedelta | None:
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]]) if match else None
 
 
-def size(low: str, high: str) -> Kind:
+def size(low: str, high: str) -> ValueType:
     """A number of bytes such as `64MiB`, from `low` to `high`."""
     least, most = _bytes(low), _bytes(high)
 
     def read(value: object) -> int:
         found = _bytes(value) if isinstance(value, str) else None
         if found is None or least is None or most is None or not least <= found <= most:
-            raise Refused(f"expected a size from {low} to {high}, such as 64MiB")
+            raise ValueRefused(f"expected a size from {low} to {high}, such as 64MiB")
         return found
 
-    return Kind(read, f"size, {low} to {high}", _matching(_SIZE))
+    return ValueType(read, f"size, {low} to {high}", _shape(_SIZE))
 
 
 def _bytes(value: str) -> int | None:
@@ -210,35 +210,43 @@ def _bytes(value: str) -> int | None:
 
 def _read_secret(value: object) -> Secret:
     if not isinstance(value, str) or not _SECRET.fullmatch(value):
-        raise Refused("expected a reference: env:NAME, file:/path or gcp-sm:NAME, not the secret")
+        raise ValueRefused(
+            "expected a reference: env:NAME, file:/path or gcp-sm:NAME, not the secret"
+        )
     return Secret(value)
 
 
-secret = Kind(_read_secret, "env:NAME, file:/path or gcp-sm:NAME", _matching(_SECRET))
-
-_KEYS = re.compile(r"gcp-sm:projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,200}")
+secret = ValueType(_read_secret, "env:NAME, file:/path or gcp-sm:NAME", _shape(_SECRET))
 
 
-def _read_keys(value: object) -> str:
-    if not isinstance(value, str) or not _KEYS.fullmatch(value):
-        raise Refused("expected gcp-sm:projects/PROJECT/secrets/PREFIX")
-    return value
+def matching(forms: Sequence[tuple[str, re.Pattern[str]]]) -> ValueType:
+    """A text of one of several forms, each given as it is shown and as it is checked."""
+    shown = " or ".join(form for form, _ in forms)
+    pattern = re.compile("|".join(pattern.pattern for _, pattern in forms))
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not forms or not pattern.fullmatch(value):
+            raise ValueRefused(f"expected {shown}")
+        return value
+
+    return ValueType(read, shown, _shape(pattern))
 
 
-keys = Kind(_read_keys, "gcp-sm:projects/PROJECT/secrets/PREFIX", _matching(_KEYS))
+KEY_REFERENCE = matching([])
+"""Stands for the references that stores of keys declare; see `declared.Declared`."""
 
 _SECRET_WORDS = ("secret", "password", "token", "access_key", "account_key", "sas_key")
 
 
 def _read_storage(value: object) -> Mapping[str, str | Secret]:
     if not isinstance(value, dict):
-        raise Refused("expected a table of texts")
+        raise ValueRefused("expected a table of texts")
     found: dict[str, str | Secret] = {}
     for name, item in value.items():
         if isinstance(item, str) and _SECRET.fullmatch(item):
             found[name] = Secret(item)
         elif any(word in name.lower() for word in _SECRET_WORDS) and name.lower() not in _PUBLIC:
-            raise Refused(f"{name} is a secret: give a reference such as env:{name.upper()}")
+            raise ValueRefused(f"{name} is a secret: give a reference such as env:{name.upper()}")
         else:
             found[name] = _read_text(item)
     return Table(found)
@@ -246,14 +254,14 @@ def _read_storage(value: object) -> Mapping[str, str | Secret]:
 
 def _read_labels(value: object) -> Mapping[str, Mapping[str, str]]:
     if not isinstance(value, dict) or not all(isinstance(part, dict) for part in value.values()):
-        raise Refused("expected a table for each dimension, of a label for each key")
+        raise ValueRefused("expected a table for each dimension, of a label for each key")
     return Table(
         {name: Table({key: _read_text(item) for key, item in part.items()})
          for name, part in value.items()}
     )  # fmt: skip
 
 
-labels = Kind(
+labels = ValueType(
     _read_labels,
     "tables of texts, one for each dimension",
     {
@@ -265,11 +273,11 @@ labels = Kind(
 
 def _read_tiles(value: object) -> Mapping[str, tuple[str, ...]]:
     if not isinstance(value, dict):
-        raise Refused("expected a table of lists")
+        raise ValueRefused("expected a table of lists")
     return Table({page: _read_texts(names) for page, names in value.items()})
 
 
-tiles = Kind(
+tiles = ValueType(
     _read_tiles,
     "lists of metrics, one for each page",
     {"type": "object", "additionalProperties": text_list.shape},
@@ -278,16 +286,16 @@ tiles = Kind(
 
 def _read_texts_by_name(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict):
-        raise Refused("expected a table of texts")
+        raise ValueRefused("expected a table of texts")
     return Table({name: _read_text(item) for name, item in value.items()})
 
 
-texts = Kind(
+texts = ValueType(
     _read_texts_by_name, "table of texts", {"type": "object", "additionalProperties": _TEXT}
 )
 
 _PUBLIC = frozenset({"aws_access_key_id", "access_key_id"})
-storage = Kind(
+storage = ValueType(
     _read_storage,
     "table of texts or secret references",
     {"type": "object", "additionalProperties": _TEXT},

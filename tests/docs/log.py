@@ -1,6 +1,6 @@
-"""The README shows what three commands make of an nginx log: this makes the log, and runs them.
+"""A tutorial shows what three commands make of an nginx log: this makes the log, and runs them.
 
-python -m tests.docs.log      runs the commands in the README and rewrites their output
+python -m tests.docs.log      runs the commands of the tutorial and rewrites their output
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.docs.readme import README, printed
+from tests.docs.readme import printed
+from tests.docs.tables import ROOT
 
+PAGE = ROOT / "docs" / "tutorials" / "nginx.md"
 PLACE = re.compile(r"(<!-- excerpt of a log -->\n```text\n).*?(^```$)", re.M | re.S)
 COMMANDS = (
     "telemetry init access.log",
@@ -78,11 +80,11 @@ def run_commands(folder: Path) -> str:
 
 
 def main() -> None:
-    """Run the commands in a folder of their own and write them into the README."""
+    """Run the commands in a folder of their own and write them into the tutorial."""
     with tempfile.TemporaryDirectory() as place:
         text = run_commands(Path(place))
-    before = README.read_text("utf-8")
-    README.write_text(PLACE.sub(lambda match: f"{match[1]}{text}{match[2]}", before), "utf-8")
+    before = PAGE.read_text("utf-8")
+    PAGE.write_text(PLACE.sub(lambda match: f"{match[1]}{text}{match[2]}", before), "utf-8")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.events.formats.parse import parse_format
 from pipeline.io.package_data import load_schemas
-from pipeline.settings import load_settings
-from tests.docs import log, readme
+from tests.docs import readme
 from tests.docs.examples import Example, examples
 from tests.docs.readme import PLACE, README, excerpt
 
@@ -122,20 +122,3 @@ def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
 def words(text: str) -> list[str]:
     """Titles, questions and queries: what is the same however many events there are."""
     return [line for line in text.splitlines() if re.match(r"== |Which |    [A-Z ]", line)]
-
-
-def test_the_readme_shows_what_becomes_of_a_log(tmp_path: Path) -> None:
-    shown = log.PLACE.search(README.read_text("utf-8"))
-    assert shown is not None
-    printed = log.run_commands(tmp_path)
-    assert untimed(printed) == untimed(shown[0].partition("```text\n")[2].removesuffix("```"))
-    made = [tmp_path / "telemetry.toml", *(tmp_path / "catalogue").iterdir()]
-    assert "jane" in (tmp_path / "access.log").read_text("utf-8")
-    assert not any("jane" in path.read_text("utf-8") for path in made)
-    stored = [path for name in ("lake", "state") for path in (tmp_path / name).rglob("*")]
-    assert not any(b"jane" in path.read_bytes() for path in stored if path.is_file())
-
-
-def untimed(text: str) -> list[str]:
-    """All lines but that of how long a run took, and how many days it fell on."""
-    return [line for line in text.splitlines() if " events/s" not in line]

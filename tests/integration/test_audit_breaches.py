@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli.commands.audit import as_document, open_audited, rebuilt
+from pipeline.cli.declared import load_settings
 from pipeline.cli.frame.options import Invocation
 from pipeline.cli.frame.output import Output
 from pipeline.cli.main import main
@@ -44,7 +45,6 @@ from pipeline.ops.rollup.registry import Registry
 from pipeline.ops.scan import table_scan
 from pipeline.ops.scan.findings import Finding
 from pipeline.ops.scan.parquet_scan import FileScan, Layout, Look, scan_file
-from pipeline.settings import load_settings
 from tests.integration.breaches.figures import CHANGED
 from tests.integration.breaches.planting import BREACHES, MARKS, Breach, Copy, copy_of
 from tests.integration.breaches.state import AT

@@ -125,12 +125,12 @@ def test_the_settings_that_it_leaves_work_for_every_command(
 
 
 def test_a_leak_in_the_lake_fails_the_scan(demo: dict[str, Any], folder: Path) -> None:
+    from pipeline.cli.declared import load_settings
     from pipeline.cli.demo.scene import Demo
     from pipeline.cli.demo.steps import scan
     from pipeline.cli.frame.options import Invocation
     from pipeline.cli.frame.output import Output
     from pipeline.errors import PrivacyGateClosed
-    from pipeline.settings import load_settings
 
     settings = load_settings(folder / "telemetry.toml", environ={})
     call = Invocation(Output(json=True), settings, fixed_now=datetime.fromisoformat(NOW))

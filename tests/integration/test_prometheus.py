@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.metrics import DECLARED, Kind
+from pipeline.metrics import DECLARED, InstrumentKind
 from tests.integration.services.ports import free_port
 from tests.integration.services.prometheus import DEPLOY, Prometheus, prometheus, promtool
 from tests.rules.sources import ROOT
@@ -125,8 +125,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 def test_a_real_run_is_scraped_with_every_metric_that_is_declared(watched: Watched) -> None:
     known = watched.server.get("metadata")
-    missing = {item.exported for item in DECLARED if item.kind is not Kind.COUNTER} - set(known)
-    missing |= {item.name for item in DECLARED if item.kind is Kind.COUNTER} - {
+    missing = {item.exported for item in DECLARED if item.kind is not InstrumentKind.COUNTER} - set(
+        known
+    )
+    missing |= {item.name for item in DECLARED if item.kind is InstrumentKind.COUNTER} - {
         name.removesuffix("_total") for name in known
     }
     assert missing == set()

@@ -22,7 +22,7 @@ FILES = [
 @pytest.mark.service
 def test_the_secret_manager_keeps_what_every_keystore_promises() -> None:
     """In a process of its own: see `services.secret_manager`."""
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "manager"]
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "manager or gcp-sm"]
     environment = {**os.environ, "PYTHONPATH": str(secret_manager.client_folder())}
     done = subprocess.run(
         [*command, *FILES], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300

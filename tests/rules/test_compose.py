@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from pipeline import __version__
+from pipeline.cli.declared import load_settings
 from pipeline.cli.main import telemetry
 from pipeline.demo.world import DEMO_RANGES, PROXY_NETWORK
-from pipeline.settings import load_settings
 from tests.rules.sources import ROOT
 from tests.rules.test_kubernetes import PORT
 

@@ -11,9 +11,9 @@ import pytest
 from deploy.dataflow.launch import CONFIG, OURS, words
 from pipeline import __version__
 from pipeline.cli.commands.run import RunCommand
+from pipeline.cli.declared import load_settings
 from pipeline.cli.main import telemetry
 from pipeline.flow.runners.beam_options import DATAFLOW, words_for
-from pipeline.settings import load_settings
 from pipeline.settings.values import Secret
 from tests.rules.sources import ROOT, project
 

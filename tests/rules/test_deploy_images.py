@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from pipeline.settings import load_settings
+from pipeline.cli.declared import load_settings
 from tests.rules.sources import ROOT, project
 
 DEPLOY = ROOT / "deploy"

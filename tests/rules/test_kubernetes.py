@@ -13,10 +13,12 @@ import pytest
 import yaml
 
 from pipeline import __version__
+from pipeline.cli.declared import load_settings
 from pipeline.cli.main import telemetry
 from pipeline.flow.metrics_endpoint import SPAN
 from pipeline.flow.runners.beam_options import FLINK, words_for
-from pipeline.settings import Settings, load_settings
+from pipeline.io.kafka.source import KafkaSourceSettings
+from pipeline.settings import Settings
 from pipeline.settings.values import Secret
 from tests.integration.services.flink import BEAM_RUNNER, FLINK_VERSION
 from tests.rules.sources import ROOT
@@ -261,6 +263,7 @@ def test_settings_load_and_name_the_topics_that_are_created(path: Path) -> None:
     created = (DEPLOY / "kafka" / "create-topics.sh").read_text()
     assert set(found.sources) == set(re.search(r"for event in ([\w ]+);", created)[1].split())  # type: ignore[index]
     for name, source in found.sources.items():
+        assert isinstance(source, KafkaSourceSettings)
         assert (source.event, source.topic) == (name, f"telemetry.{name}")
     assert found.kafka.optout_topic is not None
     for topic in (found.kafka.optout_topic, found.kafka.requests_topic):

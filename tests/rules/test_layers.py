@@ -41,6 +41,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "privacy.identity.tokens",
         "privacy.optout",
         "schemas",
+        # A source and a store of keys declare their own settings, in the words of settings. The
+        # settings get these declarations as an argument, and import nothing of io.
+        "settings.declared",
+        "settings.source",
+        "settings.values",
     },
     "flow": {"errors", "metrics", "settings", "events", "privacy", "io"},
     "ops": {"errors", "metrics", "events", "privacy", "io"},

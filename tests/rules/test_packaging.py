@@ -55,6 +55,11 @@ def test_the_lock_satisfies_everything_that_is_declared() -> None:
     assert unmet == []
 
 
+def test_the_kernel_has_the_version_of_the_package() -> None:
+    cargo = tomllib.loads((ROOT / "kernel" / "Cargo.toml").read_text("utf-8"))
+    assert cargo["package"]["version"] == __version__
+
+
 def test_the_changelog_speaks_of_the_current_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 

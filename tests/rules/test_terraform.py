@@ -16,7 +16,7 @@ from typing import Any
 import hcl2
 import pytest
 
-from pipeline.io.keys.google_api import Client
+from pipeline.io.keys.google_api import SecretClient
 from pipeline.io.package_data import load_schemas
 from tests.rules.sources import ROOT
 
@@ -196,7 +196,7 @@ def test_the_keystore_has_the_rights_that_it_uses_and_no_other() -> None:
         "access_secret_version": "secretmanager.versions.access",
         "destroy_secret_version": "secretmanager.versions.destroy",
     }
-    assert {name for name in vars(Client) if not name.startswith("_")} == set(used)
+    assert {name for name in vars(SecretClient) if not name.startswith("_")} == set(used)
     role = resources("gcp", "google_project_iam_custom_role")["keys"]
     given = set(re.findall(r"secretmanager\.\w+\.\w+", str(role)))
     assert given == set(used.values())

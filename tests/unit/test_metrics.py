@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline import metrics as declared
-from pipeline.metrics import DECLARED, Declared, Kind, Metrics
+from pipeline.metrics import DECLARED, DeclaredMetric, InstrumentKind, Metrics
 from tests.integration.services.ports import free_port
 
 
@@ -18,19 +18,19 @@ def test_every_metric_is_declared_once_under_a_name_of_ours() -> None:
     names = [item.name for item in DECLARED]
     assert len(names) == len(set(names))
     assert all(re.fullmatch(r"telemetry_[a-z_]+", name) for name in names)
-    listed = {value for value in vars(declared).values() if isinstance(value, Declared)}
+    listed = {value for value in vars(declared).values() if isinstance(value, DeclaredMetric)}
     assert listed == set(DECLARED)
 
 
 @pytest.mark.parametrize("item", DECLARED, ids=lambda item: item.name)
-def test_a_metric_says_what_it_counts_and_takes_its_labels(item: Declared) -> None:
+def test_a_metric_says_what_it_counts_and_takes_its_labels(item: DeclaredMetric) -> None:
     assert item.help
     metrics, labels = Metrics(), dict.fromkeys(item.labels, "x")
-    if item.kind is Kind.COUNTER:
+    if item.kind is InstrumentKind.COUNTER:
         metrics.count(item, 2, **labels)
         metrics.count(item, 3, **labels)
         assert metrics.registry.get_sample_value(item.exported, labels) == 5
-    elif item.kind is Kind.GAUGE:
+    elif item.kind is InstrumentKind.GAUGE:
         metrics.show(item, 2, **labels)
         metrics.show(item, 3, **labels)
         assert metrics.registry.get_sample_value(item.exported, labels) == 3

@@ -28,6 +28,7 @@ from pipeline.cli.wiring.opening import (
     open_lake,
     open_schemas,
 )
+from pipeline.cli.wiring.topics import topics_of
 from pipeline.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _LOOPBACK = ("localhost", "127.", "[::1]")
 @click.option(
     "--canaries",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Look for these identifiers, one a line, and for their hashes; never printed.",
+    help="Search for these identifiers, one a line, and for their hashes; never printed.",
 )
 @click.option(
     "--dashboard",
@@ -58,7 +59,7 @@ _LOOPBACK = ("localhost", "127.", "[::1]")
 @click.option(
     "--all-figures",
     is_flag=True,
-    help="Make also figures of windows of over 8 million rows again; takes a rollup's memory.",
+    help="Also recompute figures of windows of over 8 million rows; needs a rollup's memory.",
 )
 @configured
 def command(
@@ -71,9 +72,9 @@ def command(
 ) -> int:
     """Check every promise on stored bytes, logs, settings, receipts and deployment files.
 
-    Whatever no rule names is a finding: every file, log entry, line and value. Exit code 1 if a
-    promise is broken; its name, the check and the places are printed, never a stored value. What
-    could not be looked at is "not verified", never kept. Reads the whole lake, changes nothing.
+    Anything that no rule allows is a finding: every file, log entry, line and value. Exit code 1 if
+    a promise is broken; its name, the check and the places are printed, never a stored value. What
+    could not be examined is "not verified", never kept. Reads the whole lake, changes nothing.
     """
     from pipeline.io.disk.atomic import write_file
     from pipeline.ops.audit.audit import audit
@@ -118,7 +119,6 @@ def open_audited(
         finally:
             topic.close()
 
-    sources = settings.sources
     return Audited(
         lake=open_lake(settings, repairs=False, holds=True),
         state=state,
@@ -136,7 +136,7 @@ def open_audited(
         retention_days=settings.privacy.retention_days,
         now=call.now(),
         keys_elsewhere=settings.state.keys is not None,
-        topics=[source.topic for source in sources.values() if source.topic is not None],
+        topics=[source.topic for _, source in topics_of(settings)],
         transports=list(_transports(call)),
         storage_options=list(settings.lake.storage),
         deploy=deploy,
@@ -173,10 +173,9 @@ def read_canaries(path: Path) -> list[str]:
 def _transports(call: Invocation) -> Iterator[Transport]:
     from pipeline.ops.audit.audit import Transport
 
-    for name, source in sorted(call.settings.sources.items()):
-        if source.servers:
-            loopback = all(server.startswith(_LOOPBACK) for server in source.servers)
-            yield Transport(name, call.settings.kafka.protocol, loopback)
+    for name, source in topics_of(call.settings):
+        loopback = all(server.startswith(_LOOPBACK) for server in source.servers)
+        yield Transport(name, call.settings.kafka.protocol, loopback)
 
 
 def as_document(report: Report) -> dict[str, object]:

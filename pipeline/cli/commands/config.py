@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields
 
 import click
 
+from pipeline.cli.declared import DECLARED, trace_settings
 from pipeline.cli.frame import errors as failures
 from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.options import Invocation, reporting, unread_settings
 from pipeline.cli.wiring.checking import problems_of
 from pipeline.errors import TelemetryError, counted
-from pipeline.settings.load import Trace, trace_settings
+from pipeline.settings.load import Trace
 from pipeline.settings.sections import Settings
 from pipeline.settings.values import written
 
@@ -26,7 +27,7 @@ def command() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """One setting, as it is shown."""
 
     setting: str
@@ -59,7 +60,7 @@ def show(call: Invocation, flags: Mapping[str, str | None], changed: bool) -> No
         call.out.warn(f"{counted(len(trace.problems), 'problem')}: see telemetry config validate")
 
 
-def setting_rows(trace: Trace) -> Iterator[Row]:
+def setting_rows(trace: Trace) -> Iterator[SettingRow]:
     """Every setting in the order of the documentation, then those of each source."""
     settings = trace.settings
     parts: list[tuple[str, object]] = [
@@ -72,7 +73,7 @@ def setting_rows(trace: Trace) -> Iterator[Row]:
         for field in fields(values):  # type: ignore[arg-type]
             setting = f"{name}.{field.name}"
             origin = trace.origins.get(setting, _DEFAULT)
-            yield Row(setting, written(getattr(values, field.name)), origin)
+            yield SettingRow(setting, written(getattr(values, field.name)), origin)
 
 
 @command.command()
@@ -117,5 +118,5 @@ def schema(call: Invocation) -> None:
     """
     from pipeline.settings.json_schema import settings_schema
 
-    document = settings_schema()
+    document = settings_schema(DECLARED)
     call.out.result(document, lambda: call.out.line(json.dumps(document, indent=2)))

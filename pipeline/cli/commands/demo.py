@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.frame.logs import set_up_logging
 from pipeline.cli.frame.options import (
     Invocation,
@@ -19,7 +20,6 @@ from pipeline.cli.frame.options import (
     seed_option,
 )
 from pipeline.errors import EnvironmentProblem, UsageError
-from pipeline.settings import load_settings
 
 SETTINGS_FILE = "telemetry.toml"
 _MARK = "# Written by `telemetry demo`. The next demo replaces what is in this folder.\n"
@@ -38,7 +38,7 @@ _MARK = "# Written by `telemetry demo`. The next demo replaces what is in this f
     "--days", 1, 80, 60, "Days of traffic before now; from 57 on they hold a whole key period."
 )
 @number_option("--events", 1_000, 50_000_000, 200_000, "How many events.")
-@seed_option("Another seed makes other traffic.")
+@seed_option("A different seed generates different traffic.")
 @click.option("--no-open", is_flag=True, help="Do not open the result in a browser.")
 @click.option("--now", callback=read_time, metavar="TIME", help="Take this as the current time.")
 @reporting
@@ -54,7 +54,7 @@ def command(
     """Generate traffic, run the pipeline on it, and show the output. Needs no service.
 
     Everything is in one folder: input/, lake/, state/, dashboard/ and telemetry.toml. The last
-    step searches all that was written for identifiers that stood in the input.
+    step searches everything that was written for identifiers from the input.
     """
     from pipeline.cli.demo.scene import Demo
     from pipeline.cli.demo.steps import STEPS

@@ -20,6 +20,7 @@ from pipeline.cli.wiring.lists import read_optouts
 from pipeline.cli.wiring.opening import (
     existing_keys,
     has_keys,
+    kinds_of,
     open_catalogue,
     open_country,
     open_keystore,
@@ -143,7 +144,9 @@ def _state(call: Invocation) -> Iterator[Examined]:
         return
     mode = stat.S_IMODE(state.stat().st_mode)
     if mode & 0o077:
-        yield Examined("state", State.FAIL, f"others may look in: {mode:o}", f"chmod 0700 {state}")
+        yield Examined(
+            "state", State.FAIL, f"accessible to other accounts: {mode:o}", f"chmod 0700 {state}"
+        )
     else:
         yield Examined("state", State.OK, f"{state}, mode {mode:o}")
     lake = call.settings.lake.path
@@ -176,7 +179,7 @@ def _keys(call: Invocation) -> Iterator[Examined]:
             "keys",
             State.WARN,
             "there are key files in the state folder, too: copies that no expiry destroys",
-            f"Look whose they are, then remove {StateFolder(state).keys}",
+            f"Find out whose they are, then remove {StateFolder(state).keys}",
         )
 
 
@@ -223,7 +226,7 @@ def _lake(call: Invocation) -> Iterator[Examined]:
             "lake",
             State.FAIL,
             f"{counted(len(missing), 'file')} of a log not there, the first: {missing[0]}",
-            "Restore them from a backup of the lake: their rows are nowhere else",
+            "Restore them from a backup of the lake: their rows exist nowhere else",
         )
     else:
         yield Examined("lake", State.OK, "every file that a log names is there")
@@ -303,19 +306,13 @@ def _clock(call: Invocation) -> Iterator[Examined]:
 
 
 def _sources(call: Invocation) -> Iterator[Examined]:
-    from pipeline.io.files.paths import find_inputs, require_inputs
+    from pipeline.cli.wiring.topics import topics_of
 
-    for name, source in sorted(call.settings.sources.items()):
-        if source.files:
-            require_inputs(source.files)
-            found = len(find_inputs(source.files))
-            detail = f"{counted(found, 'file')} of {source.event}"
-            yield Examined(f"source {name}", State.OK, detail)
-    topics = [
-        (source.servers, source.topic)
-        for source in call.settings.sources.values()
-        if source.topic is not None
-    ]
+    for name, source in kinds_of(call.settings):
+        found = source.look()
+        if found:
+            yield Examined(f"source {name}", State.OK, f"{found} of {source.event}")
+    topics = [(source.servers, source.topic) for _, source in topics_of(call.settings)]
     for servers in sorted({servers for servers, _ in topics}):
         yield from _kafka(call, servers, [topic for mine, topic in topics if mine == servers])
 

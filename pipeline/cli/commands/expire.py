@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.io.rights.holds import Hold
     from pipeline.io.rights.receipts import Receipt
-    from pipeline.ops.retention.expiry import Expiry, Proposal
+    from pipeline.ops.retention.expiry import Expiry, ExpiryProposal
 
 GUARDS = ("partitions", "rows")
 
@@ -32,15 +32,15 @@ GUARDS = ("partitions", "rows")
     "--acknowledge",
     type=Closed(GUARDS),
     multiple=True,
-    help="Go on although more than 3 days, or more than 5 % of all rows, would go.",
+    help="Continue although more than 3 days, or more than 5 % of all rows, would be deleted.",
 )
 @configured
 def command(call: Invocation, digest: str | None, acknowledge: tuple[str, ...]) -> None:
     """Show what is due to expire, or delete it with --apply and the hash that was shown.
 
-    A day is due 89 days after it, and has to be gone a day later; readers do not see it by then.
-    Files that crashed writers left go with it, and the keys of epochs that have ended. Nothing is
-    deleted if the plan has changed since it was shown.
+    A day is due 89 days after it and must be gone a day later; readers no longer see it by then.
+    Files that crashed writers left behind are deleted with it, and so are the keys of epochs that
+    have ended. Nothing is deleted if the plan has changed since it was shown.
     """
     expiry = open_expiry(call)
     if digest is None:
@@ -89,7 +89,7 @@ def _account_holds(call: Invocation) -> list[Hold]:
     return [hold for hold in holds.active(call.now().date()) if hold.accounts]
 
 
-def _show(call: Invocation, proposal: Proposal, held_accounts: Sequence[Hold]) -> None:
+def _show(call: Invocation, proposal: ExpiryProposal, held_accounts: Sequence[Hold]) -> None:
     plan = proposal.plan
     document = {
         "hash": plan.digest,

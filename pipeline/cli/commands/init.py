@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.frame.nearest import Closed
-from pipeline.cli.frame.options import Invocation, unread_settings
+from pipeline.cli.frame.options import Invocation, check_envelope, unread_settings
 from pipeline.errors import EnvironmentProblem, UsageError, counted
 from pipeline.settings.load import PROJECT_FILE
 
@@ -40,8 +40,8 @@ def command(
     """Recognize the format of FILE, propose settings and a catalogue, show what would be stored.
 
     Looks at the first 1,000 lines and writes telemetry.toml (--config names another place) and
-    catalogue/ beside it. No file is overwritten, and no text of a line is printed or written that
-    is not a word of a closed list.
+    catalogue/ beside it. No file is overwritten. Of the lines, only words of a closed list are
+    printed or written.
 
     \b
         telemetry init access.log
@@ -53,8 +53,7 @@ def command(
     from pipeline.ops.proposal.files import SCHEMAS, schema_texts, settings_text
     from pipeline.settings import Settings
 
-    if envelope is not None and format_ is None:
-        raise UsageError("--envelope is around the lines of a format", remedy="Add --format NAME")
+    check_envelope(envelope, format_)
     schemas = open_schemas(Settings())
     if own_event is not None and (not NAME.fullmatch(own_event) or own_event in schemas):
         raise UsageError(

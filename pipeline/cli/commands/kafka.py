@@ -10,8 +10,9 @@ import click
 from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.options import Invocation, configured
 from pipeline.cli.wiring.opening import event_of, newest_schema, open_lake, open_schemas
-from pipeline.cli.wiring.topics import kafka_access
+from pipeline.cli.wiring.topics import kafka_access, topics_of
 from pipeline.errors import UsageError
+from pipeline.io.kafka.source import KafkaSourceSettings
 
 if TYPE_CHECKING:
     from pipeline.events.schema import EventSchema
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Subcommands)
 def command() -> None:
-    """Record gaps of a topic, and what a topic is that was created again."""
+    """Record gaps in a topic, or decide about a topic that was created again."""
 
 
 @command.command()
@@ -37,7 +38,7 @@ def command() -> None:
     type=click.IntRange(min=0),
     required=True,
     metavar="OFFSET",
-    help="First offset that is still there; everything before it is given up.",
+    help="First offset that still exists; everything before it is given up.",
 )
 @click.option("--kafka", "servers", metavar="SERVERS", help="Kafka bootstrap servers.")
 @click.option("--event", help="Event that the topic carries, without a [sources.NAME] section.")
@@ -52,11 +53,11 @@ def gap(
     event: str | None,
     apply: bool,
 ) -> None:
-    """Record that messages before OFFSET are lost, and let reading go on from there.
+    """Record that messages before OFFSET are lost, and continue reading from there.
 
-    Lost is what retention took, or a record batch that is damaged. The position moves by a separate
-    commit, which stays in the lake's log as the record of the loss. Messages that can still be
-    read are never passed over: OFFSET may not lie behind the first one.
+    Messages are lost if retention removed them or their record batch is damaged. The position moves
+    by a separate commit, which stays in the lake's log as the record of the loss. Messages that can
+    still be read are never skipped: OFFSET cannot be beyond the first of them.
     """
     source = _source(call, topic, servers, event)
     from pipeline.io.kafka.gap import plan_gap, record_gap
@@ -91,8 +92,8 @@ def gap(
     "decision",
     type=click.Choice(["new", "same"]),
     required=True,
-    help="new: its messages are others, read from the first one. "
-    "same: its offsets mean the same messages, go on.",
+    help="new: its messages are different ones, read from the first. "
+    "same: its offsets mean the same messages, continue.",
 )
 @click.option("--kafka", "servers", metavar="SERVERS", help="Kafka bootstrap servers.")
 @click.option("--event", help="Event that the topic carries, without a [sources.NAME] section.")
@@ -146,8 +147,10 @@ def _schema(call: Invocation, source: SourceSettings) -> EventSchema:
     return newest_schema(schemas, event_of(source, schemas))
 
 
-def _source(call: Invocation, topic: str, servers: str | None, event: str | None) -> SourceSettings:
-    for source in call.settings.sources.values():
+def _source(
+    call: Invocation, topic: str, servers: str | None, event: str | None
+) -> KafkaSourceSettings:
+    for _, source in topics_of(call.settings):
         if source.topic == topic:
             if servers is not None:
                 return replace(source, servers=tuple(servers.split(",")))
@@ -157,6 +160,4 @@ def _source(call: Invocation, topic: str, servers: str | None, event: str | None
             "no source of the settings has this topic",
             remedy="Name its section with --config, or give --kafka SERVERS and --event EVENT",
         )
-    from pipeline.settings import SourceSettings
-
-    return SourceSettings(event=event, servers=tuple(servers.split(",")), topic=topic)
+    return KafkaSourceSettings(event=event, servers=tuple(servers.split(",")), topic=topic)

@@ -20,8 +20,8 @@ _IDS = click.argument("ids", nargs=-1, required=True, metavar="ID... | -")
 def command() -> None:
     """Add, remove or check opt-outs of accounts.
 
-    With - the ids are read from standard input, one a line, so that they are in no shell history
-    and no process list. They are never printed; the list keeps tokens under a separate key.
+    With - the ids are read from standard input, one a line, so that they appear in no shell history
+    or process list. They are never printed; the list keeps tokens under a separate key.
     """
 
 

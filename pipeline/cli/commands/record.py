@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.frame.options import Invocation, configured
-from pipeline.cli.wiring.opening import event_of, open_schemas
+from pipeline.cli.wiring.opening import event_of, kinds_of, open_schemas
 
 if TYPE_CHECKING:
     from pipeline.events.schema import EventSchema
@@ -43,8 +43,7 @@ def _circumstances(
         encryption=settings.lake.encryption,
         optout_stale_after=f"{settings.privacy.optout_stale_after.total_seconds() / 60:g} minutes",
         sources=[
-            f"`{event_of(source, schemas)}` from "
-            + (f"the Kafka topic `{source.topic}`" if source.topic else "files")
-            for _, source in sorted(settings.sources.items())
+            f"`{event_of(source, schemas)}` from {source.told()}"
+            for _, source in kinds_of(settings)
         ],
     )

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from pipeline.cli.declared import DECLARED
 from pipeline.cli.frame.options import Invocation, reporting
 from pipeline.cli.main import COMMANDS, telemetry
 from pipeline.errors import UsageError, counted
 from pipeline.settings import Settings, SourceSettings
+from pipeline.settings.declared import Declaration
 from pipeline.settings.json_schema import settings_schema
 from pipeline.settings.load import has_variable, variable
 from pipeline.settings.values import written
@@ -36,7 +38,7 @@ def command(call: Invocation, folder: Path, check: bool) -> None:
         "cli.md": cli_page(),
         "configuration.md": configuration_page(),
         "metrics.md": packaged_metrics_page(),
-        "telemetry.schema.json": json.dumps(settings_schema(), indent=2) + "\n",
+        "telemetry.schema.json": json.dumps(settings_schema(DECLARED), indent=2) + "\n",
     }
     stale = [
         name
@@ -86,7 +88,7 @@ def cli_page() -> str:
         "| 1 | failed |",
         "| 2 | invalid usage |",
         "| 3 | the settings or the environment are not ready |",
-        "| 4 | a privacy gate is closed: going on could break a promise |",
+        "| 4 | a privacy gate is closed: continuing could break a promise |",
         "| 130 | interrupted |",
         "",
     ]
@@ -141,8 +143,9 @@ def configuration_page() -> str:
     defaults = Settings()
     for section in dataclasses.fields(Settings):
         if section.name != "sources":
-            lines += _section(section.name, getattr(defaults, section.name))
-    lines += _section("sources.NAME", SourceSettings())
+            values = getattr(defaults, section.name)
+            lines += _section(section.name, values, DECLARED.settings_of(values))
+    lines += _section("sources.NAME", SourceSettings(), DECLARED.source_settings().values())
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -167,18 +170,15 @@ topic = "telemetry.session"
 """
 
 
-def _section(name: str, defaults: object) -> list[str]:
-    kind = type(defaults)
-    lines = [f"## [{name}]", "", (kind.__doc__ or "").strip(), ""]
+def _section(name: str, section: object, settings: Iterable[Declaration]) -> list[str]:
+    lines = [f"## [{name}]", "", (type(section).__doc__ or "").strip(), ""]
     lines += ["| setting | takes | default | variable | what |", "| --- | --- | --- | --- | --- |"]
-    lines += _rows(name, defaults)
+    lines += [_row(name, one) for one in settings]
     return [*lines, ""]
 
 
-def _rows(section: str, defaults: object) -> Iterator[str]:
-    for field in dataclasses.fields(defaults):  # type: ignore[arg-type]
-        default = written(getattr(defaults, field.name))
-        name = f"`{variable(section, field.name)}`" if has_variable(section, field.name) else ""
-        takes, says = field.metadata["kind"].says, field.metadata["help"]
-        shown = f"`{default}`" if default else ""
-        yield f"| `{field.name}` | {takes} | {shown} | {name} | {says} |"
+def _row(section: str, one: Declaration) -> str:
+    default = written(one.default)
+    name = f"`{variable(section, one.name)}`" if has_variable(section, one.name) else ""
+    shown = f"`{default}`" if default else ""
+    return f"| `{one.name}` | {one.type.says} | {shown} | {name} | {one.says} |"

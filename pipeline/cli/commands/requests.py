@@ -126,7 +126,7 @@ def list_requests(call: Invocation, every: bool) -> int:
     A request of an account under a legal hold is `held`; its clock goes on. Exit code 1 if a
     request that is not held is beyond its hard limit.
     """
-    from pipeline.ops.rights.deadlines import Clock, Stage, entry_of
+    from pipeline.ops.rights.deadlines import Lateness, RequestStage, entry_of
 
     queue, now = open_queue(call.settings), call.now()
     held = open_holds(call.settings).accounts(now.date())
@@ -166,12 +166,14 @@ def list_requests(call: Invocation, every: bool) -> int:
             ],
         )
         call.out.line(
-            f"{stages[Stage.WAITING]} waiting, {stages[Stage.HELD]} held, "
-            f"{stages[Stage.SWEPT]} with a second pass to come, {len(finished)} done."
+            f"{stages[RequestStage.WAITING]} waiting, {stages[RequestStage.HELD]} held, "
+            f"{stages[RequestStage.SWEPT]} with a second pass to come, {len(finished)} done."
         )
 
     call.out.result({"waiting": rows, "done": len(finished)}, text)
-    broken = [one for one in entries if one.stage is Stage.WAITING and one.clock is Clock.BROKEN]
+    broken = [
+        one for one in entries if one.stage is RequestStage.WAITING and one.clock is Lateness.BROKEN
+    ]
     return 1 if broken else 0
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.io.lake.publications import RollupStore
     from pipeline.ops.rollup.lake_files import LakeView
     from pipeline.ops.rollup.pipeline_metrics import Facts
-    from pipeline.ops.rollup.run import Report
+    from pipeline.ops.rollup.run import RollupReport
 
 
 @click.command()
@@ -92,7 +92,7 @@ def command(
     call.out.result(document, text)
 
 
-def publish(call: Invocation, min_accounts: int = 20, keep_days: int = 760) -> Report:
+def publish(call: Invocation, min_accounts: int = 20, keep_days: int = 760) -> RollupReport:
     """Run the rollup on the lake of the settings."""
     from pipeline.ops.rollup.lake_files import RemoteFiles, look_at
     from pipeline.ops.rollup.run import Contents, RollupSettings, roll_up
@@ -172,7 +172,7 @@ def facts_of(call: Invocation, view: LakeView) -> Facts:
     )
 
 
-def show_report(call: Invocation, report: Report) -> None:
+def show_report(call: Invocation, report: RollupReport) -> None:
     """Say what a run published."""
     if not report.windows:
         call.out.line("Nothing is due: every closed day has been published.")

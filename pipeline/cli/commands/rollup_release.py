@@ -36,7 +36,7 @@ def write_release(call: Invocation, folder: Path) -> dict[str, object]:
     from pipeline.ops.rollup import dp_release as dp
     from pipeline.ops.rollup.contributions import load
     from pipeline.ops.rollup.lake_files import look_at
-    from pipeline.ops.rollup.windows import Span, is_closed
+    from pipeline.ops.rollup.windows import DaySpan, is_closed
 
     now, settings = call.now(), call.settings
     noise = dp.gaussian()
@@ -44,7 +44,7 @@ def write_release(call: Invocation, folder: Path) -> dict[str, object]:
     catalogue = open_catalogue(settings)
     keys = dp.key_space({name: catalogue.storable(values) for name, values in LISTS.items()})
     files = look_at(open_lake(settings), schemas, {}, now).files
-    closed = sorted({file.day for file in files if is_closed(Span(file.day, file.day), now)})
+    closed = sorted({file.day for file in files if is_closed(DaySpan(file.day, file.day), now)})
     ledger = open_budget(settings)
     days = ledger.spend(closed, dp.RHO, dp.RHO, now)
     if not days:

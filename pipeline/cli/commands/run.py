@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -16,16 +16,34 @@ from pipeline import native
 from pipeline.cli.frame.logs import set_up_logging
 from pipeline.cli.frame.nearest import Closed
 from pipeline.cli.frame.options import Invocation, configured, number_option
-from pipeline.cli.wiring.opening import newest_schema, open_schemas
+from pipeline.cli.wiring.opening import kinds_of, newest_schema, open_schemas
 from pipeline.errors import TelemetryError, UsageError, counted
 from pipeline.flow.runners.beam_options import runner_named
 from pipeline.flow.runners.run_options import EMBEDDED
+from pipeline.io.files.source import STANDARD_INPUT
+from pipeline.io.source_kinds import KINDS
 from pipeline.settings.values import parse_duration
 
 if TYPE_CHECKING:
     from pipeline.flow.summary import Summary
 
 _BEAM = "beam words"
+_FLAGS = [flag for kind in KINDS for flag in kind.FLAGS]
+_OF_SOURCE = "source_"
+"""Begins the names of the parameters that these flags give."""
+
+
+def source_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options by which kinds of source are described."""
+    for flag in reversed(_FLAGS):
+        command = click.option(
+            flag.name,
+            _OF_SOURCE + flag.setting,
+            multiple=flag.several,
+            metavar=flag.metavar,
+            help=flag.says,
+        )(command)
+    return command
 
 
 class RunCommand(click.Command):
@@ -41,16 +59,8 @@ class RunCommand(click.Command):
 
 
 @click.command(cls=RunCommand, options_metavar="[OPTIONS] [-- BEAM OPTIONS]")
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="PATH...",
-    help="Files, folders or patterns; - is standard input.",
-)
+@source_flags
 @click.argument("more_inputs", nargs=-1, metavar="")
-@click.option("--kafka", "servers", metavar="SERVERS", help="Kafka bootstrap servers.")
-@click.option("--topic", help="Kafka topic.")
 @click.option("--event", help="Event that the input carries.")
 @click.option(
     "--format",
@@ -65,22 +75,26 @@ class RunCommand(click.Command):
 )
 @click.option("--once", is_flag=True, help="Read to the end as of now, commit and exit.")
 @number_option("--workers", 1, 256, 1, "Processes that share the input.")
-@click.option("--backfill", is_flag=True, help="Take events up to the retention minus a day old.")
+@click.option(
+    "--backfill",
+    is_flag=True,
+    help="Also accept older events, up to a day less than the retention.",
+)
 @click.option(
     "--clock-is-right",
     is_flag=True,
-    help="Reject messages that are ahead of this machine's clock, also if most are.",
+    help="Reject messages that are ahead of this machine's clock, even if most are.",
 )
 @click.option(
     "--input-is-right",
     is_flag=True,
-    help="Go on past what cannot be stored, also if it is all of a new source.",
+    help="Skip what cannot be stored, even if it is everything in a new source.",
 )
 @click.option(
     "--flush-interval", metavar="SPAN", help="Commit at least this often.  [default: 15s]"
 )
 @number_option(
-    "--metrics-port", 1, 65_535, None, "Serve Prometheus metrics from this port on; 9108 is usual."
+    "--metrics-port", 1, 65_535, None, "Serve Prometheus metrics from this port on; usually 9108."
 )
 @click.option(
     "--runner",
@@ -95,13 +109,15 @@ def command(context: click.Context, /, call: Invocation, **options: Any) -> int:
     """Read events, anonymize them in the first stage, and write the lake, each exactly once.
 
     Inputs come from --input, from --kafka and --topic, or from the [sources.NAME] sections of the
-    settings. Without --once the input is followed until SIGTERM or SIGINT, which flush and commit
-    what is there. The position is stored in the lake: run again and nothing is lost or doubled.
+    settings. Without --once the input is followed until SIGTERM or SIGINT, which commit what was
+    read and end the run. The position is stored in the lake: run again and nothing is lost or
+    duplicated.
 
     \b
         telemetry run --input logs/ --event api_request --lake lake --state state --once
     """
-    summary = _run(call, context.meta.get(_BEAM, ()), **options)
+    given = {flag.setting: options.pop(_OF_SOURCE + flag.setting) for flag in _FLAGS}
+    summary = _run(call, context.meta.get(_BEAM, ()), given, **options)
     check_account(summary.as_dict())
     call.out.result(_document(summary), partial(show_summary, call, summary))
     if summary.all_rejected:
@@ -112,11 +128,9 @@ def command(context: click.Context, /, call: Invocation, **options: Any) -> int:
 def _run(
     call: Invocation,
     beam_words: tuple[str, ...],
+    given: Mapping[str, Any],
     *,
-    inputs: tuple[str, ...],
     more_inputs: tuple[str, ...],
-    servers: str | None,
-    topic: str | None,
     event: str | None,
     format_: str | None,
     envelope: str | None,
@@ -129,6 +143,7 @@ def _run(
     metrics_port: int | None,
     runner: str,
 ) -> Summary:
+    inputs = given["files"]
     if more_inputs and not inputs:
         raise UsageError(
             "paths are given by --input", remedy="Write telemetry run --input PATH --event EVENT"
@@ -156,21 +171,19 @@ def _run(
     from pipeline.cli.wiring.reach import check_reach
     from pipeline.flow.runners.run import run
     from pipeline.flow.runners.run_options import RunOptions
-    from pipeline.io.files.paths import require_inputs
-    from pipeline.io.files.standard_input import STANDARD_INPUT
 
     settings = call.settings
+    inputs = (*inputs, *more_inputs)
     if STANDARD_INPUT in inputs:
-        once = _check_piped(call, (*inputs, *more_inputs), runner, workers)
-    given = given_source((*inputs, *more_inputs), servers, topic, event, format_, envelope)
-    if given is not None:
-        settings = replace(settings, sources=given)
+        once = _check_piped(call, inputs, runner, workers)
+    sources = given_source({**given, "files": inputs}, event, format_, envelope)
+    if sources is not None:
+        settings = replace(settings, sources=sources)
     check_reach(settings, runner, beam_words)
     if runner == EMBEDDED:
         # Before anything is opened: a mistyped path makes no state folder and no keys.
-        for source in settings.sources.values():
-            if source.files != (STANDARD_INPUT,):
-                require_inputs(source.files)
+        for _, source in kinds_of(settings):
+            source.look()
     formats = open_formats(settings)
     for name, one in formats.items():
         for warning in one.warnings:

@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.frame.groups import Subcommands
 from pipeline.cli.frame.nearest import Closed
-from pipeline.cli.frame.options import Invocation, configured
+from pipeline.cli.frame.options import Invocation, check_envelope, configured
 from pipeline.cli.wiring.opening import (
     make_policy,
     newest_schema,
@@ -61,7 +61,7 @@ def list_events(call: Invocation) -> None:
 @command.command("formats")
 @configured
 def list_formats(call: Invocation) -> None:
-    """List the packaged formats of lines, and what does not work for lack of a field."""
+    """List the packaged formats of lines, and what each cannot do because it lacks a field."""
     from pipeline.io.package_data import load_format, packaged_formats
 
     schemas = open_schemas(call.settings)
@@ -86,7 +86,7 @@ def list_formats(call: Invocation) -> None:
     "--format",
     "format_",
     metavar="NAME|FILE",
-    help="Format of the line; it says the event, too.",
+    help="Format of the line; it also determines the event.",
 )
 @click.option(
     "--envelope",
@@ -103,8 +103,8 @@ def explain(
 ) -> None:
     """Show field by field what is kept, generalised, tokenised or dropped of EVENT, and why.
 
-    With FILE (or - for standard input) the first line of it is taken through the pipeline, and
-    what would be stored is shown. What came in is not. With --format the event may be left out.
+    With FILE (or - for standard input) its first line is passed through the pipeline, and what
+    would be stored is shown, but not the line. With --format the event may be left out.
 
     \b
         telemetry schema explain api_request
@@ -149,11 +149,8 @@ def _format(
     from pipeline.events.formats.model import in_envelope
     from pipeline.io.package_data import load_format
 
-    if name is not None:
-        return in_envelope(load_format(name, schemas), envelope)
-    if envelope is not None:
-        raise UsageError("--envelope is around the line of a format", remedy="Add --format NAME")
-    return None
+    check_envelope(envelope, name)
+    return None if name is None else in_envelope(load_format(name, schemas), envelope)
 
 
 def _hint(

@@ -130,6 +130,7 @@ def _table_document(table: TableState) -> Mapping[str, object]:
 
 
 def _inputs(call: Invocation, lake: Lake, schemas: Schemas) -> list[InputState]:
+    from pipeline.io.files.source import FileSourceSettings
     from pipeline.ops.status import input_states
 
     settings = call.settings
@@ -142,7 +143,7 @@ def _inputs(call: Invocation, lake: Lake, schemas: Schemas) -> list[InputState]:
     found = []
     for name, source in sorted(settings.sources.items()):
         event = event_of(source, schemas)
-        if source.files and event in schemas:
+        if isinstance(source, FileSourceSettings) and event in schemas:
             table = lake.events(event, schemas[event][-1].stored)
             found += input_states(name, event, source.files, key, table.positions)
     return found
@@ -150,13 +151,11 @@ def _inputs(call: Invocation, lake: Lake, schemas: Schemas) -> list[InputState]:
 
 def _topics(call: Invocation, lake: Lake, schemas: Schemas) -> list[PartitionLag]:
     """Partitions of the settings' topics; a broker that does not answer is a warning."""
-    from pipeline.cli.wiring.topics import kafka_access
+    from pipeline.cli.wiring.topics import kafka_access, topics_of
 
     settings = call.settings
     found: list[PartitionLag] = []
-    for name, source in sorted(settings.sources.items()):
-        if source.topic is None:
-            continue
+    for name, source in topics_of(settings):
         from pipeline.io.kafka.lag import partition_lags
 
         event = event_of(source, schemas)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.wiring.fitting import open_fitting_lake
 from pipeline.io.files.source import FileSource
-from pipeline.io.lake.staging import Clock as MachineClock
+from pipeline.io.lake.staging import MachineClock
 from pipeline.io.source import Clock, Pace, Positions, Reader, Shard
 
 if TYPE_CHECKING:

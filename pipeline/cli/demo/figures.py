@@ -12,7 +12,7 @@ import click
 
 from pipeline.cli.commands.dashboard import write_site
 from pipeline.cli.commands.rollup import publish, show_report
-from pipeline.cli.demo.scene import Demo, Result
+from pipeline.cli.demo.scene import Demo, StepResult
 
 if TYPE_CHECKING:
     from pipeline.demo.profile import Profile
@@ -22,14 +22,14 @@ SITE = "dashboard"
 ANNOTATIONS = "annotations.toml"
 
 
-def rollup(demo: Demo) -> Result:
+def rollup(demo: Demo) -> StepResult:
     """Publish every closed day, week and key period."""
 
     report = publish(demo.call)
-    return Result(asdict(report), lambda: show_report(demo.call, report))
+    return StepResult(asdict(report), lambda: show_report(demo.call, report))
 
 
-def dashboard(demo: Demo) -> Result:
+def dashboard(demo: Demo) -> StepResult:
     """Build the page; open it in a browser on a terminal, unless that is not wanted."""
     from pipeline.io.disk.atomic import write_file
 
@@ -43,7 +43,7 @@ def dashboard(demo: Demo) -> Result:
         if demo.open_result and sys.stdout.isatty():
             click.launch(Path(page).absolute().as_uri())
 
-    return Result({"page": str(page), "bytes": size}, show)
+    return StepResult({"page": str(page), "bytes": size}, show)
 
 
 def marks_of(story: Story, profile: Profile) -> str:

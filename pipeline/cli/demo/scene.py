@@ -64,7 +64,7 @@ class Demo:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StepResult:
     """What a step found, as JSON values and as a way to print it."""
 
     document: object

@@ -15,7 +15,7 @@ from pipeline.cli.commands.run import check_account, show_summary
 from pipeline.cli.commands.sql import as_objects, open_database, run_query
 from pipeline.cli.commands.status import show_status, take_status
 from pipeline.cli.demo.figures import SITE, dashboard, rollup
-from pipeline.cli.demo.scene import Demo, Result
+from pipeline.cli.demo.scene import Demo, StepResult
 from pipeline.cli.wiring.lists import open_queue, optout_list
 from pipeline.cli.wiring.opening import epochs_of, open_keystore, open_lake
 from pipeline.errors import PrivacyGateClosed, counted
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.io.files.source import FileSource
 
 
-def generate(demo: Demo) -> Result:
+def generate(demo: Demo) -> StepResult:
     """Make the raw events of all four kinds, and let some accounts opt out."""
     from pipeline.demo import traffic
     from pipeline.io.disk.atomic import write_file
@@ -66,7 +66,7 @@ def generate(demo: Demo) -> Result:
         )
 
     found = {event: {"events": count, "mib": round(size, 1)} for event, count, size, _ in rows}
-    return Result({"events": found, "opted_out_accounts": len(accounts)}, show)
+    return StepResult({"events": found, "opted_out_accounts": len(accounts)}, show)
 
 
 def _counted(blocks: Iterator[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
@@ -75,7 +75,7 @@ def _counted(blocks: Iterator[bytes], advance: Callable[[int], None]) -> Iterato
         advance(block.count(b"\n"))
 
 
-def run(demo: Demo) -> Result:
+def run(demo: Demo) -> StepResult:
     """Take everything through the pipeline, once: each day's file on its day."""
     from pipeline.cli.demo.arrivals import DailyFiles, StoryClock, end_of, open_story_lake
     from pipeline.cli.wiring.ports import make_ports
@@ -100,18 +100,18 @@ def run(demo: Demo) -> Result:
         options = RunOptions(on_commit=lambda tally: advance(tally.read))
         summary = run_pipeline(ports, options)
     check_account(summary.as_dict())
-    return Result(summary.as_dict(), lambda: show_summary(call, summary))
+    return StepResult(summary.as_dict(), lambda: show_summary(call, summary))
 
 
-def expire(demo: Demo) -> Result:
+def expire(demo: Demo) -> StepResult:
     """Delete what is due: of the story's four weeks, rejections that are older than one."""
     expiry = open_expiry(demo.call)
     now = demo.call.now()
     plan = expiry.propose(now).plan
     if plan.empty:
-        return Result({"files": 0, "rows": 0}, lambda: demo.call.out.line("Nothing is due."))
+        return StepResult({"files": 0, "rows": 0}, lambda: demo.call.out.line("Nothing is due."))
     body = dict(expiry.apply(plan.digest, now, GUARDS, lambda _step: None).body)
-    return Result(
+    return StepResult(
         {"files": body["files"], "rows": body["rows"]},
         lambda: demo.call.out.line(
             f"Deleted {counted(int(str(body['files'])), 'file')} with "
@@ -121,13 +121,13 @@ def expire(demo: Demo) -> Result:
     )
 
 
-def status(demo: Demo) -> Result:
+def status(demo: Demo) -> StepResult:
     """Look at the lake and the state folder."""
     found = take_status(demo.call)
-    return Result(found.document(), lambda: show_status(demo.call, found))
+    return StepResult(found.document(), lambda: show_status(demo.call, found))
 
 
-def questions(demo: Demo) -> Result:
+def questions(demo: Demo) -> StepResult:
     """Ask the lake some questions in SQL."""
     from pipeline.demo.questions import QUESTIONS
 
@@ -151,10 +151,10 @@ def questions(demo: Demo) -> Result:
         }
         for question, columns, rows in answers
     ]
-    return Result(document, show)
+    return StepResult(document, show)
 
 
-def scan(demo: Demo) -> Result:
+def scan(demo: Demo) -> StepResult:
     """Search all that was written for what must not be there; PrivacyGateClosed if it is."""
     from pipeline.demo.awkward import CANARIES
     from pipeline.io.folder_bytes import read_contents
@@ -203,10 +203,10 @@ def scan(demo: Demo) -> Result:
             "encoding."
         )
 
-    return Result(document, show)
+    return StepResult(document, show)
 
 
-STEPS: tuple[tuple[str, Callable[[Demo], Result]], ...] = (
+STEPS: tuple[tuple[str, Callable[[Demo], StepResult]], ...] = (
     ("Invent traffic: telemetry generate", generate),
     ("Run the pipeline: telemetry run", run),
     ("Let go of what is due: telemetry expire", expire),

@@ -19,13 +19,13 @@ from typing import Any
 
 import click
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.frame.logs import FORMS, set_up_logging
 from pipeline.cli.frame.nearest import Closed
 from pipeline.cli.frame.output import Output
 from pipeline.errors import UsageError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 
-Clock = Callable[[], datetime]
 Decorated = Callable[..., Any]
 Flags = Mapping[str, str | None]
 """Values of flags, by dotted name of the setting; None means not given."""
@@ -125,6 +125,15 @@ _CONFIGURED = (
         "--now", callback=read_time, metavar="TIME", help="Take this as the current time."
     ),
 )
+
+
+def check_envelope(envelope: str | None, format_: str | None) -> None:
+    """Refuse `--envelope` without `--format`. Raises UsageError."""
+    if envelope is not None and format_ is None:
+        raise UsageError(
+            "--envelope applies to the lines of a format",
+            remedy="Add --format NAME, or leave it out",
+        )
 
 
 def _with(options: tuple[Callable[[Decorated], Decorated], ...], command: Decorated) -> Decorated:

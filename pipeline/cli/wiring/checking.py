@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.cli.wiring.opening import one_of, open_schemas
+from pipeline.cli.wiring.opening import kinds_of, one_of, open_schemas
 from pipeline.errors import SettingsError, TelemetryError
 from pipeline.settings import Secret, Settings
 from pipeline.settings.secrets import reveal
@@ -17,12 +17,10 @@ from pipeline.settings.secrets import reveal
 
 def problems_of(settings: Settings) -> list[TelemetryError]:
     """Everything that the settings name and that is not there or does not load."""
-    from pipeline.io.files.paths import require_inputs
-
     problems: list[TelemetryError] = [*_missing_files(settings), *_unknown_events(settings)]
-    for _, source in sorted(settings.sources.items()):
+    for _, source in kinds_of(settings):
         try:
-            require_inputs(source.files)
+            source.look()
         except TelemetryError as problem:
             problems.append(problem)
     for name, secret in _secrets(settings):

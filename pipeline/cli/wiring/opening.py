@@ -5,7 +5,7 @@ Functions import what they open, so that a command pays only for what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.io.keys.keystore import Keystore
     from pipeline.io.lake.lake import Lake
     from pipeline.io.parquet.encryption import Encryption
+    from pipeline.io.source_kind import SourceKind
     from pipeline.ops.scan.column_values import Ceilings
     from pipeline.privacy.identity.epochs import EpochKind
     from pipeline.privacy.policy import Policy
@@ -53,6 +54,15 @@ def event_of(source: SourceSettings, schemas: Mapping[str, tuple[EventSchema, ..
     from pipeline.io.package_data import load_format
 
     return load_format(source.format, schemas).event
+
+
+def kinds_of(settings: Settings) -> Iterator[tuple[str, SourceKind]]:
+    """The sources of the settings by name, in this order, each as the kind that it is."""
+    from pipeline.io.source_kind import SourceKind
+
+    for name, source in sorted(settings.sources.items()):
+        assert isinstance(source, SourceKind)
+        yield name, source
 
 
 def one_of(event: str, schemas: Iterable[str]) -> str:
@@ -175,7 +185,7 @@ def _open_keys(
     retention_days: int,
     existing: bool,
 ) -> Keystore:
-    from pipeline.io.keys.opening import open_keys
+    from pipeline.io.keystores import open_keys
 
     folder = StateFolder(state).keys
     if existing and reference is None and not folder.exists():

@@ -6,21 +6,25 @@ and secrets travel as references.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
+from pipeline.cli.declared import DECLARED
+from pipeline.cli.frame.options import check_envelope
 from pipeline.cli.wiring.fitting import open_fitting_lake
 from pipeline.cli.wiring.lists import optout_source
 from pipeline.cli.wiring.opening import (
     country_opener,
     keys_opener,
+    kinds_of,
     make_policy,
     one_of,
     open_schemas,
 )
-from pipeline.cli.wiring.state import open_private_state, state_places
+from pipeline.cli.wiring.state import open_private_state
 from pipeline.cli.wiring.topics import kafka_access, registry_openers
 from pipeline.errors import SettingsError, UsageError
 from pipeline.events.formats.lines import header_of
@@ -28,13 +32,16 @@ from pipeline.events.formats.model import Envelope, Format, Reads, in_envelope
 from pipeline.flow.metrics_endpoint import Endpoint
 from pipeline.flow.otlp_collector import Collector
 from pipeline.flow.ports import FixedClock, Ports, WallClock, utc_now
-from pipeline.io.files.source import FileSource
-from pipeline.io.files.standard_input import STANDARD_INPUT, StandardInput
+from pipeline.io.kafka.source import KafkaSourceSettings
 from pipeline.io.keys.keystore import Keystore
 from pipeline.io.package_data import load_catalogue, load_format, load_schemas
 from pipeline.io.source import Pace, Source
+from pipeline.io.source_kind import Around
+from pipeline.io.source_kinds import KINDS
 from pipeline.settings import Settings, SourceSettings
+from pipeline.settings.declared import Declaration
 from pipeline.settings.secrets import reveal
+from pipeline.settings.values import ValueRefused
 
 
 def make_ports(
@@ -111,7 +118,7 @@ def _check_header(name: str, source: SourceSettings, format_: Format) -> None:
         raise SettingsError(
             "a W3C log is a file, and comes in no envelope", where=f"sources.{name}.envelope"
         )
-    if source.topic is not None and not format_.layout.columns:
+    if isinstance(source, KafkaSourceSettings) and not format_.layout.columns:
         raise SettingsError(
             "the format names its columns in the lines before, which a topic does not keep",
             where=f"sources.{name}.format",
@@ -122,7 +129,7 @@ def _check_header(name: str, source: SourceSettings, format_: Format) -> None:
 def _check_registry(name: str, source: SourceSettings, format_: Format) -> None:
     """Refuse a format of lines of text for messages that have named fields."""
     plain = format_.reads is Reads.JSON and format_.envelope is Envelope.NONE
-    if source.registry is not None and not plain:
+    if isinstance(source, KafkaSourceSettings) and source.registry is not None and not plain:
         raise SettingsError(
             "messages of a schema registry have named fields, and the format reads lines of text",
             where=f"sources.{name}.format",
@@ -141,7 +148,7 @@ def make_sources(
         )
     events = open_schemas(settings)
     sources: list[Source] = []
-    for name, source in sorted(settings.sources.items()):
+    for name, source in kinds_of(settings):
         if name in formats:
             source = replace(source, event=formats[name].event)
         if source.event not in events:
@@ -150,38 +157,40 @@ def make_sources(
                 where=f"sources.{name}.event",
                 remedy=one_of(source.event, events),
             )
-        header = header_of(formats[name]) if name in formats else b""
-        if source.files == (STANDARD_INPUT,):
-            sources.append(StandardInput(name, source.event, header))
-        elif source.files:
-            claims = state_places(settings).claims
-            files_key = partial(_files_key, keys)
-            sources.append(FileSource(name, source.event, source.files, claims, files_key, header))
-        else:
-            sources.append(_kafka_source(name, source, settings))
+        around = Around(
+            name=name,
+            event=source.event,
+            state=settings.need_state(),
+            permanent_key=partial(_permanent_key, keys),
+            kafka=partial(kafka_access, settings=settings),
+            read_committed=settings.kafka.read_committed,
+            header=header_of(formats[name]) if name in formats else b"",
+        )
+        sources.append(source.make(around))
     return tuple(sources)
 
 
 def given_source(
-    inputs: Sequence[str],
-    servers: str | None,
-    topic: str | None,
-    event: str | None,
-    format_: str | None = None,
-    envelope: str | None = None,
+    given: Mapping[str, object], event: str | None, format_: str | None, envelope: str | None
 ) -> dict[str, SourceSettings] | None:
-    """The one source that flags describe; None if they describe none. Raises UsageError."""
-    if not inputs and servers is None and topic is None:
+    """The one source that flags describe; None if they describe none. Raises UsageError.
+
+    `given` holds what flags of `source_kinds.KINDS` gave, by setting; None or empty: not given.
+    """
+    named = {key: value for key, value in given.items() if value}
+    uses = ", or ".join(kind.FLAGS_SAY[1] for kind in KINDS)
+    if not named:
         if event is not None or format_ is not None:
             raise UsageError(
                 "--event and --format say what an input carries, and there is no input",
-                remedy="Add --input PATH, or --kafka SERVERS --topic TOPIC",
+                remedy=f"Add {uses}",
             )
         return None
-    if bool(inputs) == (servers is not None) or (servers is None) != (topic is None):
+    begun = [kind for kind in KINDS if named.keys() & {flag.setting for flag in kind.FLAGS}]
+    if len(begun) != 1 or not named.keys() >= set(begun[0].NEEDS):
         raise UsageError(
-            "an input is either files or a topic",
-            remedy="Give --input PATH, or --kafka SERVERS with --topic TOPIC",
+            f"an input is either {' or '.join(kind.FLAGS_SAY[0] for kind in KINDS)}",
+            remedy=f"Give {uses}",
         )
     if event is None and format_ is None:
         raise UsageError(
@@ -189,16 +198,21 @@ def given_source(
             remedy="Name the event that the input carries: --event EVENT, or the format of its "
             "lines: --format NAME",
         )
-    if envelope is not None and format_ is None:
-        raise UsageError(
-            "--envelope is around the lines of a format",
-            remedy="Add --format NAME, or leave it out",
-        )
-    given = SourceSettings(event=event or "", format=format_, envelope=envelope)
-    if servers is None:
-        return {"input": replace(given, files=tuple(inputs))}
-    hosts = tuple(server.strip() for server in servers.split(","))
-    return {"kafka": replace(given, servers=hosts, topic=topic)}
+    check_envelope(envelope, format_)
+    values = {
+        one.name: _of_flag(one, named[one.name])
+        for one in DECLARED.settings_of(begun[0]())
+        if one.name in named
+    }
+    source = begun[0](event=event or "", format=format_, envelope=envelope)
+    return {begun[0].FLAGGED: replace(source, **values)}
+
+
+def _of_flag(setting: Declaration, value: object) -> Any:
+    try:
+        return setting.type.read(list(value) if isinstance(value, tuple) else value)
+    except ValueRefused as refusal:
+        raise UsageError(str(refusal), where=f"the flag of {setting.name}") from None
 
 
 def _endpoint(settings: Settings) -> Endpoint | None:
@@ -215,20 +229,5 @@ def _collector(settings: Settings) -> Collector | None:
     return Collector(told.endpoint, told.interval.total_seconds(), header)
 
 
-def _files_key(keys: partial[Keystore]) -> bytes:
-    return keys().permanent_key("files")
-
-
-def _kafka_source(name: str, source: SourceSettings, settings: Settings) -> Source:
-    from pipeline.io.kafka.source import KafkaSource
-
-    assert source.topic is not None
-    return KafkaSource(
-        name=name,
-        event=source.event,
-        topic=source.topic,
-        access=kafka_access(source.servers, settings),
-        committed_only=settings.kafka.read_committed,
-        latest=source.start == "latest",
-        group=source.group,
-    )
+def _permanent_key(keys: partial[Keystore], name: str) -> bytes:
+    return keys().permanent_key(name)

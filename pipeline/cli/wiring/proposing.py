@@ -21,7 +21,7 @@ from pipeline.io.package_data import formats_for, load_format
 from pipeline.ops.proposal.account import SampleAccount, account_of
 from pipeline.ops.proposal.files import Input, catalogue_texts
 from pipeline.ops.proposal.lists import callers_of, propose_lists
-from pipeline.ops.proposal.routes import Request, packaged_words, propose_routes
+from pipeline.ops.proposal.routes import LoggedRequest, packaged_words, propose_routes
 from pipeline.ops.trial import Rules, anonymize_batch, decode_messages
 from pipeline.settings import Settings
 
@@ -119,7 +119,7 @@ def _closed(
     samples: Sequence[Sample], schemas: Schemas, catalogue: Catalogue
 ) -> tuple[tuple[Route, ...], Mapping[str, tuple[str, ...]]]:
     """Routes and values of closed lists, of all samples together."""
-    requests: list[Request] = []
+    requests: list[LoggedRequest] = []
     lists: dict[str, tuple[str, ...]] = {}
     for sample in samples:
         rows = sample.raw.rows
@@ -128,7 +128,7 @@ def _closed(
             lists[name] = tuple(sorted({*lists.get(name, ()), *values}))
         if "path" in rows.schema.names:
             columns = [rows.column(name).to_pylist() for name in ("method", "path", "status")]
-            requests += map(Request, *columns, callers_of(rows))
+            requests += map(LoggedRequest, *columns, callers_of(rows))
     return propose_routes(requests, packaged_words(), catalogue.values("methods")), lists
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from pipeline.cli.wiring.opening import kinds_of
 from pipeline.errors import SettingsError
 from pipeline.flow.runners.beam_options import DATAFLOW, FLINK, named_words
 from pipeline.settings import Settings
@@ -50,5 +51,9 @@ def _in_folders(settings: Settings) -> list[str]:
         found.append("state.path (keys)")
     if settings.kafka.optout_topic is None:
         found.append("state.path (opt-out list)")
-    found += [f"sources.{name}.files" for name, s in sorted(settings.sources.items()) if s.files]
+    found += [
+        f"sources.{name}.{setting}"
+        for name, source in kinds_of(settings)
+        for setting in source.FOLDERS
+    ]
     return found

@@ -9,17 +9,25 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SettingsError
+from pipeline.io.kafka.source import KafkaSourceSettings
 from pipeline.settings import Secret, Settings
 from pipeline.settings.secrets import reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.io.kafka.client import KafkaAccess
     from pipeline.io.registry.readers import RegistryReaders
     from pipeline.io.web.tokens import TokenAccess
     from pipeline.settings.connections import KafkaSettings
+
+
+def topics_of(settings: Settings) -> Iterator[tuple[str, KafkaSourceSettings]]:
+    """The sources that are topics, by name and in this order."""
+    for name, source in sorted(settings.sources.items()):
+        if isinstance(source, KafkaSourceSettings):
+            yield name, source
 
 
 def registry_openers(settings: Settings) -> Mapping[str, partial[RegistryReaders]]:
@@ -29,7 +37,7 @@ def registry_openers(settings: Settings) -> Mapping[str, partial[RegistryReaders
         name: partial(
             _registry_readers, source.registry, told.username, told.password, told.ca_file
         )
-        for name, source in settings.sources.items()
+        for name, source in topics_of(settings)
         if source.registry is not None
     }
 
@@ -91,7 +99,7 @@ def _tokens(kafka: KafkaSettings) -> TokenAccess | None:
 def list_access(settings: Settings) -> KafkaAccess:
     """How to connect to the brokers of the lists. Raises SettingsError if none are named."""
     servers = settings.kafka.servers or next(
-        (source.servers for _, source in sorted(settings.sources.items()) if source.servers), ()
+        (source.servers for _, source in topics_of(settings)), ()
     )
     if not servers:
         raise SettingsError(

@@ -15,7 +15,7 @@ Reader = Callable[[bytes], bytes]
 """From what a message holds to JSON text; raises `Refused`."""
 
 
-class Kind(StrEnum):
+class SchemaLanguage(StrEnum):
     """What a schema is written in, by the registry's names."""
 
     AVRO = "AVRO"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 class WriterSchema:
     """One schema of a registry. It says how messages are taken apart, and no more."""
 
-    kind: Kind
+    kind: SchemaLanguage
     text: str = ""
     """Of Avro: the schema, as JSON."""
     named: tuple[str, ...] = ()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.events.wire.avro import avro_reader
-from pipeline.events.wire.model import Kind, Reader, WriterSchema
+from pipeline.events.wire.model import Reader, SchemaLanguage, WriterSchema
 from pipeline.events.wire.protobuf import protobuf_reader
 
-_READERS: Final = {Kind.AVRO: avro_reader, Kind.PROTOBUF: protobuf_reader}
+_READERS: Final = {SchemaLanguage.AVRO: avro_reader, SchemaLanguage.PROTOBUF: protobuf_reader}
 
 
 def reader_of(schema: WriterSchema) -> Reader:
     """The reader of one schema; raises `Unusable`."""
-    if schema.kind is Kind.JSON:
+    if schema.kind is SchemaLanguage.JSON:
         return bytes  # such messages are JSON texts
     return _READERS[schema.kind](schema)

@@ -157,7 +157,7 @@ def words_for(
     for name, instead in _OURS.items():
         if name in named:
             raise UsageError(
-                f"--{name} is not said after the --", remedy=f"Use {instead} and leave it out"
+                f"--{name} does not belong after the --", remedy=f"Use {instead} and leave it out"
             )
     if runner == EMBEDDED:
         if given:
@@ -267,5 +267,6 @@ def _check_dataflow(named: Mapping[str, str]) -> None:
     if "update" in named:
         raise UsageError(
             "a job is not updated in place: the position is in the lake, not in the job",
-            remedy="Drain or cancel the old job and submit a new one; nothing is lost or doubled",
+            remedy="Drain or cancel the old job and submit a new one; nothing is lost or "
+            "duplicated",
         )

@@ -169,7 +169,7 @@ def _wait(
     if isinstance(outcome, grpc.RpcError | OSError):
         raise EnvironmentProblem(
             f"the job server or cluster of {runner} went away",
-            remedy="What is committed stays. Start it, and run again to go on from there",
+            remedy="What is committed stays. Start it, and run again to continue from there",
         )
     if outcome != PipelineState.DONE:
         # An error is Beam's way to say that a job did not end well; its text is all there is.
@@ -197,5 +197,5 @@ def what_happened(text: str, runner: str) -> TelemetryError:
         )
     return EnvironmentProblem(
         f"the job on {runner} failed",
-        remedy="Its log says why. What is committed stays; run again to go on from there",
+        remedy="Its log says why. What is committed stays; run again to continue from there",
     )

@@ -57,7 +57,7 @@ class Decode(Step):
                 # The slice goes no further, and is read again when the registry answers.
                 return ()
 
-        return [batch for found in worker.attempt("Decode", element.span, call) for batch in found]
+        return _went_on(worker.attempt("Decode", element.span, call))
 
 
 class OptOut(Step):
@@ -76,7 +76,7 @@ class OptOut(Step):
                 return ()
             return (drop(worker.open().gate, element, standing, now, time_field),)
 
-        return [batch for found in worker.attempt("OptOut", element.span, call) for batch in found]
+        return _went_on(worker.attempt("OptOut", element.span, call))
 
 
 class Anonymize(Step):
@@ -98,6 +98,11 @@ class Anonymize(Step):
                 worker.metrics.count(declared.GEO_UNKNOWN, unknown, event=batch.event)
         entropy = worker.ports.entropy
         return [replace(batch, rows=shuffled(batch.rows, entropy)) for batch in cleaned]
+
+
+def _went_on(attempted: tuple[tuple[RawBatch, ...], ...]) -> list[RawBatch]:
+    """The batch of an attempt, if there is one: it may have failed, or have held its slice back."""
+    return [batch for found in attempted for batch in found]
 
 
 def decode(decoder: Decodes, source: Slice) -> RawBatch:

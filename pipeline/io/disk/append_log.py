@@ -40,7 +40,7 @@ class Register(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ReadMark:
     """How far a reader has read, and of which file."""
 
     inode: int = 0
@@ -51,7 +51,7 @@ class Mark:
     """The hash chained over these lines."""
 
 
-START = Mark()
+START = ReadMark()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Growth:
     """What a reader found beyond its mark."""
 
     lines: Sequence[bytes]
-    mark: Mark
+    mark: ReadMark
     restarted: bool
     """The file is another one than before: `lines` is all of it."""
 
@@ -120,7 +120,7 @@ class AppendFile:
         self._never_begun = self._noted = False
         self._marker, self._lock = (path.with_name(name) for name in companions(path.name))
 
-    def read(self, mark: Mark = START) -> Growth:
+    def read(self, mark: ReadMark = START) -> Growth:
         """Return the whole lines beyond `mark`; none if the file was never created.
 
         Raises FileGone if the file is not the one that was written.
@@ -219,7 +219,7 @@ class AppendFile:
 
     # -- file and marker ------------------------------------------------------------------------
 
-    def _read(self, mark: Mark, vouched: _Vouched | None) -> Growth | str:
+    def _read(self, mark: ReadMark, vouched: _Vouched | None) -> Growth | str:
         """Return what is beyond `mark`, or why file and marker do not fit together."""
         try:
             file = self.path.open("rb")
@@ -245,7 +245,9 @@ class AppendFile:
             if found is None:
                 return "its lines are not those that were written"
             chain = found
-        reached = Mark(seen.st_ino, begin.size + size_of(lines), begin.lines + len(lines), chain)
+        reached = ReadMark(
+            seen.st_ino, begin.size + size_of(lines), begin.lines + len(lines), chain
+        )
         return Growth(lines, reached, restarted)
 
     def _end(self) -> tuple[int, bytes]:
@@ -304,7 +306,7 @@ class AppendFile:
         return not self._never_begun or (self._marker.exists() and not self.path.exists())
 
 
-def _fold(begin: Mark, lines: Sequence[bytes], vouched: _Vouched) -> bytes | None:
+def _fold(begin: ReadMark, lines: Sequence[bytes], vouched: _Vouched) -> bytes | None:
     """Return the hash over all lines if one of the marker's states is met on the way, else None."""
     size, chain = begin.size, begin.chain
     wanted = dict[int, list[bytes]]()

@@ -25,9 +25,6 @@ from pipeline.io.files.framing import find_lines
 from pipeline.io.files.header import last_line
 from pipeline.io.source import Clock, Pace, Positions, Shard
 
-STANDARD_INPUT = "-"
-"""How it is named among paths."""
-
 _SOURCE = "file"
 _CHUNK = 1 << 20
 

@@ -14,7 +14,7 @@ from pipeline.events.model import Offsets, Slice, Span
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Messages:
+class PartitionMessages:
     """Message i is `data[starts[i]:ends[i]]` and has the offset `offsets[i]`; never shown."""
 
     data: bytes
@@ -29,14 +29,14 @@ class Messages:
         places = zip(self.offsets, self.starts, self.ends, strict=True)
         return ((int(offset), self.data[start:end]) for offset, start, end in places)
 
-    def since(self, floor: int) -> Messages:
+    def since(self, floor: int) -> PartitionMessages:
         """Leave out the first messages, as far as their offsets are below `floor`."""
         skipped = (
             int(np.argmax(self.offsets >= floor)) if (self.offsets >= floor).any() else len(self)
         )
         if not skipped:
             return self
-        return Messages(
+        return PartitionMessages(
             self.data, self.starts[skipped:], self.ends[skipped:], self.offsets[skipped:]
         )
 
@@ -45,14 +45,14 @@ class Messages:
         return Slice(span, event, self.data, self.starts, self.ends, self.offsets)
 
 
-def of_values(values: Sequence[bytes], offsets: Sequence[int]) -> Messages:
+def of_values(values: Sequence[bytes], offsets: Sequence[int]) -> PartitionMessages:
     """Lay values out one after another."""
     sizes = np.fromiter(map(len, values), np.int64, len(values))
     ends = np.cumsum(sizes)
-    return Messages(b"".join(values), ends - sizes, ends, np.array(offsets, np.int64))
+    return PartitionMessages(b"".join(values), ends - sizes, ends, np.array(offsets, np.int64))
 
 
-def join(parts: Sequence[Messages]) -> Messages:
+def join(parts: Sequence[PartitionMessages]) -> PartitionMessages:
     """Put runs of messages one after another."""
     if len(parts) == 1:
         return parts[0]
@@ -61,7 +61,7 @@ def join(parts: Sequence[Messages]) -> Messages:
     sizes = np.array([len(part.data) for part in parts], np.int64)
     shifts = (np.cumsum(sizes) - sizes).tolist()
     moved = list(zip(parts, shifts, strict=True))
-    return Messages(
+    return PartitionMessages(
         b"".join(part.data for part in parts),
         np.concatenate([part.starts + shift for part, shift in moved]),
         np.concatenate([part.ends + shift for part, shift in moved]),

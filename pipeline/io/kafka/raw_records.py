@@ -19,7 +19,7 @@ from kafka.protocol.consumer import IsolationLevel
 from kafka.record import MemoryRecords
 
 from pipeline.io.kafka import record_batch
-from pipeline.io.kafka.messages import Messages, of_values
+from pipeline.io.kafka.messages import PartitionMessages, of_values
 
 VERIFIED_RECORDS = 1000
 """How many of the first records are compared with the public parser."""
@@ -35,7 +35,7 @@ _PIECE = 512
 class Run:
     """Messages that follow each other in one partition."""
 
-    parts: list[Messages] = field(default_factory=list)
+    parts: list[PartitionMessages] = field(default_factory=list)
     size: int = 0
     """Bytes of the messages as they were sent, without compression."""
     oldest_ms: int | None = None
@@ -46,7 +46,7 @@ class Run:
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
-    def add(self, messages: Messages, size: int) -> None:
+    def add(self, messages: PartitionMessages, size: int) -> None:
         """Add messages that follow; `size` is what they count for."""
         if len(messages):
             self.parts.append(messages)
@@ -73,7 +73,7 @@ class RawPathBroken(Exception):
 
 
 class _Piece(NamedTuple):
-    messages: Messages
+    messages: PartitionMessages
     size: int
     stop: int
     """The offset to go on from after this piece."""

@@ -24,7 +24,7 @@ import snappy
 import zstandard
 
 from pipeline import native
-from pipeline.io.kafka.messages import Messages
+from pipeline.io.kafka.messages import PartitionMessages
 
 BATCH_BYTES = 64 * 1024 * 1024
 """A batch that unpacks to more is read as a stream."""
@@ -42,7 +42,7 @@ class BrokenBatch(Exception):
     """A batch whose bytes are not what its header says; carries no content."""
 
 
-def unpack(records: bytes, count: int, base_offset: int, floor: int = 0) -> Messages:
+def unpack(records: bytes, count: int, base_offset: int, floor: int = 0) -> PartitionMessages:
     """Find offset and value of each of `count` records, from the first with offset `floor` on.
 
     A null value is empty. Raises BrokenBatch if the records do not fill `records` exactly.
@@ -52,13 +52,13 @@ def unpack(records: bytes, count: int, base_offset: int, floor: int = 0) -> Mess
         found = kernel.find_records(records, count, base_offset, floor)
         if found is None:
             raise BrokenBatch("the records do not fill the batch")
-        return Messages(records, *(np.frombuffer(places, np.int64) for places in found))
+        return PartitionMessages(records, *(np.frombuffer(places, np.int64) for places in found))
     starts: list[int] = []
     ends: list[int] = []
     offsets: list[int] = []
     _find_records(records, count, base_offset, starts, ends, offsets)
     places = (np.array(part, np.int64) for part in (starts, ends, offsets))
-    return Messages(records, *places).since(floor)
+    return PartitionMessages(records, *places).since(floor)
 
 
 def _find_records(

@@ -16,7 +16,7 @@ from crc32c import crc32c
 from pipeline.errors import EnvironmentProblem
 
 
-class Client(Protocol):
+class SecretClient(Protocol):
     """What is used of `google.cloud.secretmanager.SecretManagerServiceClient`."""
 
     def create_secret(self, request: Mapping[str, Any]) -> Any:
@@ -49,7 +49,7 @@ class Unreadable(Exception):
 class SecretService:
     """The secrets of one project whose names begin with a prefix."""
 
-    def __init__(self, client: Client, project: str, prefix: str) -> None:
+    def __init__(self, client: SecretClient, project: str, prefix: str) -> None:
         self._client, self._project, self._prefix = client, f"projects/{project}", prefix
         self._faults = import_module("google.api_core.exceptions")
         self._refused = import_module("google.auth.exceptions").GoogleAuthError

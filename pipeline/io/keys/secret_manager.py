@@ -291,9 +291,9 @@ class SecretManagerKeystore:
             if after == before or self._service.annotate(_INDEX, before.etag, _annotations(after)):
                 return after
         raise EnvironmentProblem(
-            "The index of keys is changed by others again and again",
+            "Other processes keep changing the index of keys",
             where=self._service.path(_INDEX),
-            remedy="Run again; if it goes on, look into the service's audit log for who it is.",
+            remedy="Run again; if it persists, the service's audit log says who it is.",
         )
 
     def _timestamp(self) -> str:

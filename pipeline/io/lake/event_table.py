@@ -148,9 +148,9 @@ class EventTable(StoredTable):
 
     def _conflict(self, span: Span) -> PositionConflict:
         return PositionConflict(
-            "The lake does not stand where this slice starts: another writer moved the position",
+            "The lake's position is not where this slice starts: another writer moved it",
             where=f"{self.log.uri}, {span.app_id}, position {span.start}",
-            remedy="The slice was thrown away and is read again from where the lake stands.",
+            remedy="The slice was discarded and is read again from the lake's position.",
         )
 
 

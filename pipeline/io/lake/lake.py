@@ -30,7 +30,7 @@ from pipeline.io.lake.publications import RollupStore
 from pipeline.io.lake.rejection_table import INGEST_DATE, STORED, Prepared, RejectionTable
 from pipeline.io.lake.restricted_table import RestrictedTable
 from pipeline.io.lake.snapshot import take_snapshot
-from pipeline.io.lake.staging import Clock
+from pipeline.io.lake.staging import MachineClock
 from pipeline.io.lake.storage import Storage, storage_at
 from pipeline.io.lake.table import StoredTable
 from pipeline.io.lake.writer import Writer
@@ -59,7 +59,7 @@ class Lake:
         storage_options: Mapping[str, str] | None = None,
         *,
         state: Path | None = None,
-        clock: Clock | None = None,
+        clock: MachineClock | None = None,
         encryption: Encryption = PLAIN,
         installation: Installation | None = None,
         repairs: bool = True,
@@ -73,7 +73,7 @@ class Lake:
         places = None if state is None else StateFolder(state)
         self._writers = places.writers if places is not None and self.local else None
         self._known = None if places is None else KnownTables(places.tables, self.root)
-        self.writer = Writer(self.root, self._writers, clock or Clock())
+        self.writer = Writer(self.root, self._writers, clock or MachineClock())
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._durable = Durable(repairs=repairs)
         self._held = HeldTables() if holds else None

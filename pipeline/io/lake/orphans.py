@@ -21,7 +21,7 @@ from pipeline.io.delta.errors import lake_faults
 from pipeline.io.parquet.encryption import LABEL
 
 if TYPE_CHECKING:
-    from pipeline.io.lake.storage import Found, Storage
+    from pipeline.io.lake.storage import Storage, StoredFile
 
 SWEEP_AFTER_SECONDS = 3600.0
 
@@ -37,11 +37,11 @@ _OURS = re.compile(
 class Leftovers:
     """Files that no commit names."""
 
-    orphans: tuple[Found, ...]
+    orphans: tuple[StoredFile, ...]
     """Ours, and old enough to be removed."""
-    young: tuple[Found, ...]
+    young: tuple[StoredFile, ...]
     """Ours, but perhaps about to be committed."""
-    foreign: tuple[Found, ...]
+    foreign: tuple[StoredFile, ...]
     """Not written by this program."""
 
 
@@ -72,7 +72,7 @@ def is_revealed(path: str) -> bool:
 
 
 def sort_leftovers(
-    listed: Iterable[Found],
+    listed: Iterable[StoredFile],
     named: frozenset[str],
     alive: frozenset[str],
     store_clock: Callable[[], float],
@@ -82,9 +82,9 @@ def sort_leftovers(
     `store_clock` is read at most once, and only if there is something to judge: it costs a file.
     """
     now: float | None = None
-    orphans: list[Found] = []
-    young: list[Found] = []
-    foreign: list[Found] = []
+    orphans: list[StoredFile] = []
+    young: list[StoredFile] = []
+    foreign: list[StoredFile] = []
     for found in sorted(listed, key=lambda found: found.path):
         if found.path in named:
             continue
@@ -101,15 +101,15 @@ def sort_leftovers(
 
 
 def of_dead(
-    listed: Iterable[Found], named: frozenset[str], dead: frozenset[str]
-) -> tuple[Found, ...]:
+    listed: Iterable[StoredFile], named: frozenset[str], dead: frozenset[str]
+) -> tuple[StoredFile, ...]:
     """Return the files of writers whose processes are gone that no commit names."""
     return tuple(
         found for found in listed if found.path not in named and writer_of(found.path) in dead
     )
 
 
-def remove(storage: Storage, files: Iterable[Found], where: str) -> int:
+def remove(storage: Storage, files: Iterable[StoredFile], where: str) -> int:
     """Delete files; return how many. Raises LakeError or EnvironmentProblem."""
     count = 0
     for found in files:

@@ -31,7 +31,7 @@ from pipeline.io.delta.errors import STORAGE_FAULTS, lake_faults
 from pipeline.io.lake.delta_log import DeltaLog
 from pipeline.io.lake.orphans import number_of
 from pipeline.io.lake.staging import StagedFile, Staging, add_action
-from pipeline.io.lake.storage import Found
+from pipeline.io.lake.storage import StoredFile
 from pipeline.io.lake.table import ATTEMPTS, StoredTable
 
 INGEST_DATE = "ingest_date"
@@ -126,13 +126,13 @@ class RejectionTable(StoredTable):
         (file,) = prepared.staging.files
         self._record(prepared.event, prepared.span.app_id, prepared.number, file)
 
-    def _clear(self, files: Iterable[Found]) -> int:
+    def _clear(self, files: Iterable[StoredFile]) -> int:
         """Remove leftovers, but record those that the events' log has decided for."""
         return super(RejectionTable, self)._clear(
             found for found in files if not self._was_decided(found)
         )
 
-    def _was_decided(self, found: Found) -> bool:
+    def _was_decided(self, found: StoredFile) -> bool:
         number = number_of(found.path)
         try:
             rows = self.storage.read(found.path, COORDINATES).slice(0, 1).to_pylist()
@@ -185,7 +185,7 @@ class RejectionTable(StoredTable):
             except FileNotFoundError:
                 self.storage.size(file.path)
 
-    def _as_staged(self, found: Found) -> StagedFile:
+    def _as_staged(self, found: StoredFile) -> StagedFile:
         day, _, name = found.path.rpartition("/")
         path = f"{day}/{name.removeprefix('.').removesuffix('.tmp')}"
         with lake_faults("Decided rejections could not be read", self.log.uri):

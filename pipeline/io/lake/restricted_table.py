@@ -18,7 +18,7 @@ from pipeline.io.delta.errors import lake_faults
 from pipeline.io.lake.orphans import writer_of
 from pipeline.io.lake.snapshot import take_snapshot
 from pipeline.io.lake.staging import StagedFile, Staging, add_action
-from pipeline.io.lake.storage import Found
+from pipeline.io.lake.storage import StoredFile
 from pipeline.io.lake.table import ATTEMPTS, StoredTable
 
 
@@ -31,14 +31,14 @@ class RestrictedTable(StoredTable):
         self.log.ensure()
         return super(RestrictedTable, self).staging()
 
-    def unnamed(self) -> tuple[Found, ...]:
+    def unnamed(self) -> tuple[StoredFile, ...]:
         """Return our files that no commit names: a decided one, or rubbish."""
         named = {file.path for file in self.snapshot().files}
         with lake_faults("The restricted rows could not be listed", self.log.uri):
             listed = tuple(self.storage.files())
         return tuple(found for found in listed if found.path not in named and writer_of(found.path))
 
-    def as_staged(self, found: Found) -> StagedFile:
+    def as_staged(self, found: StoredFile) -> StagedFile:
         """Return a file that a crash left as what it was before the crash."""
         folder, _, name = found.path.rpartition("/")
         path = f"{folder}/{name.removeprefix('.').removesuffix('.tmp')}"
@@ -75,7 +75,7 @@ class RestrictedTable(StoredTable):
             "Restricted rows could not be committed",
             where=self.log.uri,
             why="other writers were faster every time",
-            remedy="Repeat: what was decided is found again.",
+            remedy="Run again: what was decided is on record.",
         )
 
     def _reveal(self, file: StagedFile) -> None:

@@ -28,7 +28,7 @@ ABANDON_AFTER_SECONDS = 30 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class MachineClock:
     """The machine's two clocks: one can be set, the other does not run while it sleeps."""
 
     wall: Callable[[], float] = time.time
@@ -55,7 +55,7 @@ class Staging:
     partition: str
     """Name of the partition column, a date."""
     writer: str
-    clock: Clock = field(default_factory=Clock)
+    clock: MachineClock = field(default_factory=MachineClock)
     files: list[StagedFile] = field(default_factory=list)
     _wall: float = 0.0
     _monotonic: float = 0.0

@@ -38,7 +38,7 @@ _GOOGLE_CREDENTIALS = re.compile(r"(google_)?(service_account|application_creden
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredFile:
     """A file that lies in a table's storage, whether or not a commit names it."""
 
     path: str
@@ -91,7 +91,7 @@ class Storage(Protocol):
         Plain and encrypted files may be among them. Raises KeyUnavailable.
         """
 
-    def files(self) -> Iterator[Found]:
+    def files(self) -> Iterator[StoredFile]:
         """List every file outside the log folder."""
 
 
@@ -159,7 +159,7 @@ class LocalStorage:
         files = pafs.SubTreeFileSystem(str(self.root), pafs.LocalFileSystem())
         return _dataset(paths, schema, partition, files, self.encryption)
 
-    def files(self) -> Iterator[Found]:
+    def files(self) -> Iterator[StoredFile]:
         for folder, folders, names in os.walk(self.root):
             if Path(folder) == self.root and LOG_FOLDER in folders:
                 folders.remove(LOG_FOLDER)
@@ -170,7 +170,7 @@ class LocalStorage:
                 except FileNotFoundError:
                     continue
                 relative = path.relative_to(self.root).as_posix()
-                yield Found(relative, seen.st_size, seen.st_mtime)
+                yield StoredFile(relative, seen.st_size, seen.st_mtime)
 
 
 class ObjectStorage:
@@ -229,12 +229,12 @@ class ObjectStorage:
     def dataset(self, paths: Sequence[str], schema: pa.Schema, partition: str) -> pads.Dataset:
         return _dataset(paths, schema, partition, self._files, self.encryption)
 
-    def files(self) -> Iterator[Found]:
+    def files(self) -> Iterator[StoredFile]:
         everything = pafs.FileSelector("", recursive=True, allow_not_found=True)
         for info in self._files.get_file_info(everything):
             path = info.path.lstrip("/")
             if info.type == pafs.FileType.File and not path.startswith(f"{LOG_FOLDER}/"):
-                yield Found(path, info.size, (info.mtime_ns or 0) / 1e9)
+                yield StoredFile(path, info.size, (info.mtime_ns or 0) / 1e9)
 
 
 class GoogleStorage(ObjectStorage):

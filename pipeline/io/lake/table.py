@@ -25,7 +25,7 @@ from pipeline.io.lake.delta_log import DeltaLog
 from pipeline.io.lake.orphans import Leftovers, is_revealed, of_dead, remove, sort_leftovers
 from pipeline.io.lake.snapshot import EMPTY, PartFile, Snapshot, take_snapshot
 from pipeline.io.lake.staging import Staging
-from pipeline.io.lake.storage import Found, Storage
+from pipeline.io.lake.storage import Storage, StoredFile
 from pipeline.io.lake.writer import Writer
 from pipeline.io.parquet.encryption import label_of
 
@@ -284,10 +284,10 @@ class StoredTable:
         for part in parts:
             part.take_back()
 
-    def _clear(self, files: Iterable[Found]) -> int:
+    def _clear(self, files: Iterable[StoredFile]) -> int:
         return remove(self.storage, files, self.log.uri)
 
-    def _listed_and_named(self) -> tuple[tuple[Found, ...], frozenset[str]]:
+    def _listed_and_named(self) -> tuple[tuple[StoredFile, ...], frozenset[str]]:
         """Return all files, and those that commits name: listed first, see `orphans`.
 
         Without a log only hidden files are returned: others mean that the log was lost.
@@ -299,7 +299,7 @@ class StoredTable:
         snapshot = take_snapshot(table, self.log.uri, self.log.partition)
         return listed, frozenset(file.path for file in snapshot.files)
 
-    def _listed(self) -> tuple[Found, ...]:
+    def _listed(self) -> tuple[StoredFile, ...]:
         with lake_faults("The lake's files could not be listed", self.log.uri):
             return tuple(self.storage.files())
 
@@ -307,7 +307,7 @@ class StoredTable:
         return RewriteConflict(
             "Another job rewrote or removed the same files",
             where=self.log.uri,
-            remedy="Nothing was changed. Look at the table again and repeat.",
+            remedy="Nothing was changed. Look at the table again, then run again.",
         )
 
 

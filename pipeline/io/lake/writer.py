@@ -10,7 +10,7 @@ from pipeline.io.disk.errors import state_faults
 from pipeline.io.disk.locks import WriterLock, live_writers, new_writer_name
 
 if TYPE_CHECKING:
-    from pipeline.io.lake.staging import Clock
+    from pipeline.io.lake.staging import MachineClock
 
 
 class Writer:
@@ -20,7 +20,7 @@ class Writer:
     a name of its own.
     """
 
-    def __init__(self, lake: str, folder: Path | None, clock: Clock) -> None:
+    def __init__(self, lake: str, folder: Path | None, clock: MachineClock) -> None:
         self.clock = clock
         self._lake, self._folder = lake, folder
         self._lock: WriterLock | None = None

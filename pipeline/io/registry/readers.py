@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from pipeline.errors import RegistryUnreachable
-from pipeline.events.wire.model import Kind, Reader, Unusable, WriterSchema
+from pipeline.events.wire.model import Reader, SchemaLanguage, Unusable, WriterSchema
 from pipeline.events.wire.reading import reader_of
 from pipeline.io.registry.client import RegistryAccess, RegistryClient
 from pipeline.io.registry.protoc import compiled
@@ -110,16 +110,16 @@ class RegistryReaders:
 
     def _schema(self, answer: Mapping[str, Any]) -> WriterSchema:
         """The schema of an answer; raises `Unusable`."""
-        kind, text = answer.get("schemaType", Kind.AVRO.value), answer.get("schema")
-        if kind not in list(Kind) or not isinstance(text, str):
+        kind, text = answer.get("schemaType", SchemaLanguage.AVRO.value), answer.get("schema")
+        if kind not in list(SchemaLanguage) or not isinstance(text, str):
             raise Unusable("it is neither Avro, Protobuf nor JSON")
-        if kind == Kind.JSON:
-            return WriterSchema(Kind.JSON)
+        if kind == SchemaLanguage.JSON:
+            return WriterSchema(SchemaLanguage.JSON)
         named: dict[str, str] = {}
         self._follow(answer, named)
-        if kind == Kind.AVRO:
-            return WriterSchema(Kind.AVRO, text, tuple(named.values()))
-        return WriterSchema(Kind.PROTOBUF, descriptors=compiled(text, named))
+        if kind == SchemaLanguage.AVRO:
+            return WriterSchema(SchemaLanguage.AVRO, text, tuple(named.values()))
+        return WriterSchema(SchemaLanguage.PROTOBUF, descriptors=compiled(text, named))
 
     def _follow(self, answer: Mapping[str, Any], named: dict[str, str]) -> None:
         """Add what a schema refers to, by name, each after what that one refers to."""

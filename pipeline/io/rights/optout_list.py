@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import OptOutStale
-from pipeline.io.disk.append_log import START, AppendFile, FileGone, Mark, Register
+from pipeline.io.disk.append_log import START, AppendFile, FileGone, ReadMark, Register
 from pipeline.io.disk.errors import state_faults
 from pipeline.io.rights.standing_json import (
     MalformedStanding,
@@ -80,7 +80,7 @@ class OptOutFile:
     def __init__(self, path: Path, key: bytes, register: Register | None = None) -> None:
         self._file = AppendFile(path, register)
         self._tokens = TokenKey(key)
-        self._mark: Mark = START
+        self._mark: ReadMark = START
         self._seen: tuple[int, int, int] | None = None
         self._standings: dict[str, Standing] = {}
         self._state = OptOutState({})

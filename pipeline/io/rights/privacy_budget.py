@@ -56,5 +56,5 @@ class ReleaseLedger:
             "the ledger of releases cannot be used",
             where=str(self._path),
             why=type(error).__name__,
-            remedy="Restore it: without it nobody knows what has been spent, and nothing may be",
+            remedy="Restore it: without it the budget that was spent is unknown, so nothing may be",
         )

@@ -18,7 +18,7 @@ from pipeline.ops.audit.audit import (
     not_applicable,
     not_verified,
 )
-from pipeline.ops.audit.recomputed import RECOMPUTED, Published, Removal, recompute
+from pipeline.ops.audit.recomputed import RECOMPUTED, Recomputation, Removal, recompute
 from pipeline.ops.audit.recomputed_facts import wrong_log_facts
 from pipeline.ops.rollup.lake_files import stored_days
 from pipeline.ops.scan.findings import Finding
@@ -31,7 +31,7 @@ def _figures_recomputed(audited: Audited) -> Observation:
     if secret is None:
         return not_verified("the keystore has no key of the perturbation")
     schemas = {event: versions[-1].stored for event, versions in audited.schemas.items()}
-    published = Published(
+    published = Recomputation(
         audited.lake,
         audited.registry,
         schemas,
@@ -56,7 +56,7 @@ def _figures_recomputed(audited: Audited) -> Observation:
         reasons = sorted(dict.fromkeys(map(str, done.doubts)))
         return not_verified("not every figure could be made again", reasons)
     return kept(
-        f"{counted(done.equal + again, 'figure')} made again and equal, {done.moved} of rows that"
+        f"{counted(done.equal + again, 'figure')} recomputed and equal, {done.moved} of rows that"
         f" have changed since, {done.gone} of rows that have expired"
     )
 

@@ -15,7 +15,7 @@ from pipeline.ops.audit.audit import (
     not_applicable,
     unless,
 )
-from pipeline.ops.rights.deadlines import REMOVING, Clock, Stage, entry_of
+from pipeline.ops.rights.deadlines import REMOVING, Lateness, RequestStage, entry_of
 from pipeline.ops.rights.worker import ERASURES
 
 
@@ -31,10 +31,10 @@ def _in_time(kinds: Collection[RequestKind]) -> Callable[[Audited], Observation]
             f"request {one.number}: {one.stage.value}, received {one.received:%Y-%m-%d}, "
             f"limit {one.hard:%Y-%m-%d %H:%M}"
             for one in entries
-            if one.clock is Clock.BROKEN and one.stage is not Stage.HELD
+            if one.clock is Lateness.BROKEN and one.stage is not RequestStage.HELD
         ]
-        kept_back = sum(one.stage is Stage.HELD for one in entries)
-        waiting = sum(one.stage is Stage.WAITING for one in entries)
+        kept_back = sum(one.stage is RequestStage.HELD for one in entries)
+        waiting = sum(one.stage is RequestStage.WAITING for one in entries)
         return unless(
             late,
             f"{counted(len(entries), 'request')}, {waiting} waiting, none beyond its limit"

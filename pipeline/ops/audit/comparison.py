@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.ops.rollup.publication import KEYS
-
-Bools = npt.NDArray[np.bool_]
+from pipeline.privacy.figures.equality import Bools, same
 
 
 class Compared(NamedTuple):
@@ -41,11 +38,5 @@ def compared(
     given: Bools = pc.is_valid(both["given"]).to_numpy(zero_copy_only=False)
     equal = given.copy()
     for name in columns:
-        one, other = numbers(both, name), numbers(both, f"now_{name}")
-        equal &= np.isclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+        equal &= same(both[name], both[f"now_{name}"])
     return Compared(both, given, equal)
-
-
-def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    """A column as floats, NaN where there is none."""
-    return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

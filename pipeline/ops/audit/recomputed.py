@@ -23,17 +23,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.audit.comparison import compared, numbers
+from pipeline.ops.audit.comparison import compared
 from pipeline.ops.audit.recomputed_facts import SUPPRESSED, wrong_hidden
 from pipeline.ops.audit.recomputed_loads import by_name, parts_of
 from pipeline.ops.rollup.contributions import Loaded, load
 from pipeline.ops.rollup.lake_files import RemoteFiles, StoredDays
 from pipeline.ops.rollup.made_of import MadeOf, keys_of, reach, rule_of, sources_of
 from pipeline.ops.rollup.publication import MEASURES, PUBLISHED, Method, publish
-from pipeline.ops.rollup.registry import Kind, Metric, Registry, Window
+from pipeline.ops.rollup.registry import Metric, MetricKind, Registry, Window
 from pipeline.ops.rollup.sql import Pass, passes
 from pipeline.ops.scan.findings import Doubt, Finding
 from pipeline.ops.views import oldest_visible
+from pipeline.privacy.figures.equality import numbers
 from pipeline.privacy.figures.gate import OTHER, Rule
 from pipeline.privacy.figures.perturbation import Perturbation
 from pipeline.privacy.figures.ptable import BOUND
@@ -57,7 +58,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Recomputation:
     """What is to be recomputed, and with what."""
 
     lake: Lake
@@ -88,7 +89,7 @@ class Recomputed:
 
 @dataclass(slots=True)
 class _Run:
-    published: Published
+    published: Recomputation
     days: StoredDays
     tables: Mapping[str, pa.Table]
     suppressed: pa.Table
@@ -101,13 +102,13 @@ class _Run:
         self.wrong[key] = self.wrong.get(key, 0) + count
 
 
-def recompute(published: Published, days: StoredDays) -> Recomputed:
+def recompute(published: Recomputation, days: StoredDays) -> Recomputed:
     """Make every published figure again whose rows are stored. Raises LakeError."""
     store, registry = published.lake.rollups(), published.registry
     tables = {
         metric.name: store.read(metric.name, PUBLISHED)
         for metric in registry.metrics.values()
-        if metric.kind is not Kind.FACT
+        if metric.kind is not MetricKind.FACT
     }
     first = pa.scalar(min((file.day for file in days.files), default=date.max))
     total = sum(table.num_rows for table in tables.values())
@@ -265,7 +266,7 @@ def _told(run: _Run, task: Pass, start: date, at: datetime) -> bool:
 def _compare(run: _Run, metric: Metric, same: pa.Table, fresh: pa.Table, mine: pa.Table) -> None:
     """Compare number by number what was made of these very rows."""
     both, given, equal = compared(same, fresh, [*MEASURES, "accounts"], "left outer")
-    fewer = numbers(both, "now_accounts") < numbers(both, "accounts")
+    fewer = numbers(both["now_accounts"]) < numbers(both["accounts"])
     if count := int((~given).sum()):
         run.note(metric.name, "cells that their rows do not give", count, GATED)
     if count := int((given & fewer).sum()):
@@ -301,9 +302,9 @@ def _bound(run: _Run, metric: Metric, task: Pass, moved: pa.Table, contributions
     held = dict(zip(cells, accounts.tolist(), strict=True))
     shown = ["first_day", *["key1", "key2"][: len(task.by)]]
     rows = zip(*(moved[name].to_pylist() for name in shown), strict=True)
-    said = numbers(moved, "accounts")  # where a cell says nothing, another check finds it
-    if metric.kind is Kind.ACCOUNTS:
-        said = np.fmax(said, numbers(moved, "value"))
+    said = numbers(moved["accounts"])  # where a cell says nothing, another check finds it
+    if metric.kind is MetricKind.ACCOUNTS:
+        said = np.fmax(said, numbers(moved["value"]))
     at = moved["published_at"].to_pylist()
     removed = {moment: _removed(run, moment) for moment in set(at)}
     fewer = sum(

@@ -27,7 +27,7 @@ LOOKS_BACK = "week + 7"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LoadPart:
     """Files to be loaded at once, and what is made of them."""
 
     files: Sequence[DayFiles]
@@ -48,10 +48,10 @@ class Part:
 
 def parts_of(
     work: Work, files: Sequence[DayFiles], registry: Registry, epoch: EpochKind, most: int | None
-) -> Iterator[Part]:
+) -> Iterator[LoadPart]:
     """Cut the work into loads of at most `most` rows, as far as that is possible."""
     for whole, tasks in loads(work, files, epoch):
-        part = Part(whole, tasks)
+        part = LoadPart(whole, tasks)
         if most is None or part.rows <= most:
             yield part
             continue
@@ -61,21 +61,21 @@ def parts_of(
             yield from _week(start, mine, whole, registry, most)
         others = [(task, starts) for task, starts in tasks if task.window is not Window.WEEK]
         if others:
-            yield Part(whole, others)
+            yield LoadPart(whole, others)
 
 
 def _week(
     start: date, work: Work, files: Sequence[DayFiles], registry: Registry, most: int
-) -> Iterator[Part]:
+) -> Iterator[LoadPart]:
     near = [file for file in files if start - BEFORE <= file.day < start + WEEK]
-    part = Part(near, work)
+    part = LoadPart(near, work)
     if part.rows <= most:
         yield part
         return
     back = [one for one in work if _looks_back(registry, one[0].population)]
     rest = [one for one in work if one not in back]
     mine, before = ([file for file in near if (file.day >= start) is now] for now in (True, False))
-    yield from (one for one in (Part(mine, rest, before), Part(near, back)) if one.work)
+    yield from (one for one in (LoadPart(mine, rest, before), LoadPart(near, back)) if one.work)
 
 
 def _looks_back(registry: Registry, population: str) -> bool:

@@ -36,7 +36,7 @@ _SEPARATORS = "-_."
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Request:
+class LoggedRequest:
     """What a line says of one request. Holds identifiers; never shown."""
 
     method: str | None
@@ -62,7 +62,7 @@ def packaged_words() -> RouteWords:
 
 
 def propose_routes(
-    requests: Iterable[Request], words: RouteWords, methods: Sequence[str]
+    requests: Iterable[LoggedRequest], words: RouteWords, methods: Sequence[str]
 ) -> tuple[Route, ...]:
     """Templates for the requests of a sample, in the order of their paths."""
     seen = [

@@ -47,7 +47,7 @@ class ExpiringTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class ExpiryProposal:
     """A plan, what speaks against it, and whether it was begun before."""
 
     plan: ExpiryPlan
@@ -86,13 +86,13 @@ class Expiry:
     check_store_clock: bool = True
     """False where a drill has fixed the clock by hand: it cannot agree with the store's."""
 
-    def propose(self, now: datetime) -> Proposal:
+    def propose(self, now: datetime) -> ExpiryProposal:
         """Return what is to be deleted at `now`; a plan that was begun before goes first."""
         begun = self._begun()
         if begun is not None:
-            return Proposal(begun, (), begun=True)
+            return ExpiryProposal(begun, (), begun=True)
         plan = self._plan(now)
-        return Proposal(plan, guards(plan, now, self._last_run(), self._store_time()))
+        return ExpiryProposal(plan, guards(plan, now, self._last_run(), self._store_time()))
 
     def apply(
         self,
@@ -137,11 +137,11 @@ class Expiry:
         ]
         return plan_expiry(views, self.keys.epochs(), self.holds, now, self.retention_days)
 
-    def _check(self, proposal: Proposal, digest: str, acknowledged: Sequence[str]) -> None:
+    def _check(self, proposal: ExpiryProposal, digest: str, acknowledged: Sequence[str]) -> None:
         if digest != proposal.plan.digest:
             raise ExpiryRefused(
                 "The plan is not the one that was asked for",
-                why="files came, went or changed since it was shown",
+                why="files were added, removed or changed since it was shown",
                 remedy="Look at the plan again with `telemetry expire`, then apply its hash.",
             )
         for guard in proposal.guards:
@@ -231,7 +231,7 @@ class Expiry:
         )
 
 
-def _body(proposal: Proposal, deleted: Deleted) -> dict[str, object]:
+def _body(proposal: ExpiryProposal, deleted: Deleted) -> dict[str, object]:
     """Return what a receipt says of a run: counts, days and epochs."""
     plan = proposal.plan
     return {

@@ -19,7 +19,7 @@ from pipeline.errors import counted
 from pipeline.io.keys.keystore import EpochRecord
 from pipeline.io.lake.orphans import Leftovers, writer_of
 from pipeline.io.lake.snapshot import Snapshot
-from pipeline.io.lake.storage import Found
+from pipeline.io.lake.storage import StoredFile
 
 MOST_PARTITIONS = 3
 MOST_ROWS = 0.05
@@ -40,7 +40,7 @@ class Doomed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldDay:
     """A day that a legal hold keeps beyond its time."""
 
     day: date
@@ -55,7 +55,7 @@ class ExpiryPlan:
     keys: tuple[str, ...]
     """Epochs whose last day expires with this plan or did so before."""
     rows_in_lake: int
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldDay, ...] = ()
     foreign: tuple[str, ...] = ()
     """Files that this program did not write, or without a date: never deleted, only listed."""
     overdue: tuple[date, ...] = ()
@@ -104,14 +104,14 @@ def plan_expiry(
     """Return what has to go at `now` (UTC). `holds`: kept days and the names of their holds."""
     today = now.date()
     doomed: list[Doomed] = []
-    held: set[Held] = set()
+    held: set[HeldDay] = set()
     foreign: list[str] = []
     overdue: set[date] = set()
     for table in tables:
         newest = today - timedelta(days=table.kept_days)
         for file in _dated(table, newest):
             if file.day in holds:
-                held.add(Held(file.day, holds[file.day]))
+                held.add(HeldDay(file.day, holds[file.day]))
                 continue
             doomed.append(file)
             if file.day < newest:
@@ -147,7 +147,7 @@ def _dated(table: TableView, newest: date) -> Iterable[Doomed]:
             yield Doomed(table.name, found.path, day, found.size, 0, False)
 
 
-def day_of(found: Found) -> date | None:
+def day_of(found: StoredFile) -> date | None:
     """Return the day in the path of one of our files, or None if it has none."""
     if writer_of(found.path) is None:
         return None
@@ -158,7 +158,7 @@ def day_of(found: Found) -> date | None:
         return None
 
 
-def _undated(found: Found) -> bool:
+def _undated(found: StoredFile) -> bool:
     return day_of(found) is None
 
 

@@ -53,7 +53,7 @@ UNDER_13 = Limits(
 )
 
 
-class Clock(StrEnum):
+class Lateness(StrEnum):
     """How a request stands against its limits."""
 
     IN_TIME = "in_time"
@@ -65,7 +65,7 @@ class Clock(StrEnum):
     """Beyond its hard limit."""
 
 
-class Stage(StrEnum):
+class RequestStage(StrEnum):
     """How far a request is."""
 
     WAITING = "waiting"
@@ -77,14 +77,14 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One request in the ledger; no token and no id is part of it."""
 
     number: str
     kind: RequestKind
     received: datetime
-    stage: Stage
-    clock: Clock
+    stage: RequestStage
+    clock: Lateness
     target: datetime
     hard: datetime
     second_pass: datetime | None
@@ -98,7 +98,7 @@ def limits_of(kind: RequestKind) -> Limits:
     return UNDER_13 if kind is RequestKind.ERASE_UNDER_13 else ORDINARY
 
 
-def entry_of(request: Request, now: datetime, held: Collection[str] = ()) -> Entry:
+def entry_of(request: Request, now: datetime, held: Collection[str] = ()) -> LedgerEntry:
     """Return how `request` stands at `now`; a carried out one as it stood when it was.
 
     `held` are the accounts whose rows a legal hold keeps now.
@@ -107,12 +107,12 @@ def entry_of(request: Request, now: datetime, held: Collection[str] = ()) -> Ent
     limits = limits_of(request.kind)
     ended = request.swept_at if request.swept_at is not None else request.done_at
     carried_out = None if ended is None else moment(ended)
-    stage = Stage.WAITING if carried_out is None else Stage.SWEPT
+    stage = RequestStage.WAITING if carried_out is None else RequestStage.SWEPT
     if is_held(request, held):
-        stage = Stage.HELD
+        stage = RequestStage.HELD
     if request.done_at is not None:
-        stage = Stage.DONE
-    return Entry(
+        stage = RequestStage.DONE
+    return LedgerEntry(
         request.number,
         request.kind,
         received,
@@ -121,7 +121,7 @@ def entry_of(request: Request, now: datetime, held: Collection[str] = ()) -> Ent
         received + limits.target,
         received + limits.hard,
         received + SECOND_PASS
-        if stage is not Stage.DONE and request.kind in SETTING_ASIDE
+        if stage is not RequestStage.DONE and request.kind in SETTING_ASIDE
         else None,
         carried_out,
     )
@@ -146,16 +146,16 @@ def moment(micros: int) -> datetime:
     return UNIX_EPOCH + timedelta(microseconds=micros)
 
 
-def _clock(age: timedelta, limits: Limits) -> Clock:
+def _clock(age: timedelta, limits: Limits) -> Lateness:
     for limit, clock in (
-        (limits.hard, Clock.BROKEN),
-        (limits.page, Clock.PAGE),
-        (limits.warn, Clock.WARN),
-        (limits.target, Clock.LATE),
+        (limits.hard, Lateness.BROKEN),
+        (limits.page, Lateness.PAGE),
+        (limits.warn, Lateness.WARN),
+        (limits.target, Lateness.LATE),
     ):
         if age > limit:
             return clock
-    return Clock.IN_TIME
+    return Lateness.IN_TIME
 
 
 def outlived(

@@ -63,21 +63,21 @@ def merged(people: Iterable[Mapping[str, str]]) -> dict[str, set[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRows:
     """Rows of some subjects in one file."""
 
     file: PartFile
     rows: int
 
 
-def find(table: StoredTable, subjects: Subjects) -> list[Found]:
+def find(table: StoredTable, subjects: Subjects) -> list[FoundRows]:
     """Return the files that hold rows of `subjects`, and how many, reading one column only."""
 
-    def look(file: PartFile) -> Found:
+    def look(file: PartFile) -> FoundRows:
         tokens = subjects.of(file.day)
-        return Found(file, _count(table, file, tokens) if len(tokens) else 0)
+        return FoundRows(file, _count(table, file, tokens) if len(tokens) else 0)
 
-    def look_at_all() -> list[Found]:
+    def look_at_all() -> list[FoundRows]:
         with ThreadPoolExecutor(THREADS) as pool:
             return [found for found in pool.map(look, table.snapshot().files) if found.rows]
 
@@ -134,7 +134,7 @@ def erase(
             table.sweep()
             return done
     raise LakeError(
-        "Rows that were to be erased come again and again",
+        "Rows that were to be erased keep reappearing",
         where=table.log.uri,
         remedy="A pipeline without the current opt-out list is writing to this lake: stop it, "
         "then repeat.",

@@ -48,21 +48,22 @@ ERASURES = frozenset({RequestKind.ERASE, RequestKind.ERASE_UNDER_13})
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ErasureTarget:
     """A table that holds rows of people, and is searched by every erasure."""
 
     name: str
     table: StoredTable
 
 
-def erasure_targets(lake: Lake) -> list[Target]:
+def erasure_targets(lake: Lake) -> list[ErasureTarget]:
     """Return every table of the lake that has a subject column.
 
     Raises LakeError if a table has no column by which it could be searched.
     """
-    found = [Target(f"events/{event}", lake.stored(event)) for event in lake.stored_events()]
+    found = [ErasureTarget(f"events/{event}", lake.stored(event)) for event in lake.stored_events()]
     found += [
-        Target(f"restricted/{name}", lake.restricted(name)) for name in lake.restricted_events()
+        ErasureTarget(f"restricted/{name}", lake.restricted(name))
+        for name in lake.restricted_events()
     ]
     for target in found:
         if SUBJECT not in target.table.log.schema.names:

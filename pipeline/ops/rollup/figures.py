@@ -18,11 +18,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.ops.rollup.registry import Kind, Metric
+from pipeline.ops.rollup.registry import Metric, MetricKind
 from pipeline.privacy.figures.gate import Admitted, Rule, holds
 from pipeline.privacy.figures.perturbation import Parts, Perturbation, Perturbed
 from pipeline.privacy.figures.siphash import Words
-from pipeline.privacy.figures.tally import START, Bools, Floats, Ints, Tally, tally
+from pipeline.privacy.figures.tally import START, AccountTally, Bools, Floats, Ints, tally
 
 EVENTS_FOR_PERCENTILES = 100
 EVENTS_FOR_P99 = 1000
@@ -41,7 +41,7 @@ class RecordKeys:
     """In ascending order."""
     keys: Words
 
-    def of(self, entries: Tally) -> Words:
+    def of(self, entries: AccountTally) -> Words:
         """The key of each entry's account, 0 for events without one."""
         wanted = entries.subjects.to_numpy(zero_copy_only=False)
         keys = self.keys[np.searchsorted(self.subjects, wanted)] if len(wanted) else wanted
@@ -100,19 +100,19 @@ def figure(metric: Metric, cells: Cells, contributions: pa.Table, by: Sequence[s
     """Give a metric's measures for every cell; no number at all means that it is not shown."""
     events = np.maximum(cells.events.values, float(cells.rule.accounts))
     match metric.kind:
-        case Kind.COUNT:
+        case MetricKind.COUNT:
             return {"value": events, "error": cells.events.error}
-        case Kind.ACCOUNTS:
+        case MetricKind.ACCOUNTS:
             return {"value": cells.accounts.values, "error": cells.accounts.error}
-        case Kind.SUM:
+        case MetricKind.SUM:
             amount = cells.admitted.entries.amounts[metric.name]
             added = cells.noise.apply(cells.parts(amount), cells.count)
             return {"value": added.values, "error": added.error}
-        case Kind.SHARE:
+        case MetricKind.SHARE:
             return _quotient(cells.accounts, _everybody(cells, contributions), 4)
-        case Kind.PER_ACCOUNT:
+        case MetricKind.PER_ACCOUNT:
             return _quotient(cells.events, cells.accounts, 6)
-        case Kind.PERCENTILES:
+        case MetricKind.PERCENTILES:
             return _percentiles(metric, cells, contributions, by)
         case _:
             return _ratio(metric, cells)

@@ -22,7 +22,7 @@ from pipeline.ops.rollup.figures import RecordKeys
 from pipeline.ops.rollup.publication import Method
 from pipeline.ops.rollup.registry import Metric, Registry, Window
 from pipeline.ops.rollup.sql import Pass
-from pipeline.ops.rollup.windows import Span, span_of
+from pipeline.ops.rollup.windows import DaySpan, span_of
 from pipeline.privacy.figures import ptable
 from pipeline.privacy.figures.gate import Rule
 from pipeline.privacy.figures.perturbation import Perturbation
@@ -118,9 +118,9 @@ def keys_of(loaded: Loaded, noise: Perturbation) -> RecordKeys:
     )
 
 
-def reach(start: date, window: Window, epoch: EpochKind) -> Span:
+def reach(start: date, window: Window, epoch: EpochKind) -> DaySpan:
     """The days whose rows a window's figures may rest on."""
     span = span_of(start, window, epoch)
     if window is not Window.WEEK:
         return span
-    return Span(max(start - BEFORE, epoch_of(start, epoch).first_day), span.end)
+    return DaySpan(max(start - BEFORE, epoch_of(start, epoch).first_day), span.end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.ops.rollup.registry import Kind, Metric, Registry
+from pipeline.ops.rollup.registry import Metric, MetricKind, Registry
 from pipeline.ops.rollup.sql import Pass, contribution_sql
 
 _MADE = "<!-- Made by `telemetry reference` from schemas/metrics: change those, then run it. -->"
@@ -19,14 +19,14 @@ PAGES = {
 }
 
 _HOW = {
-    Kind.COUNT: "Events of the cell.",
-    Kind.ACCOUNTS: "Distinct accounts of the cell.",
-    Kind.SUM: "`{measure}` over the cell.",
-    Kind.RATIO: "`{measure}` over `{denominator}`, both added up over the cell.",
-    Kind.SHARE: "Distinct accounts of the cell over those of the window.",
-    Kind.PER_ACCOUNT: "Events over distinct accounts of the cell.",
-    Kind.PERCENTILES: "{quantiles} of `{measure}`, interpolated inside its bucket.",
-    Kind.FACT: "Counted by the pipeline itself, not from rows, and shown coarsely.",
+    MetricKind.COUNT: "Events of the cell.",
+    MetricKind.ACCOUNTS: "Distinct accounts of the cell.",
+    MetricKind.SUM: "`{measure}` over the cell.",
+    MetricKind.RATIO: "`{measure}` over `{denominator}`, both added up over the cell.",
+    MetricKind.SHARE: "Distinct accounts of the cell over those of the window.",
+    MetricKind.PER_ACCOUNT: "Events over distinct accounts of the cell.",
+    MetricKind.PERCENTILES: "{quantiles} of `{measure}`, interpolated inside its bucket.",
+    MetricKind.FACT: "Counted by the pipeline itself, not from rows, and shown coarsely.",
 }
 
 
@@ -120,7 +120,7 @@ def _metric(metric: Metric) -> Iterator[str]:
             metric.population,
             window,
             by,
-            metric.measure if metric.kind is Kind.PERCENTILES else "",
+            metric.measure if metric.kind is MetricKind.PERCENTILES else "",
             (metric,),
         )
         given = "What the gate and the perturbation are given"

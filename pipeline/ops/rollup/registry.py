@@ -38,7 +38,7 @@ class Window(Enum):
         return self is not Window.WEEK or epoch.days % 7 == 0
 
 
-class Kind(Enum):
+class MetricKind(Enum):
     """How a metric's number is made of what the cell's accounts contributed."""
 
     COUNT = "count"
@@ -90,7 +90,7 @@ class Metric:
     title: str
     sentence: str
     unit: str
-    kind: Kind
+    kind: MetricKind
     good: str
     page: str
     caveat: str
@@ -184,7 +184,7 @@ def _one_population_per_cut(
     """Refuse accounts of two populations under one cut: their difference would be a few people."""
     counted: dict[tuple[Window, tuple[str, ...]], tuple[str, str]] = {}
     for metric in metrics:
-        if metric.kind not in (Kind.ACCOUNTS, Kind.SHARE, Kind.PER_ACCOUNT):
+        if metric.kind not in (MetricKind.ACCOUNTS, MetricKind.SHARE, MetricKind.PER_ACCOUNT):
             continue
         mine = populations[metric.population].accounts
         for table in metric.tables:
@@ -217,9 +217,11 @@ def _metric(
     where = f"{page}.toml [{name}]"
     _known(body, _KEYS, where)
     try:
-        kind = Kind(_text(body, "kind", where))
+        kind = MetricKind(_text(body, "kind", where))
     except ValueError:
-        raise _refuse(where, "kind is unknown", _one_of(kind.value for kind in Kind)) from None
+        raise _refuse(
+            where, "kind is unknown", _one_of(kind.value for kind in MetricKind)
+        ) from None
     unit = _text(body, "unit", where)
     if unit not in _UNITS:
         raise _refuse(where, "unit is unknown", _one_of(sorted(_UNITS)))
@@ -235,7 +237,7 @@ def _metric(
         good=good,
         page=page,
         caveat=_text(body, "caveat", where) if "caveat" in body else "",
-        population=_text(body, "population", where) if kind is not Kind.FACT else "",
+        population=_text(body, "population", where) if kind is not MetricKind.FACT else "",
         requires=_texts(body, "requires", where) if "requires" in body else (),
         measure=_text(body, "measure", where) if "measure" in body else "count(*)",
         denominator=_text(body, "denominator", where) if "denominator" in body else "count(*)",
@@ -244,11 +246,11 @@ def _metric(
         whole=body.get("whole") is True,
         tables=tuple(_windows(body, where, epoch)),
     )
-    if kind is not Kind.FACT and metric.population not in populations:
+    if kind is not MetricKind.FACT and metric.population not in populations:
         raise _refuse(where, "population is unknown", _one_of(populations))
-    if (kind is Kind.PERCENTILES) != bool(metric.quantiles):
+    if (kind is MetricKind.PERCENTILES) != bool(metric.quantiles):
         raise _refuse(where, "quantiles belong to kind percentiles, and to no other")
-    if kind is not Kind.FACT and not metric.tables:
+    if kind is not MetricKind.FACT and not metric.tables:
         raise _refuse(where, "no table is published", "Name dimensions under day, week or period")
     return metric
 

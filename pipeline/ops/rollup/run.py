@@ -25,9 +25,9 @@ from pipeline.ops.rollup.made_of import MadeOf, keys_of
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows, hidden_rows, keep_rows
 from pipeline.ops.rollup.plan import loads, plan, table_ids
 from pipeline.ops.rollup.publication import KEYS, PUBLISHED, Method, publish
-from pipeline.ops.rollup.registry import Kind, Metric, Registry, Window
+from pipeline.ops.rollup.registry import Metric, MetricKind, Registry, Window
 from pipeline.ops.rollup.sql import Pass, passes
-from pipeline.ops.rollup.windows import Span, is_closed
+from pipeline.ops.rollup.windows import DaySpan, is_closed
 from pipeline.privacy.figures import ptable
 from pipeline.privacy.figures.gate import Rule
 from pipeline.privacy.figures.perturbation import Perturbation
@@ -72,7 +72,7 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RollupReport:
     """What a run did."""
 
     days: int
@@ -100,7 +100,7 @@ def roll_up(
     settings: RollupSettings,
     now: datetime,
     clock: Callable[[], float],
-) -> Report:
+) -> RollupReport:
     """Compute and publish every closed window that is due; returns what was done.
 
     `clock` is a monotonic clock in seconds. Raises LakeError, and PrivacyGateClosed on
@@ -116,7 +116,7 @@ def roll_up(
     oldest = now.date() - timedelta(days=settings.keep_days)
     published, revised = _publish_figures(contents.registry, made, store, settings, oldest)
     _publish_facts(contents, made, store, oldest, now)
-    report = Report(
+    report = RollupReport(
         days=len({day for _, starts in work for day in starts}),
         windows=sum(len(starts) for _, starts in work),
         published=published,
@@ -231,7 +231,7 @@ def words(metric: Metric) -> dict[str, str]:
         "good": metric.good,
         "page": metric.page,
         "caveat": metric.caveat,
-        "perturbation": "" if metric.kind is Kind.FACT else f"cell-key {ptable.VERSION}",
+        "perturbation": "" if metric.kind is MetricKind.FACT else f"cell-key {ptable.VERSION}",
         "population": metric.population,
         "measure": metric.measure,
         "denominator": metric.denominator,
@@ -246,14 +246,14 @@ def _manifest(
     before: Mapping[str, object],
     contents: Contents,
     collected: set[str],
-    report: Report,
+    report: RollupReport,
     settings: RollupSettings,
     now: datetime,
 ) -> dict[str, object]:
     registry, files, facts = contents.registry, contents.files, contents.facts
     inputs: dict[str, dict[str, str]] = {}
     for file in files:
-        if not is_closed(Span(file.day, file.day), now):
+        if not is_closed(DaySpan(file.day, file.day), now):
             continue  # it must be due once more when it closes, whether or not it changes
         inputs.setdefault(file.event, {})[str(file.day)] = file.digest
     tables = [name for task in passes(registry, tuple(Window)) for name in table_ids(task)]

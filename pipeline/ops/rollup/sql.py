@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.ops.rollup.registry import Kind, Metric, Registry, Window
+from pipeline.ops.rollup.registry import Metric, MetricKind, Registry, Window
 
 FEW_TABLES = 2
 """From this many tables on, a summary pays."""
@@ -41,7 +41,7 @@ def passes(registry: Registry, windows: Sequence[Window]) -> list[Pass]:
     """Group the tables of those windows into as few queries as possible."""
     groups: dict[tuple[str, Window, tuple[str, ...], str], list[Metric]] = {}
     for metric in registry.metrics.values():
-        column = metric.measure if metric.kind is Kind.PERCENTILES else ""
+        column = metric.measure if metric.kind is MetricKind.PERCENTILES else ""
         for window, by in metric.tables:
             if window in windows and metric.population:
                 groups.setdefault((metric.population, window, by, column), []).append(metric)
@@ -87,8 +87,8 @@ def _where(task: Pass) -> str:
 
 
 def _sums(metric: Metric) -> list[tuple[str, str]]:
-    if metric.kind is Kind.SUM:
+    if metric.kind is MetricKind.SUM:
         return [(metric.name, metric.measure)]
-    if metric.kind is Kind.RATIO:
+    if metric.kind is MetricKind.RATIO:
         return [(metric.name, metric.measure), (f"{metric.name}/of", metric.denominator)]
     return []

@@ -20,7 +20,7 @@ CLOSES_AFTER = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Span:
+class DaySpan:
     """Whole UTC days from `start` to `end`, both inclusive, inside one key epoch."""
 
     start: date
@@ -31,22 +31,22 @@ class Span:
         return [self.start + timedelta(days=n) for n in range((self.end - self.start).days + 1)]
 
 
-def span_of(day: date, window: Window, epoch: EpochKind) -> Span:
+def span_of(day: date, window: Window, epoch: EpochKind) -> DaySpan:
     """The window that `day` belongs to; refuses one that would cross a key epoch.
 
     >>> span_of(date(2026, 11, 24), Window.WEEK, EpochKind.FOUR_WEEKS).start
     datetime.date(2026, 11, 23)
     """
     if window is Window.DAY:
-        return Span(day, day)
+        return DaySpan(day, day)
     if window is Window.PERIOD:
         whole = epoch_of(day, epoch)
-        return Span(whole.first_day, whole.last_day)
+        return DaySpan(whole.first_day, whole.last_day)
     start = ORIGIN + timedelta(days=(day - ORIGIN).days // 7 * 7)
-    return one_epoch(Span(start, start + timedelta(days=6)), epoch)
+    return one_epoch(DaySpan(start, start + timedelta(days=6)), epoch)
 
 
-def one_epoch(span: Span, epoch: EpochKind) -> Span:
+def one_epoch(span: DaySpan, epoch: EpochKind) -> DaySpan:
     """Return the span, or refuse it because people would be counted across a key epoch."""
     if epoch_of(span.start, epoch) != epoch_of(span.end, epoch):
         raise PrivacyGateClosed(
@@ -58,7 +58,7 @@ def one_epoch(span: Span, epoch: EpochKind) -> Span:
     return span
 
 
-def is_closed(span: Span, now: datetime) -> bool:
+def is_closed(span: DaySpan, now: datetime) -> bool:
     """Whether the span's last day has been over for two hours."""
     midnight = datetime.combine(span.end + timedelta(days=1), datetime.min.time(), UTC)
     return now >= midnight + CLOSES_AFTER
@@ -66,7 +66,7 @@ def is_closed(span: Span, now: datetime) -> bool:
 
 def closed_spans(
     days: Iterable[date], window: Window, epoch: EpochKind, now: datetime
-) -> list[Span]:
+) -> list[DaySpan]:
     """The closed windows that contain any of the days, oldest first."""
     spans = {span_of(day, window, epoch) for day in days}
     return sorted(span for span in spans if is_closed(span, now))

@@ -19,7 +19,7 @@ from deltalake import Schema
 from pipeline.events.catalogue import Catalogue
 from pipeline.events.model import Reason, Stage
 from pipeline.events.schema import Column, EventSchema, Field
-from pipeline.io import source as sources
+from pipeline.io import source_kinds as sources
 from pipeline.io.lake.rejection_table import STORED
 from pipeline.ops.scan import closed_json
 from pipeline.ops.scan.closed_json import Misfit, Rule, exactly, record, sequence
@@ -99,7 +99,7 @@ def rejection_columns(events: Iterable[str], topics: Iterable[str]) -> Mapping[s
     sizes = [0, *(1 << bit for bit in range(MOST_SIZE_BITS))]
     return {
         "ingest_hour": _between(0, 23),
-        "source": one_of(sources.KINDS),
+        "source": one_of(sources.NAMES),
         "topic": _either(one_of(topics), hexadecimal(16)),
         "partition": _between(0, 1_000_000),
         "offset": _between(0, 2**53),

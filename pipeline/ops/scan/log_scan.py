@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.events.model import NULL_REASONS, Drop, Reason
-from pipeline.io import source as sources
+from pipeline.io import source_kinds as sources
 from pipeline.io.delta.creation import PROPERTIES
 from pipeline.io.delta.entry import DURABLE, LINES, MARK, METADATA_KEY
 from pipeline.io.keys.installation import INSTALLATION, KEY, LIST_IDS
@@ -98,8 +98,8 @@ def log_rules(
     `fields` are the raw fields of which commits may count values that became null.
     """
     known = sorted(events)
-    source = _any_of([kind.positions for kind in sources.KINDS.values()])
-    mark = _any_of([kind.marks for kind in sources.KINDS.values()])
+    source = _any_of([kind.positions for kind in sources.NAMES.values()])
+    mark = _any_of([kind.marks for kind in sources.NAMES.values()])
     app = _any_of([source, f"{source}/rejections", f"{_any_of(known)}/{source}", *_OWN])
     part = rf"{partition}=\d{{4}}-\d\d-\d\d/(?:{'|'.join(KINDS)})-[0-9a-f]{{12}}-[0-9a-f]{{32}}"
     path = text(rf"{part}(?:\.{LABEL})?\.parquet")

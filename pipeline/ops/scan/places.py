@@ -22,7 +22,7 @@ from pipeline.io import state_folder
 from pipeline.io.delta.log_files import TORN_FOLDER
 from pipeline.io.disk.append_log import companions
 from pipeline.io.parquet.encryption import LABEL
-from pipeline.io.tree import Entry, EntryKind
+from pipeline.io.tree import EntryKind, TreeEntry
 
 PRIVATE = 0o077
 """Bits that a private place may not have: nobody but its owner may look in."""
@@ -70,7 +70,7 @@ class Holds(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlaceRule:
     """One line of the grammar."""
 
     path: str
@@ -90,11 +90,11 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class PlaceMatch:
     """An entry whose place is known."""
 
-    entry: Entry
-    place: Place
+    entry: TreeEntry
+    place: PlaceRule
     words: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -103,35 +103,35 @@ class Match:
         return date.fromisoformat(self.words["day"]) if "day" in self.words else None
 
 
-def _folder(path: str, told: str, forbidden: int = PROTECTED) -> Place:
-    return Place(path, Holds.FOLDER, told, forbidden, EntryKind.FOLDER)
+def _folder(path: str, told: str, forbidden: int = PROTECTED) -> PlaceRule:
+    return PlaceRule(path, Holds.FOLDER, told, forbidden, EntryKind.FOLDER)
 
 
-def _closed(path: str, told: str) -> Place:
+def _closed(path: str, told: str) -> PlaceRule:
     return _folder(path, told, CLOSED)
 
 
-def _table(path: str, partition: str, rows: Holds, told: str) -> tuple[Place, ...]:
+def _table(path: str, partition: str, rows: Holds, told: str) -> tuple[PlaceRule, ...]:
     log, day = f"{path}/_delta_log", f"{path}/{partition}={{day}}"
     return (
         _closed(path, told),
         _closed(log, told),
-        Place(f"{log}/{{version}}.json", Holds.LOG_ENTRY, told),
-        Place(f"{log}/{{version}}.checkpoint.parquet", Holds.CHECKPOINT, told),
-        Place(f"{log}/_last_checkpoint", Holds.LAST_CHECKPOINT, told),
+        PlaceRule(f"{log}/{{version}}.json", Holds.LOG_ENTRY, told),
+        PlaceRule(f"{log}/{{version}}.checkpoint.parquet", Holds.CHECKPOINT, told),
+        PlaceRule(f"{log}/_last_checkpoint", Holds.LAST_CHECKPOINT, told),
         _closed(f"{log}/{TORN_FOLDER}", told),
-        Place(f"{log}/{TORN_FOLDER}/{{version}}.json", Holds.TORN, told),
-        Place(f"{log}/{TORN_FOLDER}/{{version}}.checkpoint.parquet", Holds.TORN, told),
-        Place(f"{log}/{TORN_FOLDER}/_last_checkpoint", Holds.TORN, told),
-        Place(f"{log}/_commit_{{uuid}}.json.tmp", Holds.PASSING, told),
-        Place(f"{log}/{{version}}.json#{{digits}}", Holds.PASSING, told),
+        PlaceRule(f"{log}/{TORN_FOLDER}/{{version}}.json", Holds.TORN, told),
+        PlaceRule(f"{log}/{TORN_FOLDER}/{{version}}.checkpoint.parquet", Holds.TORN, told),
+        PlaceRule(f"{log}/{TORN_FOLDER}/_last_checkpoint", Holds.TORN, told),
+        PlaceRule(f"{log}/_commit_{{uuid}}.json.tmp", Holds.PASSING, told),
+        PlaceRule(f"{log}/{{version}}.json#{{digits}}", Holds.PASSING, told),
         _closed(day, told),
-        Place(f"{day}/{{part}}.parquet", rows, told),
-        Place(f"{day}/.{{part}}.parquet.tmp", Holds.STAGED, told),
+        PlaceRule(f"{day}/{{part}}.parquet", rows, told),
+        PlaceRule(f"{day}/.{{part}}.parquet.tmp", Holds.STAGED, told),
     )
 
 
-LAKE: Sequence[Place] = (
+LAKE: Sequence[PlaceRule] = (
     _folder("", "<lake>/events/<event>/"),
     _closed("events", "<lake>/events/<event>/"),
     *_table("events/{event}", "event_date", Holds.ROWS, "<lake>/events/<event>/"),
@@ -139,55 +139,55 @@ LAKE: Sequence[Place] = (
     *_table("restricted/{event}", "event_date", Holds.ROWS, "<lake>/restricted/<event>/"),
     *_table("rejections", "ingest_date", Holds.REJECTIONS, "<lake>/rejections/"),
     _closed("rollups", "<lake>/rollups/"),
-    Place("rollups/manifest.json", Holds.MANIFEST, "<lake>/rollups/"),
-    Place("rollups/.manifest.json.{digits}.tmp", Holds.PASSING, "<lake>/rollups/"),
+    PlaceRule("rollups/manifest.json", Holds.MANIFEST, "<lake>/rollups/"),
+    PlaceRule("rollups/.manifest.json.{digits}.tmp", Holds.PASSING, "<lake>/rollups/"),
     _closed("rollups/{metric}", "<lake>/rollups/"),
-    Place("rollups/{metric}/{metric}.parquet", Holds.PUBLICATION, "<lake>/rollups/"),
-    Place("rollups/{metric}/.{metric}.parquet.{digits}.tmp", Holds.PASSING, "<lake>/rollups/"),
+    PlaceRule("rollups/{metric}/{metric}.parquet", Holds.PUBLICATION, "<lake>/rollups/"),
+    PlaceRule("rollups/{metric}/.{metric}.parquet.{digits}.tmp", Holds.PASSING, "<lake>/rollups/"),
 )
 
-SITE: Sequence[Place] = (
+SITE: Sequence[PlaceRule] = (
     _folder("", "the dashboard's folder"),
-    Place("index.html", Holds.PAGE, "the dashboard's folder"),
-    Place(".index.html.{digits}.tmp", Holds.PASSING, "the dashboard's folder"),
+    PlaceRule("index.html", Holds.PAGE, "the dashboard's folder"),
+    PlaceRule(".index.html.{digits}.tmp", Holds.PASSING, "the dashboard's folder"),
     _folder("metrics", "the dashboard's folder"),
-    Place("metrics/{metric}.json", Holds.FIGURES, "the dashboard's folder"),
-    Place("metrics/.{metric}.json.{digits}.tmp", Holds.PASSING, "the dashboard's folder"),
-    Place("metrics/annotations.json", Holds.FIGURES, "the dashboard's folder"),
-    Place("metrics/.annotations.json.{digits}.tmp", Holds.PASSING, "the dashboard's folder"),
+    PlaceRule("metrics/{metric}.json", Holds.FIGURES, "the dashboard's folder"),
+    PlaceRule("metrics/.{metric}.json.{digits}.tmp", Holds.PASSING, "the dashboard's folder"),
+    PlaceRule("metrics/annotations.json", Holds.FIGURES, "the dashboard's folder"),
+    PlaceRule("metrics/.annotations.json.{digits}.tmp", Holds.PASSING, "the dashboard's folder"),
 )
 
 
 class Grammar(Protocol):
     """Tells the place of everything below one root."""
 
-    def match(self, entry: Entry) -> Match | None:
+    def match(self, entry: TreeEntry) -> PlaceMatch | None:
         """The place of an entry; None if no line names it."""
 
 
 class TableGrammar:
     """A table of places, ready to be compared with what lies there."""
 
-    def __init__(self, places: Sequence[Place], known: Known) -> None:
+    def __init__(self, places: Sequence[PlaceRule], known: Known) -> None:
         words = _words(known)
         self._places = [(re.compile(_expression(place.path, words)), place) for place in places]
 
-    def match(self, entry: Entry) -> Match | None:
+    def match(self, entry: TreeEntry) -> PlaceMatch | None:
         """The place of an entry; None if no line names it."""
         for expression, place in self._places:
             found = expression.fullmatch(entry.path)
             if found is not None and _exists(found.groupdict().get("day")):
-                return Match(entry, place, found.groupdict())
+                return PlaceMatch(entry, place, found.groupdict())
         return None
 
 
 class StateGrammar:
     """The state folder's places, as `io.state_folder` declares them, and what each holds."""
 
-    def match(self, entry: Entry) -> Match | None:
+    def match(self, entry: TreeEntry) -> PlaceMatch | None:
         """The place of an entry; None if no line names it."""
         if not entry.path:
-            return Match(entry, _folder("", told_of(state_folder.KEYS), PRIVATE))
+            return PlaceMatch(entry, _folder("", told_of(state_folder.KEYS), PRIVATE))
         declared = state_folder.place_of(entry.path)
         if declared is None:
             return self._written(entry)
@@ -195,9 +195,9 @@ class StateGrammar:
         holds = Holds.FOLDER if folder else holds_of(entry.path)
         kind = EntryKind.FOLDER if folder else EntryKind.FILE
         forbidden = 0o777 & ~declared.kind.mode
-        return Match(entry, Place(entry.path, holds, told_of(entry.path), forbidden, kind))
+        return PlaceMatch(entry, PlaceRule(entry.path, holds, told_of(entry.path), forbidden, kind))
 
-    def _written(self, entry: Entry) -> Match | None:
+    def _written(self, entry: TreeEntry) -> PlaceMatch | None:
         """A hidden neighbour that is about to replace a place, or a folder of exports."""
         found = _NEIGHBOUR.fullmatch(entry.path)
         declared = found and state_folder.place_of((found["folder"] or "") + found["name"])
@@ -206,7 +206,7 @@ class StateGrammar:
         folder = declared.kind is state_folder.PlaceKind.FOLDER
         kind = EntryKind.FOLDER if folder else EntryKind.FILE
         told = told_of(entry.path.replace("/.", "/").lstrip("."))
-        return Match(entry, Place(entry.path, Holds.PASSING, told, PRIVATE, kind))
+        return PlaceMatch(entry, PlaceRule(entry.path, Holds.PASSING, told, PRIVATE, kind))
 
 
 def told_of(path: str) -> str:

@@ -23,7 +23,7 @@ from pipeline.ops.rollup.contributions import MISSING
 from pipeline.ops.rollup.made_of import FORM
 from pipeline.ops.rollup.plan import table_ids
 from pipeline.ops.rollup.publication import MEASURES, PUBLISHED
-from pipeline.ops.rollup.registry import Kind, Metric, Registry, Window
+from pipeline.ops.rollup.registry import Metric, MetricKind, Registry, Window
 from pipeline.ops.rollup.run import words
 from pipeline.ops.rollup.sql import passes
 from pipeline.ops.scan.closed_json import (
@@ -55,7 +55,7 @@ _SMALL = re.compile(r"v?[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class CellVocabulary:
     """The words that may name a cell."""
 
     lists: Mapping[str, frozenset[str]]
@@ -82,7 +82,7 @@ class Vocabulary:
 
 def vocabulary(
     registry: Registry, schemas: Mapping[str, tuple[EventSchema, ...]], catalogue: Catalogue
-) -> Vocabulary:
+) -> CellVocabulary:
     """The words of these declarations."""
     columns = [c for versions in schemas.values() for one in versions for c in one.columns]
     listed = {
@@ -95,11 +95,11 @@ def vocabulary(
     pairs = {",".join(by) for metric in registry.metrics.values() for _, by in metric.tables}
     closed = [*(one.value for one in Reason), *(one.value for one in Drop)]
     facts = {*closed, *schemas, *registry.metrics, *dimensions, *pairs, "total"}
-    return Vocabulary(listed, frozenset(_WORD.findall(sql)) | {*schemas}, frozenset(facts))
+    return CellVocabulary(listed, frozenset(_WORD.findall(sql)) | {*schemas}, frozenset(facts))
 
 
 def scan_publication(
-    source: pa.NativeFile, place: str, metric: Metric, known: Vocabulary
+    source: pa.NativeFile, place: str, metric: Metric, known: CellVocabulary
 ) -> Iterator[Finding]:
     """Compare one metric's file. Raises what Arrow raises for one that cannot be read."""
     file = pq.ParquetFile(source)
@@ -121,7 +121,7 @@ def scan_publication(
     for group in range(file.num_row_groups):
         rows = file.read_row_group(group, use_threads=False)
         _cells(rows, metric, tables, known, note)
-        if metric.kind is not Kind.FACT:
+        if metric.kind is not MetricKind.FACT:
             few = pc.fill_null(pc.less(rows["accounts"], PROMISED_ACCOUNTS), True)
             if count := pc.sum(few).as_py():
                 yield Finding(
@@ -141,7 +141,7 @@ def _cells(
     rows: pa.Table,
     metric: Metric,
     tables: set[tuple[str, str]],
-    known: Vocabulary,
+    known: CellVocabulary,
     note: Callable[[str, int], None],
 ) -> None:
     names = rows.select(["grain", "cut", "key1", "key2"])
@@ -149,7 +149,7 @@ def _cells(
     for row in counted.to_pylist():
         cut = row["cut"].split(",") if row["cut"] else []
         many = int(row["count_all"])
-        if metric.kind is Kind.FACT:
+        if metric.kind is MetricKind.FACT:
             fits = row["cut"] in FACT_CUTS and row["grain"] in {one.value for one in Window}
         else:
             fits = (row["grain"], row["cut"]) in tables

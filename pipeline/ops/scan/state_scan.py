@@ -15,7 +15,7 @@ from pipeline.io.parquet.encryption import LABEL
 from pipeline.io.rights.holds import LONGEST_TEXT
 from pipeline.io.rights.request_queue import RequestKind
 from pipeline.io.state_folder import LISTS, stem_of
-from pipeline.ops.rights.deadlines import Clock
+from pipeline.ops.rights.deadlines import Lateness
 from pipeline.ops.scan.closed_json import (
     Misfit,
     Rule,
@@ -126,7 +126,7 @@ def _receipt_bodies(events: list[str]) -> Mapping[str, Rule]:
         "requests": numbers,
         "kinds": keyed(one_of([kind.value for kind in RequestKind]), whole()),
         "oldest": moment(),
-        "clocks": keyed(one_of([clock.value for clock in Clock]), whole()),
+        "clocks": keyed(one_of([clock.value for clock in Lateness]), whole()),
         "second_pass": whole(),
     }
     counted = record(dict.fromkeys(rows, whole()))

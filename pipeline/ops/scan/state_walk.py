@@ -13,7 +13,7 @@ from pipeline.io.tree import LocalTree
 from pipeline.ops.scan.closed_json import parse
 from pipeline.ops.scan.findings import Finding, Scanned, merged
 from pipeline.ops.scan.parquet_scan import READABLE
-from pipeline.ops.scan.places import Holds, Known, Match, StateGrammar
+from pipeline.ops.scan.places import Holds, Known, PlaceMatch, StateGrammar
 from pipeline.ops.scan.state_scan import (
     KEYS,
     STATE,
@@ -73,7 +73,7 @@ def scan_state(folder: Path, known: Known, *, keys_elsewhere: bool = False) -> S
     return merged([Scanned(files=files, findings=tuple(findings))])
 
 
-def _keys_listed(index: bytes | None, keys: list[Match]) -> Iterator[Finding]:
+def _keys_listed(index: bytes | None, keys: list[PlaceMatch]) -> Iterator[Finding]:
     """Key files that the index does not list as live are copies that nothing destroys."""
     parsed = parse(index) if index is not None else None
     document = parsed[0] if parsed else None

@@ -26,7 +26,7 @@ from pipeline.ops.scan.declared import REJECTIONS, SESSIONS, Declared, Sought
 from pipeline.ops.scan.findings import Doubt, Finding, Scanned
 from pipeline.ops.scan.log_scan import LOG, Named, scan_checkpoint, scan_entry, scan_hint
 from pipeline.ops.scan.parquet_scan import COLUMNS, READABLE, FileScan, Layout, scan_file
-from pipeline.ops.scan.places import Holds, Match
+from pipeline.ops.scan.places import Holds, PlaceMatch
 from pipeline.ops.scan.token_epochs import TokenEpochs
 from pipeline.ops.scan.walk import ORPHANS, Walked
 from pipeline.privacy.identity.epochs import epoch_of
@@ -50,11 +50,11 @@ FAULTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """A file to be read."""
 
     table: str
-    match: Match
+    match: PlaceMatch
     layout: Layout
     rows: int | None
     """How many rows the log says that it has; None if no commit names it."""
@@ -83,11 +83,11 @@ class TableScan:
 
     def run(self) -> Iterator[Scanned]:
         """Scan table by table, then all files, the largest first."""
-        tables: dict[str, list[Match]] = {}
+        tables: dict[str, list[PlaceMatch]] = {}
         for match in self.walked.matches:
             tables.setdefault(table_of(match.entry.path), []).append(match)
         tables.pop("", None)
-        work: list[Part] = []
+        work: list[FilePart] = []
         for table, mine in tables.items():
             logged = Named()
             yield Scanned(findings=tuple(self._log(table, mine, logged)))
@@ -100,7 +100,7 @@ class TableScan:
                 self.progress(f"{number} of {counted(len(work), 'file')}")
                 yield scanned
 
-    def _log(self, table: str, mine: Sequence[Match], logged: Named) -> Iterator[Finding]:
+    def _log(self, table: str, mine: Sequence[PlaceMatch], logged: Named) -> Iterator[Finding]:
         rules = self.declared.log_rules(table)
         entries = [match for match in mine if match.place.holds in LOGS]
         for match in entries:
@@ -122,8 +122,8 @@ class TableScan:
             yield Finding((LOG, ORPHANS), f"lake/{table}", "files of a table without a log")
 
     def _compare(
-        self, table: str, mine: Sequence[Match], logged: Named
-    ) -> tuple[list[Part], Scanned]:
+        self, table: str, mine: Sequence[PlaceMatch], logged: Named
+    ) -> tuple[list[FilePart], Scanned]:
         """Compare the listing with the log; return the files to be read, and what was found."""
         findings: list[Finding] = []
         doubts: list[Doubt] = []
@@ -132,7 +132,7 @@ class TableScan:
             findings.append(Finding((READABLE, LOG), f"lake/{table}", "its log cannot be loaded"))
             named = {}
         layouts = self.declared.layouts(table)
-        parts: list[Part] = []
+        parts: list[FilePart] = []
         listed = set()
         for match in mine:
             if match.place.holds not in FILES:
@@ -140,7 +140,7 @@ class TableScan:
             inside = match.entry.path.removeprefix(f"{table}/")
             listed.add(inside)
             findings += self._day(table, match)
-            part = Part(table, match, layouts[kind_of(inside)], named.get(inside))
+            part = FilePart(table, match, layouts[kind_of(inside)], named.get(inside))
             parts.append(part)
             if part.rows is not None:
                 continue
@@ -169,7 +169,7 @@ class TableScan:
     def _exists(self, table: str, inside: str) -> bool:
         return self.tree.exists(f"{table}/{inside}")
 
-    def _unnamed(self, part: Part, inside: str, logged: Named) -> Finding | Doubt | None:
+    def _unnamed(self, part: FilePart, inside: str, logged: Named) -> Finding | Doubt | None:
         """What a file is that no commit names by now; None if that is as it should be."""
         if writer_of(inside) in self.alive or not self.tree.exists(part.match.entry.path):
             return None
@@ -181,7 +181,7 @@ class TableScan:
             return Doubt((ORPHANS,), part.place, why)
         return Finding((ORPHANS,), part.place, "no commit names it")
 
-    def _day(self, table: str, match: Match) -> Iterator[Finding]:
+    def _day(self, table: str, match: PlaceMatch) -> Iterator[Finding]:
         day, today = match.day, self.now.date()
         kept = KEPT_DAYS + 1 if table == REJECTIONS else self.declared.retention_days
         if day is None or day in self.held:
@@ -191,7 +191,7 @@ class TableScan:
         elif day > today + timedelta(days=1):
             yield Finding((EXPIRED,), f"lake/{match.entry.path}", "its day is yet to come")
 
-    def _read(self, part: Part) -> Scanned:
+    def _read(self, part: FilePart) -> Scanned:
         path = part.match.entry.path
         try:
             decryption = self.lake.encryption.opening(path)
@@ -207,7 +207,7 @@ class TableScan:
                 done.findings.append(Finding((COLUMNS, LOG), part.place, reason))
         return Scanned(1, done.rows, done.texts, tuple(done.findings))
 
-    def _looking(self, part: Part) -> Callable[[str, pa.Array], Iterable[Finding]]:
+    def _looking(self, part: FilePart) -> Callable[[str, pa.Array], Iterable[Finding]]:
         """Return what is asked of the tokens of a file."""
         day = part.match.day
         assert day is not None  # the grammar of a table's files has one

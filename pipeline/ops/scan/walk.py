@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.io.tree import Entry, EntryKind, Tree
+from pipeline.io.tree import EntryKind, Tree, TreeEntry
 from pipeline.ops.scan.findings import Finding, masked
-from pipeline.ops.scan.places import Grammar, Holds, Match
+from pipeline.ops.scan.places import Grammar, Holds, PlaceMatch
 
 PLACES, MODES, ORPHANS = "known_places", "state_private", "no_orphans"
 GATED = "aggregates_gated"
@@ -19,10 +19,10 @@ class Walked:
     """What lies below a root: what has a place, and what was found to have none."""
 
     root: str
-    matches: list[Match] = field(default_factory=list)
+    matches: list[PlaceMatch] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
-    def of(self, *holds: Holds) -> Iterator[Match]:
+    def of(self, *holds: Holds) -> Iterator[PlaceMatch]:
         """The entries that hold one of these."""
         return (match for match in self.matches if match.place.holds in holds)
 
@@ -55,7 +55,7 @@ def still_there(walked: Walked, tree: Tree, holds: Sequence[Holds]) -> Iterator[
             yield Finding((PLACES,), place, "left behind by a write that was never finished")
 
 
-def _nameless(root: str, entry: Entry) -> Finding:
+def _nameless(root: str, entry: TreeEntry) -> Finding:
     inside = entry.path.split("/")
     checks = [PLACES]
     if root == "lake" and inside[0] in ("events", "restricted", "rejections") and inside[1:]:
@@ -66,7 +66,7 @@ def _nameless(root: str, entry: Entry) -> Finding:
     return Finding(tuple(checks), f"{root}/{masked(entry.path)}", reason)
 
 
-def _compared(root: str, match: Match) -> Iterator[Finding]:
+def _compared(root: str, match: PlaceMatch) -> Iterator[Finding]:
     entry, place = match.entry, match.place
     where = f"{root}/{entry.path}".rstrip("/")
     if entry.kind is not place.kind:

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import SettingsError
-from pipeline.privacy.figures.tally import START, Bools, Floats, Ints, Tally, tally
+from pipeline.privacy.figures.tally import START, AccountTally, Bools, Floats, Ints, tally
 
 FEWEST_ACCOUNTS = 11
 """No setting may lower the minimum group size below this."""
@@ -80,7 +80,7 @@ class Admitted:
 
     labels: pa.Table
     cells: pa.Table
-    entries: Tally
+    entries: AccountTally
 
 
 def admit(
@@ -108,7 +108,7 @@ def admit(
 
 
 def _targets(
-    counted: Tally, dimensions: Sequence[str], rule: Rule
+    counted: AccountTally, dimensions: Sequence[str], rule: Rule
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Give the cell that stands for each cell, and which cells pass by themselves.
 
@@ -132,7 +132,7 @@ def _targets(
     return target, passes
 
 
-def _margins(counted: Tally, dimensions: Sequence[str], rule: Rule) -> list[Ints]:
+def _margins(counted: AccountTally, dimensions: Sequence[str], rule: Rule) -> list[Ints]:
     """For each dimension, which cell of its own table a cell belongs to, as that is published."""
     margins = []
     for name in dimensions:
@@ -167,7 +167,7 @@ def _passes(accounts: Ints, events: Ints, largest: Ints, rule: Rule) -> npt.NDAr
 
 
 def _settle(
-    counted: Tally,
+    counted: AccountTally,
     window: slice,
     accounts: Ints,
     passes: npt.NDArray[np.bool_],
@@ -215,7 +215,7 @@ def _settle(
 
 
 def _union_passes(
-    counted: Tally, cells: Sequence[int], borders: Ints, first: int, rule: Rule
+    counted: AccountTally, cells: Sequence[int], borders: Ints, first: int, rule: Rule
 ) -> bool:
     rows = np.concatenate([np.arange(borders[c - first], borders[c - first + 1]) for c in cells])
     people, inverse = np.unique(counted.account[rows], return_inverse=True)
@@ -237,8 +237,8 @@ def _labels(
 
 
 def _published(
-    counted: Tally, dimensions: Sequence[str], target: Ints, merged: npt.NDArray[np.bool_]
-) -> tuple[pa.Table, Tally, Ints]:
+    counted: AccountTally, dimensions: Sequence[str], target: Ints, merged: npt.NDArray[np.bool_]
+) -> tuple[pa.Table, AccountTally, Ints]:
     """Weigh the cells as they are published: an account in two parts counts once."""
     parts = np.bincount(target[target >= 0], minlength=len(target))
     shown = np.flatnonzero(parts)

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.privacy.figures.equality import same
 from pipeline.privacy.figures.gate import OTHER, Rule
 from pipeline.privacy.figures.ptable import BOUND
 
@@ -111,11 +112,7 @@ def _changed(both: pa.Table, columns: Sequence[str]) -> pa.Array:
     """Which cells say something else than before; a new or vanished one does."""
     changed = np.zeros(both.num_rows, bool)
     for name in columns:
-        before, now = (
-            np.asarray(pc.fill_null(pc.cast(both[column], pa.float64()), np.nan).to_numpy())
-            for column in (f"last_{name}", name)
-        )
-        changed |= ~np.isclose(before, now, rtol=1e-9, atol=1e-12, equal_nan=True)
+        changed |= ~same(both[f"last_{name}"], both[name])
     return pa.array(changed)
 
 

@@ -33,7 +33,7 @@ Numbers = Ints | Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AccountTally:
     """What each account contributed to each cell.
 
     `keys`: one row per cell (start and dimensions), in their order. `cell`, `account`, `events`:
@@ -48,16 +48,16 @@ class Tally:
     amounts: Mapping[str, Floats] = field(default_factory=dict)
     subjects: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()))
 
-    def of_cells(self, wanted: Bools) -> Tally:
+    def of_cells(self, wanted: Bools) -> AccountTally:
         """The entries of some cells, sorted by cell, without what else was added up."""
         rows = np.flatnonzero(wanted[self.cell])
         cell = self.cell[rows]
         few = np.uint16 if len(wanted) < 1 << 16 else np.int64
         order = np.argsort(cell.astype(few), kind="stable")
         rows = rows[order]
-        return Tally(self.keys, cell[order], self.account[rows], self.events[rows])
+        return AccountTally(self.keys, cell[order], self.account[rows], self.events[rows])
 
-    def moved(self, target: Ints, keys: pa.Table) -> Tally:
+    def moved(self, target: Ints, keys: pa.Table) -> AccountTally:
         """The same entries with cell n as `target[n]`, a row of `keys`; -1 leaves it out."""
         kept = np.flatnonzero(target[self.cell] >= 0)
         columns: list[Numbers] = [
@@ -70,7 +70,9 @@ class Tally:
         return _tally(keys, cell, account, added, self.amounts, self.subjects)
 
 
-def tally(contributions: pa.Table, dimensions: Sequence[str], amounts: Sequence[str] = ()) -> Tally:
+def tally(
+    contributions: pa.Table, dimensions: Sequence[str], amounts: Sequence[str] = ()
+) -> AccountTally:
     """Read contributions as `gate.admit` describes them."""
     columns = [_codes(contributions[name]) for name in (START, *dimensions)]
     cell = np.zeros(contributions.num_rows, np.int64)
@@ -102,11 +104,11 @@ def _tally(
     added: Sequence[Numbers],
     names: Iterable[str],
     subjects: pa.Array,
-) -> Tally:
+) -> AccountTally:
     amounts = {
         name: column.astype(np.float64) for name, column in zip(names, added[1:], strict=True)
     }
-    return Tally(keys, cell, account, added[0].astype(np.int64), amounts, subjects)
+    return AccountTally(keys, cell, account, added[0].astype(np.int64), amounts, subjects)
 
 
 def _added(

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring.ports import make_ports
 from pipeline.flow.runners.run import run
 from pipeline.flow.runners.run_options import RunOptions
-from pipeline.settings import load_settings
 from tests.integration.crashing import UncheckedLake
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from pipeline.dashboard.data import page_data
 from pipeline.io.lake.publications import RollupStore
-from pipeline.metrics import DECLARED, Kind
+from pipeline.metrics import DECLARED, InstrumentKind
 from tests.dashboards import NOTES, NOW, REGISTRY, published, rolled_up, site
 
 GRAFANA = Path(__file__).parents[3] / "deploy" / "grafana"
@@ -23,7 +23,7 @@ BOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
 EXPORTED = {item.exported: set(item.labels) for item in DECLARED} | {
     f"{item.name}_{part}": {*item.labels, "le"}
     for item in DECLARED
-    if item.kind is Kind.HISTOGRAM
+    if item.kind is InstrumentKind.HISTOGRAM
     for part in ("bucket", "sum", "count")
 }
 

@@ -6,14 +6,14 @@ import pytest
 
 from pipeline.dashboard.layout import added_tiles, read_layout
 from pipeline.errors import SettingsError
-from pipeline.ops.rollup.registry import Kind
+from pipeline.ops.rollup.registry import MetricKind
 from tests.dashboards import REGISTRY
 
 LAYOUT = read_layout()
 DIMENSIONS = {
     name
     for metric in REGISTRY.metrics.values()
-    if metric.kind is not Kind.FACT
+    if metric.kind is not MetricKind.FACT
     for name in metric.dimensions()
 }
 

@@ -24,7 +24,7 @@ from pipeline.dashboard.page import SCRIPTS, render, with_notice
 from pipeline.dashboard.site import Published, build
 from pipeline.errors import SettingsError
 from pipeline.ops.rollup.publication import PUBLISHED
-from pipeline.ops.rollup.registry import Kind
+from pipeline.ops.rollup.registry import MetricKind
 from tests.dashboards import NOTES, NOW, REGISTRY, published, rolled_up
 from tests.rules.test_shape import LONGEST
 from tests.unit.dashboard.shapes import faults
@@ -210,7 +210,7 @@ def test_every_chart_and_tile_of_the_layout_has_its_table_in_the_registry() -> N
             by = tuple(chart.get("by", "hour" if chart["draw"] == "hours" else "").split(","))
             windows = {(window.value, by) for window, by in metric.tables}
             wanted = (chart.get("grain", "day"), tuple(name for name in by if name))
-            assert metric.kind is Kind.FACT or wanted in windows, chart
+            assert metric.kind is MetricKind.FACT or wanted in windows, chart
             assert {name for name in by if name} <= set(layout["names"])
     assert set(REGISTRY.metrics) - drawn == {"freshness", "expiry_proof", "suppressed"}
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.dashboard.data import page_data
 from pipeline.dashboard.site import Published, build, build_as
 from pipeline.dashboard.words import Words
 from pipeline.errors import SettingsError
-from pipeline.settings import load_settings
 from tests.dashboards import NOW
 
 WORDS = Words("Astack", {"feature": {"obs_plugin": "OBS plugin"}, "state": {"paused": "Asleep"}})

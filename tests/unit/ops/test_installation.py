@@ -13,7 +13,7 @@ from pipeline.errors import LakeError, WrongInstallation
 from pipeline.io.keys.installation import INSTALLATION, KEY, Installation, key_check, number_of
 from pipeline.io.keys.local import LocalKeystore
 from pipeline.io.lake.lake import Lake
-from pipeline.io.lake.staging import Clock
+from pipeline.io.lake.staging import MachineClock
 from pipeline.ops.installation import adopt, look, require_fit
 from pipeline.privacy.identity.epochs import EpochKind, epoch_of
 from tests.unit.io.lakes import DAYS, EVENT, NOW, SCHEMA, app_id, batch
@@ -31,7 +31,7 @@ def keystore(folder: Path, now: datetime = NOW) -> LocalKeystore:
     return keys
 
 
-def opened(folder: Path, keys: LocalKeystore | None, clock: Clock | None = None) -> Lake:
+def opened(folder: Path, keys: LocalKeystore | None, clock: MachineClock | None = None) -> Lake:
     installation = None if keys is None else Installation(lambda: keys, KIND)
     return Lake(str(folder / "lake"), clock=clock, installation=installation)
 
@@ -169,7 +169,7 @@ def test_a_lake_of_the_first_version_is_not_adopted_by_keys_younger_than_its_fil
     tmp_path: Path,
 ) -> None:
     real = datetime.now(UTC)
-    an_hour_ago = Clock(wall=lambda: (real - timedelta(hours=1)).timestamp())
+    an_hour_ago = MachineClock(wall=lambda: (real - timedelta(hours=1)).timestamp())
     write(opened(tmp_path, None, an_hour_ago))
     young = keystore(tmp_path / "new", now=real)
     with pytest.raises(WrongInstallation):

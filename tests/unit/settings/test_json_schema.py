@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 
 from pipeline.cli.commands.reference import configuration_page
+from pipeline.cli.declared import DECLARED, load_settings
 from pipeline.errors import SettingsError
-from pipeline.settings import load_settings
 from pipeline.settings.json_schema import settings_schema
 
-VALIDATOR = jsonschema.Draft7Validator(settings_schema())
+VALIDATOR = jsonschema.Draft7Validator(settings_schema(DECLARED))
 
 
 def loads(folder: Path, text: str) -> bool:
@@ -27,7 +27,7 @@ def loads(folder: Path, text: str) -> bool:
 
 
 def test_the_schema_is_one() -> None:
-    jsonschema.Draft7Validator.check_schema(settings_schema())
+    jsonschema.Draft7Validator.check_schema(settings_schema(DECLARED))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_schema_and_loader_agree(tmp_path: Path, text: str, valid: bool) -> None
 
 
 def test_every_setting_has_a_description() -> None:
-    text = str(settings_schema())
+    text = str(settings_schema(DECLARED))
     assert text.count("'description'") > 40
     assert "Default: 15m." in text

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings, trace_settings
 from pipeline.errors import SettingsError
-from pipeline.settings import load_settings
-from pipeline.settings.load import trace_settings, wants_color
+from pipeline.io.files.source import FileSourceSettings
+from pipeline.io.kafka.source import KafkaSourceSettings
+from pipeline.settings.load import wants_color
 
 PLANTED = "hunter2-canary"
 
@@ -49,7 +51,9 @@ def test_relative_paths_of_a_file_start_at_its_folder(tmp_path: Path) -> None:
     settings = load_settings(file, environ={})
     assert settings.lake.path == str(tmp_path / "lake")
     assert settings.state.path == tmp_path / "state"
-    assert settings.sources["a"].files == (str(tmp_path / "in/*.ndjson"), "/abs")
+    source = settings.sources["a"]
+    assert isinstance(source, FileSourceSettings)
+    assert source.files == (str(tmp_path / "in/*.ndjson"), "/abs")
 
 
 @pytest.mark.parametrize(
@@ -59,15 +63,18 @@ def test_relative_paths_of_a_file_start_at_its_folder(tmp_path: Path) -> None:
 def test_the_address_of_a_registry_holds_no_credentials(tmp_path: Path, url: str) -> None:
     text = '[sources.a]\nevent = "session"\nservers = ["a:1"]\ntopic = "t"\n'
     given = load_settings(written(tmp_path, f'{text}registry = "https://a:1/b"\n'), environ={})
-    assert given.sources["a"].registry == "https://a:1/b"
+    source = given.sources["a"]
+    assert isinstance(source, KafkaSourceSettings)
+    assert source.registry == "https://a:1/b"
     with pytest.raises(SettingsError, match="without user and password") as refused:
         load_settings(written(tmp_path, f'{text}registry = "{url}"\n'), environ={})
     assert "canary" not in str(refused.value)
 
 
-def test_a_registry_without_a_topic_is_refused(tmp_path: Path) -> None:
-    text = '[sources.a]\nevent = "session"\nfiles = ["in"]\nregistry = "https://a"\n'
-    with pytest.raises(SettingsError, match="has no topic"):
+@pytest.mark.parametrize("line", ['registry = "https://a"', 'start = "latest"', 'group = "g"'])
+def test_a_setting_of_another_kind_of_source_is_refused(tmp_path: Path, line: str) -> None:
+    text = f'[sources.a]\nevent = "session"\nfiles = ["in"]\n{line}\n'
+    with pytest.raises(SettingsError, match="has no effect on a source of files"):
         load_settings(written(tmp_path, text), environ={})
 
 

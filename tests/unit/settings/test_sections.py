@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.errors import SettingsError
-from pipeline.settings import load_settings
 from tests.unit.settings.test_load import written
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import Settings, load_settings
+from pipeline.cli.declared import load_settings
+from pipeline.settings import Settings
 from pipeline.settings.table import Table
 
 

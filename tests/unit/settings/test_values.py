@@ -1,16 +1,23 @@
-"""Single values: each kind is read as what it is, or refused; never repeated."""
+"""Single values: each type is read as what it is, or refused; never repeated."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.errors import SettingsError
-from pipeline.settings import Secret, load_settings, values
-from pipeline.settings.values import Kind, Refused
+from pipeline.io.kafka.source import KafkaSourceSettings
+from pipeline.settings import Secret, values
+from pipeline.settings.values import ValueRefused, ValueType
 from tests.unit.settings.test_load import PLANTED, written
+
+REFERENCE = values.matching(
+    [("vault:NAME", re.compile("vault:[a-z]")), ("folder:PATH", re.compile("folder:/.+"))]
+)
 
 
 def test_times_sizes_and_lists_are_read_as_what_they_are(tmp_path: Path) -> None:
@@ -24,7 +31,9 @@ def test_times_sizes_and_lists_are_read_as_what_they_are(tmp_path: Path) -> None
     assert settings.flush.interval == timedelta(milliseconds=500)
     assert settings.flush.bytes == 16 * 2**20
     assert settings.privacy.trusted_proxies == ("10.0.0.0/8",)
-    assert settings.sources["k"].start == "latest"
+    source = settings.sources["k"]
+    assert isinstance(source, KafkaSourceSettings)
+    assert source.start == "latest"
 
 
 def test_secrets_are_references_and_show_neither_name_nor_value(tmp_path: Path) -> None:
@@ -48,7 +57,7 @@ def test_a_secret_of_the_store_written_out_is_refused_without_repeating_it(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "read"),
+    ("type_", "value", "read"),
     [
         (values.text, "x", "x"),
         (values.path, "/a", Path("/a")),
@@ -62,15 +71,15 @@ def test_a_secret_of_the_store_written_out_is_refused_without_repeating_it(tmp_p
         (values.size("1MiB", "1GiB"), "2MiB", 2 * 2**20),
         (values.secret, "env:NAME", Secret("env:NAME")),
         (values.among(values.text_list, "a", "b"), ["b"], ("b",)),
-        (values.keys, "gcp-sm:projects/p-1/secrets/keys", "gcp-sm:projects/p-1/secrets/keys"),
+        (REFERENCE, "vault:a", "vault:a"),
     ],
 )
-def test_a_value_becomes_what_its_kind_says(kind: Kind, value: object, read: object) -> None:
-    assert kind.read(value) == read
+def test_a_value_becomes_what_its_type_says(type_: ValueType, value: object, read: object) -> None:
+    assert type_.read(value) == read
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"),
+    ("type_", "value"),
     [
         (values.text, ""),
         (values.text, PLANTED + "\x00"),
@@ -86,14 +95,18 @@ def test_a_value_becomes_what_its_kind_says(kind: Kind, value: object, read: obj
         (values.size("1MiB", "1GiB"), "512KiB"),
         (values.secret, PLANTED),
         (values.among(values.text_list, "a", "b"), ["c"]),
-        (values.keys, f"gcp-sm:{PLANTED}"),
+        (REFERENCE, f"vault:{PLANTED}"),
+        (REFERENCE, "folder:"),
+        (values.KEY_REFERENCE, PLANTED),
         (values.storage, [PLANTED]),
         (values.storage, {"password": PLANTED}),
     ],
 )
-def test_a_value_of_another_kind_is_refused_and_not_repeated(kind: Kind, value: object) -> None:
-    with pytest.raises(Refused, match=r"expected|secret") as refused:
-        kind.read(value)
+def test_a_value_of_another_type_is_refused_and_not_repeated(
+    type_: ValueType, value: object
+) -> None:
+    with pytest.raises(ValueRefused, match=r"expected|secret") as refused:
+        type_.read(value)
     assert PLANTED not in str(refused.value)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.commands.demo import prepare
+from pipeline.cli.declared import load_settings
 from pipeline.cli.main import main
-from pipeline.settings import load_settings
 
 
 def test_the_settings_of_a_demo_load_and_name_every_event(tmp_path: Path) -> None:

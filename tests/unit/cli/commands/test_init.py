@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.main import main
-from pipeline.settings import load_settings
+from pipeline.io.files.source import FileSourceSettings
 from tests.formats.files import file_of
 from tests.formats.requests import CANARY
 
@@ -30,7 +31,9 @@ def test_settings_and_catalogue_are_written_and_load(
     told = capsys.readouterr()
     settings = load_settings(folder / "telemetry.toml", environ={})
     assert settings.lake.path == str(folder / "elsewhere")
-    assert settings.sources["nginx_combined"].files == (str(folder / "access.log"),)
+    source = settings.sources["nginx_combined"]
+    assert isinstance(source, FileSourceSettings)
+    assert source.files == (str(folder / "access.log"),)
     assert main(["config", "validate"]) == 0
     assert "next: telemetry run --once --backfill\n" in told.out
     assert "access.log: nginx_combined, event api_request" in told.out
@@ -61,7 +64,9 @@ def test_another_place_is_named_by_config(folder: Path, capsys: pytest.CaptureFi
     )
     assert source["kept_with_backfill"] == source["kept"]
     settings = load_settings(folder / "conf/telemetry.toml", environ={})
-    assert settings.sources["nginx_combined"].files[0].endswith("access.log")
+    found = settings.sources["nginx_combined"]
+    assert isinstance(found, FileSourceSettings)
+    assert found.files[0].endswith("access.log")
     assert (folder / "conf/catalogue/routes.yaml").exists()
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.cli.commands.demo import prepare
+from pipeline.cli.declared import load_settings
 from pipeline.cli.demo.figures import SITE, dashboard
 from pipeline.cli.demo.scene import Demo
 from pipeline.cli.demo.steps import STEPS, expire, generate, questions, scan
@@ -17,7 +18,6 @@ from pipeline.cli.frame.output import Output
 from pipeline.demo.awkward import CANARIES
 from pipeline.errors import PrivacyGateClosed
 from pipeline.io.state_folder import StateFolder
-from pipeline.settings import load_settings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -12,13 +12,14 @@ import pytest
 from pipeline.cli.wiring.opening import keys_opener
 from pipeline.cli.wiring.ports import given_source, make_ports, make_sources, open_formats
 from pipeline.errors import SettingsError, UsageError
-from pipeline.io.files.source import FileSource
-from pipeline.io.kafka.source import KafkaSource
-from pipeline.settings import Settings, SourceSettings
+from pipeline.io.files.source import FileSource, FileSourceSettings
+from pipeline.io.kafka.source import KafkaSource, KafkaSourceSettings
+from pipeline.io.source_kind import SourceKind
+from pipeline.settings import Settings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-FILES = SourceSettings(event="session", files=("in",))
-TOPIC = SourceSettings(event="api_request", servers=("a:9092",), topic="t", start="latest")
+FILES = FileSourceSettings(event="session", files=("in",))
+TOPIC = KafkaSourceSettings(event="api_request", servers=("a:9092",), topic="t", start="latest")
 
 
 def now() -> datetime:
@@ -70,7 +71,7 @@ def test_an_event_without_a_schema_is_named_by_its_source(settings: Settings) ->
 
 
 def test_a_format_says_the_event(settings: Settings) -> None:
-    named = replace(settings, sources={"edge": SourceSettings(format="segment", files=("in",))})
+    named = replace(settings, sources={"edge": FileSourceSettings(format="segment", files=("in",))})
     formats = open_formats(named)
     (source,) = make_sources(named, keys_opener(named, now), formats)
     assert (formats["edge"].event, source.event) == ("feature_use", "feature_use")
@@ -79,38 +80,41 @@ def test_a_format_says_the_event(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (SourceSettings(event="session", format="segment", files=("in",)), "carries another"),
-        (SourceSettings(format="iis", files=("in",), envelope="docker"), "no envelope"),
-        (SourceSettings(format="iis", servers=("a:1",), topic="t"), "does not keep"),
+        (FileSourceSettings(event="session", format="segment", files=("in",)), "carries another"),
+        (FileSourceSettings(format="iis", files=("in",), envelope="docker"), "no envelope"),
+        (KafkaSourceSettings(format="iis", servers=("a:1",), topic="t"), "does not keep"),
     ],
 )
 def test_a_format_that_does_not_fit_its_source_is_refused(
-    settings: Settings, source: SourceSettings, said: str
+    settings: Settings, source: SourceKind, said: str
 ) -> None:
     with pytest.raises(SettingsError, match=said):
         open_formats(replace(settings, sources={"one": source}))
 
 
 def test_flags_describe_one_source_or_none() -> None:
-    assert given_source([], None, None, None) is None
-    assert given_source(["a", "b"], None, None, "session") == {
-        "input": SourceSettings(event="session", files=("a", "b"))
+    assert given_source({}, None, None, None) is None
+    assert given_source({"files": ("a", "b"), "topic": None}, "session", None, None) == {
+        "input": FileSourceSettings(event="session", files=("a", "b"))
     }
-    assert given_source([], "a:1, b:2", "t", "session") == {
-        "kafka": SourceSettings(event="session", servers=("a:1", "b:2"), topic="t")
+    assert given_source({"servers": "a:1, b:2", "topic": "t"}, "session", None, None) == {
+        "kafka": KafkaSourceSettings(event="session", servers=("a:1", "b:2"), topic="t")
     }
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "words", "said"),
     [
-        (([], None, None, "session"), "there is no input"),
-        ((["a"], "b:1", "t", "session"), "either files or a topic"),
-        (([], "b:1", None, "session"), "either files or a topic"),
-        ((["a"], None, None, None), "--event is missing"),
-        ((["a"], None, None, "session", None, "docker"), "lines of a format"),
+        ({}, ("session", None, None), "there is no input"),
+        ({"files": ("a",), "servers": "b:1", "topic": "t"}, ("session", None, None), "or a topic"),
+        ({"servers": "b:1"}, ("session", None, None), "either files or a topic"),
+        ({"files": ("a",)}, (None, None, None), "--event is missing"),
+        ({"files": ("a",)}, (None, None, "docker"), "--event is missing"),
+        ({"files": ("a",)}, ("session", None, "docker"), "lines of a format"),
     ],
 )
-def test_flags_that_describe_no_source_are_refused(given: tuple[object, ...], said: str) -> None:
+def test_flags_that_describe_no_source_are_refused(
+    given: dict[str, object], words: tuple[str | None, str | None, str | None], said: str
+) -> None:
     with pytest.raises(UsageError, match=said):
-        given_source(*given)  # type: ignore[arg-type]
+        given_source(given, *words)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring.reach import check_reach
 from pipeline.errors import SettingsError
 from pipeline.flow.runners.beam_options import DATAFLOW, FLINK
 from pipeline.flow.runners.run_options import EMBEDDED
-from pipeline.settings import Settings, SourceSettings, load_settings
+from pipeline.io.files.source import FileSourceSettings
+from pipeline.settings import Settings
 from tests.rules.sources import ROOT
 
 ELSEWHERE = ("--flink_master=flink.example:8081",)
@@ -23,7 +25,7 @@ ALL = "lake.path, state.path (keys), state.path (opt-out list), sources.logs.fil
 def local(tmp_path: Path) -> Settings:
     """A lake, keys, a list and a source in folders."""
     environ = {"TELEMETRY_LAKE": str(tmp_path / "lake"), "TELEMETRY_STATE": str(tmp_path / "state")}
-    source = SourceSettings(event="api_request", files=("in",))
+    source = FileSourceSettings(event="api_request", files=("in",))
     return replace(load_settings(None, environ=environ), sources={"logs": source})
 
 

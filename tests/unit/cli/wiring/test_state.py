@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring.state import open_private_state, open_state, state_places
 from pipeline.errors import EnvironmentProblem
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 
 
 @pytest.fixture

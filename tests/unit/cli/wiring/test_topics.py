@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring.topics import kafka_access, list_access, registry_openers
 from pipeline.errors import RegistryUnreachable, SettingsError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 
 KAFKA = """
 [kafka]

@@ -14,7 +14,7 @@ import pytest
 from pipeline.events.decode.strict_json import Refused
 from pipeline.events.model import Reason
 from pipeline.events.wire.avro import avro_reader
-from pipeline.events.wire.model import Kind, Unusable, WriterSchema
+from pipeline.events.wire.model import SchemaLanguage, Unusable, WriterSchema
 
 
 def record(*fields: tuple[str, Any], name: str = "Message") -> dict[str, Any]:
@@ -27,7 +27,9 @@ def record(*fields: tuple[str, Any], name: str = "Message") -> dict[str, Any]:
 
 
 def schema(top: Any, *named: Any) -> WriterSchema:
-    return WriterSchema(Kind.AVRO, json.dumps(top), tuple(json.dumps(one) for one in named))
+    return WriterSchema(
+        SchemaLanguage.AVRO, json.dumps(top), tuple(json.dumps(one) for one in named)
+    )
 
 
 def written(top: Any, value: Any) -> bytes:
@@ -127,4 +129,4 @@ def test_a_schema_by_which_a_few_bytes_are_endless_is_unusable(top: Any, why: st
 
 def test_text_that_is_no_json_is_no_schema() -> None:
     with pytest.raises(Unusable, match="no Avro schema"):
-        avro_reader(WriterSchema(Kind.AVRO, "record {"))
+        avro_reader(WriterSchema(SchemaLanguage.AVRO, "record {"))

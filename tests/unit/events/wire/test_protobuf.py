@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from pipeline.events.decode.strict_json import Refused
 from pipeline.events.model import Reason
-from pipeline.events.wire.model import Kind, Unusable, WriterSchema
+from pipeline.events.wire.model import SchemaLanguage, Unusable, WriterSchema
 from pipeline.events.wire.protobuf import protobuf_reader
 from pipeline.io.registry.protoc import compiled
 
@@ -22,7 +22,7 @@ import "google/protobuf/wrappers.proto";
 message Other { string a = 1; }
 message Message {
   message Part { string name = 1; Part part = 2; }
-  enum Kind { NONE = 0; SOME = 1; }
+  enum SchemaLanguage { NONE = 0; SOME = 1; }
   string text = 1;
   int64 zero = 2;
   optional int64 given = 3;
@@ -31,7 +31,7 @@ message Message {
   bytes raw = 6;
   repeated string list = 7;
   map<string, Part> parts = 8;
-  Kind kind = 9;
+  SchemaLanguage kind = 9;
   Part part = 10;
   double ratio = 11;
 }
@@ -42,7 +42,7 @@ MESSAGE = b"\x02\x02"
 
 
 def schema() -> WriterSchema:
-    return WriterSchema(Kind.PROTOBUF, descriptors=DESCRIPTORS)
+    return WriterSchema(SchemaLanguage.PROTOBUF, descriptors=DESCRIPTORS)
 
 
 def message() -> Any:
@@ -127,4 +127,4 @@ def test_a_number_that_is_not_finite_is_refused() -> None:
 @pytest.mark.parametrize("descriptors", [b"", b"\xff", b"\x0a\x02\x0a\x09"])
 def test_what_are_no_descriptors_is_unusable(descriptors: bytes) -> None:
     with pytest.raises(Unusable, match="no Protobuf schema"):
-        protobuf_reader(WriterSchema(Kind.PROTOBUF, descriptors=descriptors))
+        protobuf_reader(WriterSchema(SchemaLanguage.PROTOBUF, descriptors=descriptors))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.events.wire.model import Kind, WriterSchema
+from pipeline.events.wire.model import SchemaLanguage, WriterSchema
 from pipeline.events.wire.reading import reader_of
 from pipeline.io.registry.protoc import compiled
 
@@ -15,9 +15,9 @@ RECORD = '{"type": "record", "name": "M", "fields": [{"name": "a", "type": "stri
 @pytest.mark.parametrize(
     ("schema", "payload"),
     [
-        (WriterSchema(Kind.JSON), b'{"a":"x"}'),
-        (WriterSchema(Kind.AVRO, RECORD), b"\x02x"),
-        (WriterSchema(Kind.PROTOBUF, descriptors=compiled(PROTO, {})), b"\x00\x0a\x01x"),
+        (WriterSchema(SchemaLanguage.JSON), b'{"a":"x"}'),
+        (WriterSchema(SchemaLanguage.AVRO, RECORD), b"\x02x"),
+        (WriterSchema(SchemaLanguage.PROTOBUF, descriptors=compiled(PROTO, {})), b"\x00\x0a\x01x"),
     ],
     ids=["json", "avro", "protobuf"],
 )

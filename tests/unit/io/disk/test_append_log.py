@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.disk.append_log import AppendFile, FileGone, Mark
+from pipeline.io.disk.append_log import AppendFile, FileGone, ReadMark
 from pipeline.io.disk.private import write_private
 
 LINES = ["one", "two", "three"]
@@ -210,7 +210,7 @@ def test_a_reader_goes_on_from_its_mark(path: Path, register: Noted) -> None:
     add(path, register, "two")
     second = AppendFile(path, register).read(first.mark)
     assert (list(second.lines), second.restarted) == ([b"two"], False)
-    assert second.mark.chain == AppendFile(path, register).read(Mark()).mark.chain
+    assert second.mark.chain == AppendFile(path, register).read(ReadMark()).mark.chain
 
 
 def test_a_list_of_the_first_version_is_read_and_then_marked(path: Path, register: Noted) -> None:
@@ -253,7 +253,7 @@ def test_a_reader_beside_writers_never_takes_the_list_for_changed(path: Path) ->
     for writer in writers:
         writer.start()
     register = Noted(begun=False)
-    mark, seen = Mark(), 0
+    mark, seen = ReadMark(), 0
     while any(writer.is_alive() for writer in writers):
         growth = AppendFile(path, register).read(mark)
         seen = len(growth.lines) if growth.restarted else seen + len(growth.lines)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.events.model import Slice
-from pipeline.io.files.source import FileReader, FileSource
+from pipeline.io.files.reader import FileReader
+from pipeline.io.files.source import FileSource
 from pipeline.io.source import Pace
 
 KEY = bytes(range(32))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.metrics import DECLARED, Kind
+from pipeline.metrics import DECLARED, InstrumentKind
 
 RULES = Path(__file__).parents[4] / "deploy" / "prometheus" / "alerts.yml"
 
@@ -17,7 +17,7 @@ RULES = Path(__file__).parents[4] / "deploy" / "prometheus" / "alerts.yml"
 def exported() -> set[str]:
     names = set()
     for metric in DECLARED:
-        if metric.kind is Kind.HISTOGRAM:
+        if metric.kind is InstrumentKind.HISTOGRAM:
             names |= {f"{metric.name}_{part}" for part in ("bucket", "count", "sum")}
         else:
             names.add(metric.exported)

@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from tests.unit.io.keys.test_keystore import google_is_here
+from tests.unit.io.keys.stores import google_is_here
 
 collect_ignore = [] if google_is_here() else ["test_google_api.py", "test_secret_manager.py"]

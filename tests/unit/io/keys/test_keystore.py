@@ -1,4 +1,4 @@
-"""What every keystore promises, wherever its keys lie.
+"""What every keystore promises, wherever its keys are: each store of the registry is asked it all.
 
 The cases of the cloud's secret manager need Google's client: `tests/integration/
 test_secret_manager.py` runs this file in a process that has it.
@@ -6,100 +6,47 @@ test_secret_manager.py` runs this file in a process that has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from importlib.util import find_spec
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import KeyUnavailable
 from pipeline.io.keys.keystore import KEY_BYTES, Keystore
-from pipeline.io.keys.local import LocalKeystore
+from pipeline.io.keystores import KINDS
 from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
+from tests.unit.io.keys.stores import (
+    NEEDS_A_CLIENT,
+    NOW,
+    STORES,
+    Clock,
+    Place,
+    google_is_here,
+)
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EPOCH = epoch_of(NOW.date(), EpochKind.FOUR_WEEKS)
 OLD = epoch_of(date(2026, 6, 1), EpochKind.FOUR_WEEKS)
 KNOWN_FOR = timedelta(minutes=5)
 
 
-def google_is_here() -> bool:
-    try:
-        return find_spec("google.cloud.secretmanager") is not None
-    except ModuleNotFoundError:
-        return False
-
-
-KINDS = ["local", "secret-manager"] if google_is_here() else ["local"]
-
-
-@dataclass
-class Clock:
-    """A clock that stands until it is moved."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
-class Place:
-    """A place for keys: how to open it, and how to break it behind the keystore's back."""
-
-    clock: Clock
-    open: Callable[[], Keystore]
-    lose: Callable[[str], None]
-    put: Callable[[str, bytes], None]
-
-
-def local(folder: Path, clock: Clock) -> Place:
-    def path(name: str) -> Path:
-        return folder / f"{name}.key"
-
-    def put(name: str, content: bytes) -> None:
-        path(name).write_bytes(content)
-
-    return Place(
-        clock,
-        lambda: LocalKeystore(folder, now=clock),
-        lambda name: path(name).unlink(),
-        put,
-    )
-
-
-def secret_manager(clock: Clock, stack: ExitStack) -> Place:
-    from pipeline.io.keys.google_api import SecretService
-    from pipeline.io.keys.secret_manager import SecretManagerKeystore
-    from tests.integration.services.secret_manager import Service, client_of, serving
-
-    service = Service()
-    address = stack.enter_context(serving(service))
-
-    def version(name: str) -> str:
-        return f"projects/p/secrets/telemetry-{name}/versions/1"
-
-    def lose(name: str) -> None:
-        service.version(version(name)).state = "DISABLED"
-
-    def put(name: str, content: bytes) -> None:
-        service.version(version(name)).data = content
-
-    secrets = SecretService(client_of(address), "p", "telemetry")
-    return Place(clock, lambda: SecretManagerKeystore(secrets, now=clock), lose, put)
-
-
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[name for name in STORES if google_is_here() or name not in NEEDS_A_CLIENT])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
-        if request.param == "local":
-            yield local(tmp_path / "keys", Clock())
-        else:
-            yield secret_manager(Clock(), stack)
+        yield STORES[request.param](tmp_path / "keys", Clock(), stack)
+
+
+def test_every_store_of_the_registry_is_held_to_this() -> None:
+    assert set(STORES) == {"local", *(kind.form.partition(":")[0] for kind in KINDS)}
+
+
+def test_everything_that_a_keystore_promises_is_asked_of_each() -> None:
+    promised = {name for name in vars(Keystore) if not name.startswith("_")}
+    asked = set(re.findall(r"\.(\w+)\(", Path(__file__).read_text("utf-8")))
+    assert promised - asked == set()
 
 
 def key_of(store: Keystore, epoch: Epoch = EPOCH) -> bytes:
@@ -253,3 +200,26 @@ def test_many_at_once_get_the_same_data_key(place: Place) -> None:
     stores = [place.open() for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
         assert len(set(pool.map(data_key_of, stores))) == 1
+
+
+def test_an_installation_begins_once_and_keeps_its_id(place: Place) -> None:
+    store = place.open()
+    assert store.installation() is None
+    begun = store.begin()
+    assert len(begun) == 16
+    assert int(begun, 16) < 2**62
+    assert [place.open().begin(), place.open().installation()] == [begun, begun]
+
+
+def test_a_list_that_was_begun_is_remembered(place: Place) -> None:
+    assert place.open().lists() == frozenset()
+    for _ in range(2):
+        place.open().note_list("optout")
+    assert place.open().lists() == {"optout"}
+
+
+def test_looking_for_a_permanent_key_makes_none(place: Place) -> None:
+    assert place.open().live_permanent_key("optout") is None
+    made = place.open().permanent_key("optout")
+    assert place.open().live_permanent_key("optout") == made
+    assert place.open().live_permanent_key("files") is None

@@ -17,7 +17,6 @@ import pytest
 from pipeline.errors import EnvironmentProblem, KeyUnavailable
 from pipeline.io.disk.private import erase_private, write_private
 from pipeline.io.keys import local
-from pipeline.io.keys.keystore import KEY_BYTES
 from pipeline.io.keys.local import LocalKeystore
 from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
 
@@ -39,25 +38,6 @@ def key_file(folder: Path, epoch: Epoch = EPOCH) -> Path:
     return folder / f"epoch-{epoch.name}.key"
 
 
-def test_a_key_is_made_once_and_every_process_gets_the_same(folder: Path) -> None:
-    first = opened(folder).epoch_key(EPOCH)
-    assert first is not None
-    assert len(first) == KEY_BYTES
-    assert opened(folder).epoch_key(EPOCH) == first
-    other = opened(folder).epoch_key(Epoch(EPOCH.kind, EPOCH.index - 1))
-    assert other is not None
-    assert other != first
-
-
-def test_permanent_keys_are_separate_and_lasting(folder: Path) -> None:
-    store = opened(folder)
-    keys = {name: store.permanent_key(name) for name in ("optout", "files")}
-    assert keys["optout"] != keys["files"]
-    assert {name: opened(folder).permanent_key(name) for name in keys} == keys
-    with pytest.raises(KeyUnavailable):
-        store.permanent_key("../optout")
-
-
 def test_folder_and_files_are_private_whatever_the_umask(folder: Path) -> None:
     before = os.umask(0)
     try:
@@ -68,21 +48,6 @@ def test_folder_and_files_are_private_whatever_the_umask(folder: Path) -> None:
         os.umask(before)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-
-
-def test_nothing_shows_a_key(folder: Path) -> None:
-    store = opened(folder)
-    key = store.epoch_key(EPOCH)
-    assert key is not None
-    assert key.hex() not in repr(store) + str(store) + repr(store.epochs())
-    assert key not in (folder / "index.json").read_bytes()
-
-
-def test_an_epoch_beyond_retention_gets_no_key(folder: Path) -> None:
-    store = opened(folder)
-    assert store.epoch_key(OLD) is None
-    assert store.epochs() == ()
-    assert not key_file(folder, OLD).exists()
 
 
 def test_the_last_epoch_within_retention_still_gets_its_key(folder: Path) -> None:
@@ -313,21 +278,8 @@ def test_killed_processes_leave_keys_that_others_go_on_with(folder: Path) -> Non
     assert len(known) == 37
 
 
-def test_an_installation_begins_once_and_keeps_its_id(folder: Path) -> None:
-    assert opened(folder).installation() is None
-    begun = opened(folder).begin()
-    assert int(begun, 16) < 2**62
-    assert [opened(folder).begin(), opened(folder).installation()] == [begun, begun]
-
-
 def test_two_installations_have_different_ids(tmp_path: Path) -> None:
     assert opened(tmp_path / "a").begin() != opened(tmp_path / "b").begin()
-
-
-def test_a_list_that_was_begun_is_remembered(folder: Path) -> None:
-    opened(folder).note_list("optout")
-    opened(folder).note_list("optout")
-    assert opened(folder).lists() == {"optout"}
 
 
 def test_looking_for_a_permanent_key_makes_none(folder: Path) -> None:

@@ -18,7 +18,8 @@ from pipeline.io.keys.local import LocalKeystore
 from pipeline.io.keys.secret_manager import MOST_EPOCHS, SecretManagerKeystore
 from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
 from tests.integration.services.secret_manager import Refused, Service, client_of, serving
-from tests.unit.io.keys.test_keystore import EPOCH, NOW, Clock, key_of
+from tests.unit.io.keys.stores import NOW, Clock
+from tests.unit.io.keys.test_keystore import EPOCH, key_of
 
 SECRET = f"projects/p/secrets/telemetry-epoch-{EPOCH.name}"
 

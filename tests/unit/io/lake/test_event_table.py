@@ -30,7 +30,7 @@ from pipeline.io.delta.known_tables import KnownTables
 from pipeline.io.lake.commits import commits_of
 from pipeline.io.lake.event_table import EventTable
 from pipeline.io.lake.lake import Lake
-from pipeline.io.lake.staging import ABANDON_AFTER_SECONDS, Clock
+from pipeline.io.lake.staging import ABANDON_AFTER_SECONDS, MachineClock
 from tests.unit.io.lakes import (
     DAYS,
     EVENT,
@@ -151,7 +151,7 @@ def test_a_gap_is_recorded_in_the_log(lake: Lake) -> None:
 @pytest.mark.parametrize("clock", ["wall", "monotonic"])
 def test_a_slice_that_waited_too_long_is_thrown_away(root: Path, clock: str) -> None:
     now = {"wall": 1e9, "monotonic": 5.0}
-    lake = Lake(str(root), clock=Clock(lambda: now["wall"], lambda: now["monotonic"]))
+    lake = Lake(str(root), clock=MachineClock(lambda: now["wall"], lambda: now["monotonic"]))
     table = table_of(lake)
     staging = table.stage(batch(0, 10))
     now[clock] += ABANDON_AFTER_SECONDS + 1

@@ -16,7 +16,7 @@ from pipeline.io.lake.orphans import (
     sort_leftovers,
     writer_of,
 )
-from pipeline.io.lake.storage import Found, LocalStorage
+from pipeline.io.lake.storage import LocalStorage, StoredFile
 
 NOW = 1e9
 WRITER, OTHER = "0123456789ab", "ba9876543210"
@@ -31,8 +31,8 @@ def hidden(path: str) -> str:
     return f"{folder}/.{last}.tmp"
 
 
-def found(path: str, age: float = 0.0) -> Found:
-    return Found(path, 10, NOW - age)
+def found(path: str, age: float = 0.0) -> StoredFile:
+    return StoredFile(path, 10, NOW - age)
 
 
 FOREIGN = [
@@ -89,7 +89,7 @@ def test_leftovers_are_told_apart_by_name_age_and_writer() -> None:
     ],
 )
 def test_the_stores_clock_is_read_only_when_there_is_something_to_judge(
-    files: list[Found], readings: int
+    files: list[StoredFile], readings: int
 ) -> None:
     asked: list[int] = []
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import EnvironmentProblem, SliceExpired
 from pipeline.io.lake.orphans import is_revealed, writer_of
-from pipeline.io.lake.staging import ABANDON_AFTER_SECONDS, Clock, Staging, add_action
+from pipeline.io.lake.staging import ABANDON_AFTER_SECONDS, MachineClock, Staging, add_action
 from pipeline.io.lake.storage import LocalStorage
 from pipeline.io.parquet.encoding import PartKind, kind_of
 from tests.unit.io.lakes import DAYS, files_of
@@ -34,7 +34,7 @@ def times() -> Times:
 
 @pytest.fixture
 def staging(tmp_path: Path, times: Times) -> Staging:
-    clock = Clock(lambda: times.wall, lambda: times.monotonic)
+    clock = MachineClock(lambda: times.wall, lambda: times.monotonic)
     return Staging(LocalStorage(tmp_path), "/lake/t", "event_date", WRITER, clock)
 
 

@@ -18,7 +18,7 @@ from pipeline.io.lake import storage
 from pipeline.io.lake.delta_log import DeltaLog
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.orphans import SWEEP_AFTER_SECONDS
-from pipeline.io.lake.staging import ABANDON_AFTER_SECONDS, Clock
+from pipeline.io.lake.staging import ABANDON_AFTER_SECONDS, MachineClock
 from pipeline.io.parquet.encoding import PartKind
 from tests.unit.io.lakes import (
     DAYS,
@@ -144,7 +144,7 @@ def test_a_machine_that_is_hours_ahead_sweeps_nothing_in_flight(root: Path) -> N
     lake = Lake(str(root))
     table_of(lake).commit(batch(0, 10))
     in_flight = table_of(lake).stage(batch(10, 20))
-    ahead = Lake(str(root), clock=Clock(lambda: time.time() + 2 * SWEEP_AFTER_SECONDS))
+    ahead = Lake(str(root), clock=MachineClock(lambda: time.time() + 2 * SWEEP_AFTER_SECONDS))
     assert ahead.recover() == 0
     table_of(lake).publish(in_flight, batch(10, 20))
     assert logged(lake) == expected(0, 20)
@@ -193,7 +193,7 @@ def test_nobody_can_discard_what_a_commit_may_name(
 
 def test_a_rewrite_that_waited_too_long_is_thrown_away(root: Path) -> None:
     now = [1e9]
-    lake = Lake(str(root), clock=Clock(lambda: now[0], lambda: 0.0))
+    lake = Lake(str(root), clock=MachineClock(lambda: now[0], lambda: 0.0))
     table = table_of(lake)
     table.commit(batch(0, 10))
     staging = table.staging()

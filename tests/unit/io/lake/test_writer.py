@@ -10,14 +10,14 @@ import pytest
 
 from pipeline.errors import EnvironmentProblem
 from pipeline.io.disk.locks import dead_writers
-from pipeline.io.lake.staging import Clock
+from pipeline.io.lake.staging import MachineClock
 from pipeline.io.lake.writer import Writer
 
 LAKE = "/lake"
 
 
 def writer(folder: Path | None) -> Writer:
-    return Writer(LAKE, folder, Clock())
+    return Writer(LAKE, folder, MachineClock())
 
 
 def test_reading_leaves_no_trace_and_the_first_write_shows_itself(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.io.lake.lake import Lake
 from pipeline.io.package_data import load_catalogue, load_schemas
 from pipeline.io.rights.holds import Holds
@@ -18,7 +19,6 @@ from pipeline.ops.audit.check_settings import SETTINGS
 from pipeline.ops.rollup.registry import Registry
 from pipeline.ops.scan.column_values import Ceilings
 from pipeline.privacy.identity.epochs import EpochKind
-from pipeline.settings import load_settings
 from tests.rules.sources import ROOT
 
 OVERLAYS = ROOT / "deploy" / "kubernetes" / "overlays"

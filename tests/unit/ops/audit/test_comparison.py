@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 import pytest
 
-from pipeline.ops.audit.comparison import compared, numbers
+from pipeline.ops.audit.comparison import compared
 from pipeline.ops.rollup.publication import KEYS, MEASURES, PUBLISHED
 
 SHOWN = {"same": 1.0, "differs": 1.0, "absent": 1.0, "unknown": None}
@@ -33,7 +33,3 @@ def test_a_cell_is_equal_if_both_say_the_same(how: Literal["left outer", "full o
     assert {key for key, is_equal in equal.items() if is_equal} == {"same", "unknown"}
     assert not given["absent"]
     assert ("more" in keys) == (how == "full outer")
-
-
-def test_a_missing_number_is_none() -> None:
-    assert str(numbers(cells({"a": None}), "value").tolist()) == "[nan]"

@@ -17,7 +17,7 @@ import pytest
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.publications import RollupStore
 from pipeline.ops.audit import recomputed
-from pipeline.ops.audit.recomputed import Published, Recomputed, Removal, recompute
+from pipeline.ops.audit.recomputed import Recomputation, Recomputed, Removal, recompute
 from pipeline.ops.rollup import plan
 from pipeline.ops.rollup.lake_files import StoredDays
 from pipeline.ops.rollup.load import DayFiles
@@ -71,7 +71,7 @@ def looked(
     """Recompute; every file was added at the same time."""
     days = StoredDays(files, {(file.event, file.day): added for file in files}, direct=True)
     lake = Lake(str(root))
-    published = Published(
+    published = Recomputation(
         lake, registry, SCHEMAS, SECRET, EPOCH, now, removals, everything=everything
     )
     return recompute(published, days)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from pipeline.events.schema import SUBJECT
-from pipeline.ops.audit.recomputed_loads import Part, by_name, parts_of
+from pipeline.ops.audit.recomputed_loads import LoadPart, by_name, parts_of
 from pipeline.ops.rollup.load import DayFiles
 from pipeline.ops.rollup.registry import Window
 from pipeline.ops.rollup.sql import passes
@@ -20,12 +20,12 @@ WEEKS = [FIRST, FIRST + timedelta(days=7)]
 FILES = [DayFiles("session", FIRST + timedelta(days=n), (f"{n}",), 10, f"{n}") for n in range(14)]
 
 
-def parts(most: int | None) -> list[Part]:
+def parts(most: int | None) -> list[LoadPart]:
     work = [(task, WEEKS) for task in passes(REGISTRY, (Window.WEEK,))]
     return list(parts_of(work, FILES, REGISTRY, EPOCH, most))
 
 
-def made(found: list[Part]) -> Mapping[str, set[date]]:
+def made(found: list[LoadPart]) -> Mapping[str, set[date]]:
     """By metric, the weeks that are made."""
     weeks: dict[str, set[date]] = {}
     for part in found:

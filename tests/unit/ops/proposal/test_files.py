@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+from pipeline.cli.declared import load_settings
 from pipeline.events.catalogue import Route, parse_catalogue
+from pipeline.io.files.source import FileSourceSettings
 from pipeline.io.package_data import load_catalogue, load_schemas, packaged_documents
 from pipeline.ops.proposal.files import Input, catalogue_texts, schema_texts, settings_text
-from pipeline.settings import load_settings
 
 LOG = Input("api_request", ("access.log", 'odd "name"\\.log'), "nginx_combined", None)
 
@@ -34,7 +35,9 @@ def test_settings_load_and_name_every_source(tmp_path: Path) -> None:
         "session": ("session", None, None),
         "our_own": ("", str(tmp_path / "formats/Our own.toml"), None),
     }
-    assert settings.sources["nginx_combined"].files[1] == str(tmp_path / 'odd "name"\\.log')
+    source = settings.sources["nginx_combined"]
+    assert isinstance(source, FileSourceSettings)
+    assert source.files[1] == str(tmp_path / 'odd "name"\\.log')
 
 
 def test_without_a_source_one_is_shown_as_a_comment() -> None:

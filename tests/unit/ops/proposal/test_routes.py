@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from pipeline.events.catalogue import Route
-from pipeline.ops.proposal.routes import Request, packaged_words, propose_routes, template_of
+from pipeline.ops.proposal.routes import LoggedRequest, packaged_words, propose_routes, template_of
 from pipeline.privacy.values.routes import path_segments
 
 WORDS = packaged_words()
 METHODS = ("GET", "POST")
 
 
-def requests(path: str, count: int = 30, status: int | None = 200) -> list[Request]:
-    return [Request("GET", path, status, f"192.0.2.{number}") for number in range(count)]
+def requests(path: str, count: int = 30, status: int | None = 200) -> list[LoggedRequest]:
+    return [LoggedRequest("GET", path, status, f"192.0.2.{number}") for number in range(count)]
 
 
 def proposed(*paths: str, **more: int | None) -> list[str]:
@@ -82,7 +82,7 @@ def test_no_other_text_gets_into_a_template_however_common_it_is(canary: str, pa
 def test_compound_words_are_taken_from_many_people_alone() -> None:
     assert proposed("/v1/order-items", count=30) == ["/v1/order-items"]
     assert proposed("/v1/order-items", count=4) == []
-    alone = [Request("GET", "/v1/order-items", 200, "one") for _ in range(50)]
+    alone = [LoggedRequest("GET", "/v1/order-items", 200, "one") for _ in range(50)]
     assert propose_routes(alone, WORDS, METHODS) == ()
 
 
@@ -93,8 +93,8 @@ def test_what_was_rarely_answered_is_left_out() -> None:
 
 
 def test_a_route_has_a_method_of_the_catalogue() -> None:
-    seen = [Request(method, "/users", 200, None) for method in ["POST", "BREW"] * 5]
-    seen += [Request(None, "/users", 200, None), Request("GET", None, 200, None)] * 5
+    seen = [LoggedRequest(method, "/users", 200, None) for method in ["POST", "BREW"] * 5]
+    seen += [LoggedRequest(None, "/users", 200, None), LoggedRequest("GET", None, 200, None)] * 5
     assert propose_routes(seen, WORDS, METHODS) == (Route("POST", "/users"),)
 
 

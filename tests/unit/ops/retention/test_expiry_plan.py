@@ -11,12 +11,12 @@ import pytest
 from pipeline.io.keys.keystore import EpochRecord
 from pipeline.io.lake.orphans import Leftovers
 from pipeline.io.lake.snapshot import PartFile, Snapshot
-from pipeline.io.lake.storage import Found
+from pipeline.io.lake.storage import StoredFile
 from pipeline.ops.retention.expiry_plan import (
     CLOCK_DIFFERENCE,
     Doomed,
     ExpiryPlan,
-    Held,
+    HeldDay,
     TableView,
     day_of,
     guards,
@@ -46,7 +46,9 @@ def table(
     foreign: Iterable[str] = (),
     where: str = "events/session",
 ) -> TableView:
-    found = (tuple(Found(path, 7, 0.0) for path in paths) for paths in (orphans, young, foreign))
+    found = (
+        tuple(StoredFile(path, 7, 0.0) for path in paths) for paths in (orphans, young, foreign)
+    )
     snapshot = Snapshot(1, tuple(part(day) for day in days))
     return TableView(where, snapshot, Leftovers(*found), KEPT)
 
@@ -76,7 +78,7 @@ def test_days_up_to_the_last_kept_one_go_and_older_ones_are_overdue() -> None:
 def test_a_held_day_stays_and_is_named_with_its_hold() -> None:
     plan = planned(table(DUE - DAY, DUE), holds={DUE: "case 1", DUE + DAY: "case 2"})
     assert [file.day for file in plan.files] == [DUE - DAY]
-    assert plan.held == (Held(DUE, "case 1"),)
+    assert plan.held == (HeldDay(DUE, "case 1"),)
 
 
 def test_orphans_go_with_their_day_and_young_files_a_day_later() -> None:
@@ -130,8 +132,8 @@ def test_the_digest_is_that_of_the_list_of_files_and_keys() -> None:
 
 @pytest.mark.parametrize("path", ["notes.txt", "event_date=x/part.parquet", name(DUE)[:-1]])
 def test_only_our_files_have_a_day(path: str) -> None:
-    assert day_of(Found(path, 1, 0.0)) is None
-    assert day_of(Found(name(DUE), 1, 0.0)) == DUE
+    assert day_of(StoredFile(path, 1, 0.0)) is None
+    assert day_of(StoredFile(name(DUE), 1, 0.0)) == DUE
 
 
 def plan_of(days: int, rows: int = 1, lake: int = 10_000, where: str = "events/a") -> ExpiryPlan:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.io.rights.request_queue import AccountTokens, Request, RequestKind
 from pipeline.io.rights.standing_json import to_micros
-from pipeline.ops.rights.deadlines import Clock, Stage, due, entry_of
+from pipeline.ops.rights.deadlines import Lateness, RequestStage, due, entry_of
 from tests.unit.ops.rights.desk import T0
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -28,32 +28,32 @@ def request(
 @pytest.mark.parametrize(
     ("kind", "age", "clock"),
     [
-        (RequestKind.ERASE, 72 * HOUR, Clock.IN_TIME),
-        (RequestKind.ERASE, 72 * HOUR + TICK, Clock.LATE),
-        (RequestKind.PURGE, 7 * DAY + TICK, Clock.WARN),
-        (RequestKind.EXPORT, 20 * DAY + TICK, Clock.PAGE),
-        (RequestKind.ERASE, 30 * DAY, Clock.PAGE),
-        (RequestKind.ERASE, 30 * DAY + TICK, Clock.BROKEN),
-        (RequestKind.ERASE_UNDER_13, 24 * HOUR, Clock.IN_TIME),
-        (RequestKind.ERASE_UNDER_13, 24 * HOUR + TICK, Clock.LATE),
-        (RequestKind.ERASE_UNDER_13, 36 * HOUR + TICK, Clock.WARN),
-        (RequestKind.ERASE_UNDER_13, 48 * HOUR + TICK, Clock.PAGE),
-        (RequestKind.ERASE_UNDER_13, 72 * HOUR + TICK, Clock.BROKEN),
+        (RequestKind.ERASE, 72 * HOUR, Lateness.IN_TIME),
+        (RequestKind.ERASE, 72 * HOUR + TICK, Lateness.LATE),
+        (RequestKind.PURGE, 7 * DAY + TICK, Lateness.WARN),
+        (RequestKind.EXPORT, 20 * DAY + TICK, Lateness.PAGE),
+        (RequestKind.ERASE, 30 * DAY, Lateness.PAGE),
+        (RequestKind.ERASE, 30 * DAY + TICK, Lateness.BROKEN),
+        (RequestKind.ERASE_UNDER_13, 24 * HOUR, Lateness.IN_TIME),
+        (RequestKind.ERASE_UNDER_13, 24 * HOUR + TICK, Lateness.LATE),
+        (RequestKind.ERASE_UNDER_13, 36 * HOUR + TICK, Lateness.WARN),
+        (RequestKind.ERASE_UNDER_13, 48 * HOUR + TICK, Lateness.PAGE),
+        (RequestKind.ERASE_UNDER_13, 72 * HOUR + TICK, Lateness.BROKEN),
     ],
 )
-def test_the_clock_of_a_waiting_request(kind: RequestKind, age: timedelta, clock: Clock) -> None:
+def test_the_clock_of_a_waiting_request(kind: RequestKind, age: timedelta, clock: Lateness) -> None:
     assert entry_of(request(kind), T0 + age).clock is clock
 
 
 def test_the_clock_stops_when_the_rows_are_gone() -> None:
     entry = entry_of(request(RequestKind.ERASE, swept=HOUR), T0 + 40 * DAY)
     assert (entry.stage, entry.clock, entry.carried_out) == (
-        Stage.SWEPT,
-        Clock.IN_TIME,
+        RequestStage.SWEPT,
+        Lateness.IN_TIME,
         T0 + HOUR,
     )
     late = entry_of(request(RequestKind.ERASE, swept=31 * DAY, done=31 * DAY), T0 + 40 * DAY)
-    assert (late.stage, late.clock, late.second_pass) == (Stage.DONE, Clock.BROKEN, None)
+    assert (late.stage, late.clock, late.second_pass) == (RequestStage.DONE, Lateness.BROKEN, None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.io.rights.holds import Hold, Holds
 from pipeline.io.rights.request_queue import RequestKind
-from pipeline.ops.rights.deadlines import Clock, Stage, entry_of
+from pipeline.ops.rights.deadlines import Lateness, RequestStage, entry_of
 from tests.unit.ops.rights.desk import T0, World, days_back
 
 DAY = timedelta(days=1)
@@ -108,7 +108,11 @@ def test_the_clock_of_a_held_request_goes_on_and_is_shown(world: HeldWorld) -> N
     world.hold("a")
     (request,) = world.ask(RequestKind.ERASE, "a")
     held = world.holds.accounts(T0.date())
-    for age, clock in ((DAY, Clock.IN_TIME), (8 * DAY, Clock.WARN), (31 * DAY, Clock.BROKEN)):
+    for age, clock in (
+        (DAY, Lateness.IN_TIME),
+        (8 * DAY, Lateness.WARN),
+        (31 * DAY, Lateness.BROKEN),
+    ):
         entry = entry_of(request, T0 + age, held)
-        assert (entry.stage, entry.clock) == (Stage.HELD, clock)
-    assert entry_of(request, T0).stage is Stage.WAITING
+        assert (entry.stage, entry.clock) == (RequestStage.HELD, clock)
+    assert entry_of(request, T0).stage is RequestStage.WAITING

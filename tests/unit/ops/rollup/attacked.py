@@ -14,7 +14,7 @@ from pipeline.ops.rollup.contributions import Loaded
 from pipeline.ops.rollup.figures import RecordKeys
 from pipeline.ops.rollup.made_of import keys_of
 from pipeline.ops.rollup.publication import Method, publish
-from pipeline.ops.rollup.registry import Kind, Registry, Window
+from pipeline.ops.rollup.registry import MetricKind, Registry, Window
 from pipeline.ops.rollup.sql import passes
 from pipeline.privacy.figures.gate import Rule
 from pipeline.privacy.figures.perturbation import DEVIATION, MOST, Perturbation
@@ -161,7 +161,7 @@ def truth_of(both: Both, few: int = 20) -> Truth:
         for row, accounts, events in small("events"):
             truth.accounts[place(row, ACCOUNTS)] = float(accounts)
             truth.events[place(row, EVENTS)] = float(events)
-        if metric.kind is Kind.RATIO:
+        if metric.kind is MetricKind.RATIO:
             rest = pc.subtract(table[f"{name}/of"], table[name])
             whole = table.append_column("rest", rest)
             for row, _, amount in small(name):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from pipeline.ops.rollup.registry import Kind, Metric
+from pipeline.ops.rollup.registry import Metric, MetricKind
 from pipeline.ops.rollup.sql import Pass, amount_names
 from pipeline.privacy.figures.gate import Rule, admit
 from pipeline.privacy.figures.tally import START, tally
@@ -67,11 +67,13 @@ def _rows(
         cell, day = tuple(str(key[name]) for name in by), key[START]
         exact = {name: float(column[at]) for name, column in sums.items()}
         accounts = exact["accounts"]
-        if metric.kind is Kind.RATIO:
+        if metric.kind is MetricKind.RATIO:
             parts = exact[metric.name], exact[f"{metric.name}/of"]
             row = Row(day, ",".join(by), cell, None, 0.0, *parts, accounts=accounts, grain=grain)
         else:
-            of = {Kind.ACCOUNTS: "accounts", Kind.SUM: metric.name}.get(metric.kind, "events")
+            of = {MetricKind.ACCOUNTS: "accounts", MetricKind.SUM: metric.name}.get(
+                metric.kind, "events"
+            )
             value = exact[of]
             row = Row(day, ",".join(by), cell, value, 0.0, accounts=accounts, grain=grain)
         rows.append(row)

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import SchemaError
 from pipeline.events.schema import withheld
 from pipeline.io.package_data import load_metrics, load_schemas
-from pipeline.ops.rollup.registry import Kind, parse_registry
+from pipeline.ops.rollup.registry import MetricKind, parse_registry
 from pipeline.privacy.identity.epochs import EpochKind
 
 POPULATIONS = """
@@ -39,7 +39,7 @@ def parse(metric: str, epoch: EpochKind = EpochKind.FOUR_WEEKS) -> None:
 def test_the_packaged_registry_loads() -> None:
     registry = parse_registry(load_metrics(), EpochKind.FOUR_WEEKS, WITHHELD)
     assert len(registry.metrics) > 45
-    assert registry.metrics["http_5xx_rate"].kind is Kind.RATIO
+    assert registry.metrics["http_5xx_rate"].kind is MetricKind.RATIO
     assert set(registry.populations["people"].reads) == {"session", "feature_use", "api_request"}
 
 

@@ -25,7 +25,7 @@ from pipeline.ops.rollup.load import DayFiles
 from pipeline.ops.rollup.pipeline_metrics import Facts
 from pipeline.ops.rollup.publication import PUBLISHED
 from pipeline.ops.rollup.registry import parse_registry
-from pipeline.ops.rollup.run import Contents, Report, RollupSettings, roll_up
+from pipeline.ops.rollup.run import Contents, RollupReport, RollupSettings, roll_up
 from tests.dashboards import SECRET
 from tests.lake_rows import EPOCH, SCHEMAS, World, copied, day_files, write_lake
 
@@ -36,7 +36,7 @@ NOON_AFTER = datetime(2026, 11, 9, 12, tzinfo=UTC)
 REGISTRY = parse_registry(load_metrics(), EPOCH, withheld(load_schemas()))
 
 
-def publish(root: Path, files: Sequence[DayFiles], now: datetime = NOON_AFTER) -> Report:
+def publish(root: Path, files: Sequence[DayFiles], now: datetime = NOON_AFTER) -> RollupReport:
     store = RollupStore(str(root))
     contents = Contents(REGISTRY, files, SCHEMAS, Facts())
     return roll_up(contents, store, RollupSettings(SECRET), now, time.monotonic)

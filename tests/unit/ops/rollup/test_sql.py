@@ -8,7 +8,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from pipeline.ops.rollup.registry import Kind, Window, parse_registry
+from pipeline.ops.rollup.registry import MetricKind, Window, parse_registry
 from pipeline.ops.rollup.sql import (
     WINDOW_START,
     amount_names,
@@ -127,7 +127,7 @@ def test_every_table_of_every_metric_is_in_one_pass() -> None:
     wanted = {
         (one.name, window, by)
         for one in REGISTRY.metrics.values()
-        if one.kind is not Kind.FACT
+        if one.kind is not MetricKind.FACT
         for window, by in one.tables
     }
     assert set(planned) == wanted

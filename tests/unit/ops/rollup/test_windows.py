@@ -8,25 +8,25 @@ import pytest
 
 from pipeline.errors import PrivacyGateClosed
 from pipeline.ops.rollup.registry import Window
-from pipeline.ops.rollup.windows import Span, closed_spans, is_closed, one_epoch, span_of
+from pipeline.ops.rollup.windows import DaySpan, closed_spans, is_closed, one_epoch, span_of
 from pipeline.privacy.identity.epochs import EpochKind
 
 
 def test_windows_that_cross_a_key_epoch_are_refused() -> None:
     with pytest.raises(PrivacyGateClosed, match="border of a key epoch"):
-        one_epoch(Span(date(2026, 10, 26), date(2026, 11, 8)), EpochKind.FOUR_WEEKS)
+        one_epoch(DaySpan(date(2026, 10, 26), date(2026, 11, 8)), EpochKind.FOUR_WEEKS)
     with pytest.raises(PrivacyGateClosed):
         span_of(date(2026, 11, 4), Window.WEEK, EpochKind.DAY)
 
 
 def test_periods_are_key_epochs() -> None:
     span = span_of(date(2026, 11, 4), Window.PERIOD, EpochKind.FOUR_WEEKS)
-    assert span == Span(date(2026, 11, 2), date(2026, 11, 29))
+    assert span == DaySpan(date(2026, 11, 2), date(2026, 11, 29))
 
 
 @pytest.mark.parametrize(("hour", "minute", "closed"), [(1, 59, False), (2, 0, True)])
 def test_a_day_closes_two_hours_after_midnight(hour: int, minute: int, closed: bool) -> None:
-    day = Span(date(2026, 11, 3), date(2026, 11, 3))
+    day = DaySpan(date(2026, 11, 3), date(2026, 11, 3))
     assert is_closed(day, datetime(2026, 11, 4, hour, minute, tzinfo=UTC)) is closed
 
 
@@ -42,7 +42,7 @@ def test_a_week_begins_on_its_monday() -> None:
     weeks = {
         span_of(monday + timedelta(days=number), Window.WEEK, EpochKind.WEEK) for number in range(7)
     }
-    assert weeks == {Span(monday, date(2026, 11, 29))}
+    assert weeks == {DaySpan(monday, date(2026, 11, 29))}
     assert span_of(date(2026, 11, 22), Window.WEEK, EpochKind.WEEK).end == date(2026, 11, 22)
 
 

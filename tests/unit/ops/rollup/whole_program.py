@@ -20,7 +20,7 @@ from itertools import product
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from pipeline.ops.rollup.registry import Kind, Registry
+from pipeline.ops.rollup.registry import MetricKind, Registry
 from pipeline.privacy.figures.gate import OTHER
 from pipeline.privacy.figures.ptable import BOUND
 from tests.unit.ops.rollup.attacks import Published, Row
@@ -119,8 +119,8 @@ class Attack:
         for name, rows in published.items():
             metric = self.registry.metrics[name]
             whats = [EVENTS, ACCOUNTS]
-            whats += [metric.measure] if metric.kind in (Kind.RATIO, Kind.SUM) else []
-            whats += [_counted(metric.denominator)] if metric.kind is Kind.RATIO else []
+            whats += [metric.measure] if metric.kind in (MetricKind.RATIO, MetricKind.SUM) else []
+            whats += [_counted(metric.denominator)] if metric.kind is MetricKind.RATIO else []
             for row in rows:
                 self._named[metric.population, row.grain, row.day, row.cut].add(row.key)
                 for what in whats:
@@ -185,7 +185,7 @@ class Attack:
             slack = most + BOUND if most else 0.0
             self.program.near(cells(ACCOUNTS), middle, PULL if most else 1.0, slack or None)
         weight = 1.0 / (row.most + 1e-3)
-        if metric.kind is Kind.RATIO:
+        if metric.kind is MetricKind.RATIO:
             part, whole = cells(_counted(metric.measure)), cells(_counted(metric.denominator))
             if row.denominator is not None:
                 self.program.near(whole, row.denominator, weight)
@@ -200,8 +200,14 @@ class Attack:
                 self.program.tie(terms, limit, equal=False)
             for inner, outer in zip(part, whole, strict=True):
                 self.program.tie([(inner, 1.0), (outer, -1.0)], 0.0, equal=False)
-        elif row.value is not None and metric.kind in (Kind.COUNT, Kind.ACCOUNTS, Kind.SUM):
-            what = {Kind.COUNT: EVENTS, Kind.ACCOUNTS: ACCOUNTS}.get(metric.kind, metric.measure)
+        elif row.value is not None and metric.kind in (
+            MetricKind.COUNT,
+            MetricKind.ACCOUNTS,
+            MetricKind.SUM,
+        ):
+            what = {MetricKind.COUNT: EVENTS, MetricKind.ACCOUNTS: ACCOUNTS}.get(
+                metric.kind, metric.measure
+            )
             self.program.near(cells(what), row.value, weight)
 
     def _between(self) -> None:

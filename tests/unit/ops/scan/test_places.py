@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.io.keys.keystore import PERMANENT
-from pipeline.io.tree import Entry, EntryKind
+from pipeline.io.tree import EntryKind, TreeEntry
 from pipeline.ops.scan.places import (
     LAKE,
     SITE,
@@ -29,8 +29,8 @@ LOG = "events/session/_delta_log"
 EMAIL = "alice@example.com"
 
 
-def file(path: str) -> Entry:
-    return Entry(path, EntryKind.FILE, 1, 0.0)
+def file(path: str) -> TreeEntry:
+    return TreeEntry(path, EntryKind.FILE, 1, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,6 @@ def test_a_neighbour_that_is_about_to_replace_a_file_is_passing() -> None:
 
 def test_roots_have_a_place_and_the_states_is_private() -> None:
     for grammar in (LAKE_GRAMMAR, SITE_GRAMMAR, STATE):
-        match = grammar.match(Entry("", EntryKind.FOLDER, 0, 0.0))
+        match = grammar.match(TreeEntry("", EntryKind.FOLDER, 0, 0.0))
         assert match is not None
         assert match.place.kind is EntryKind.FOLDER

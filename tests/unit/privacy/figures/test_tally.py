@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.privacy.figures import tally as module
-from pipeline.privacy.figures.tally import Tally, tally
+from pipeline.privacy.figures.tally import AccountTally, tally
 
 DAY = date(2026, 11, 2)
 Key = tuple[date, str, int | None]
@@ -42,7 +42,7 @@ def table_of(rows: list[tuple[date, str, int | None, int]], encoded: bool) -> pa
     )
 
 
-def counted(found: Tally) -> Counter[tuple[date, str, int]]:
+def counted(found: AccountTally) -> Counter[tuple[date, str, int]]:
     """Entries by cell and number of the account; fails if one comes twice."""
     names = found.keys.to_pylist()
     entries = [

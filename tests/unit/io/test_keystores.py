@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.declared import load_settings
 from pipeline.errors import EnvironmentProblem, SettingsError
 from pipeline.io.keys.local import LocalKeystore
-from pipeline.io.keys.opening import open_keys
-from pipeline.settings.load import load_settings
+from pipeline.io.keystores import open_keys
 
 REFERENCE = "gcp-sm:projects/astack-prod/secrets/telemetry"
 

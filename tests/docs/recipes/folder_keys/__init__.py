@@ -1,0 +1,1 @@
+"""Keys in a folder of another disk: the example of `docs/extending-ports.md`."""
