@@ -47,6 +47,25 @@ class OtlpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LineageSettings:
+    """Run events of OpenLineage: which command read and wrote what, and how it ended."""
+
+    file: Path | None = setting(
+        None, path, "File of JSON lines that events are added to. Default: none is written."
+    )
+    endpoint: str | None = setting(
+        None,
+        address,
+        "Where events are sent, such as `http://localhost:5000/api/v1/lineage` of Marquez. "
+        "Default: nothing is sent.",
+    )
+    authorization: Secret | None = setting(
+        None, secret, "The header of that name, if one is needed."
+    )
+    namespace: str = setting("telemetry", text, "Namespace of jobs and datasets.")
+
+
+@dataclass(frozen=True, slots=True)
 class KafkaSettings:
     """How to connect to Kafka, for every Kafka source, and the topics of opt-outs and requests."""
 

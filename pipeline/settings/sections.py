@@ -15,7 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from pipeline.errors import SettingsError
-from pipeline.settings.connections import KafkaSettings, OtlpSettings, RegistrySettings
+from pipeline.settings.connections import (
+    KafkaSettings,
+    LineageSettings,
+    OtlpSettings,
+    RegistrySettings,
+)
 from pipeline.settings.source import SourceSettings
 from pipeline.settings.table import Table
 from pipeline.settings.values import (
@@ -143,6 +148,18 @@ class SchemaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class IcebergSettings:
+    """The sealed files as tables of Apache Iceberg (`telemetry iceberg sync`)."""
+
+    folder: Path | None = setting(
+        None,
+        path,
+        "Folder of the catalog and its metadata, outside the lake and the state. Needs the extra "
+        "`iceberg`. Default: none.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSettings:
     """The Prometheus endpoints, one for each process."""
 
@@ -192,9 +209,11 @@ class Settings:
     geo: GeoSettings = GeoSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     schemas: SchemaSettings = SchemaSettings()
+    iceberg: IcebergSettings = IcebergSettings()
     metrics: MetricsSettings = MetricsSettings()
     dashboard: DashboardSettings = DashboardSettings()
     otlp: OtlpSettings = OtlpSettings()
+    lineage: LineageSettings = LineageSettings()
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()
     sources: Mapping[str, SourceSettings] = field(default_factory=_no_sources)
