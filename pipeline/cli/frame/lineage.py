@@ -118,9 +118,10 @@ def _datasets(settings: Settings, names: Sequence[str]) -> list[Mapping[str, obj
 
 
 def _events(settings: Settings) -> list[str]:
-    from pipeline.cli.wiring.opening import open_schemas
+    from pipeline.io.package_data import load_catalogue, load_schemas
 
     try:
-        return sorted(open_schemas(settings))
+        catalogue = load_catalogue(settings.catalogue.directory)
+        return sorted(load_schemas(settings.schemas.directory, catalogue))
     except TelemetryError:  # which the command itself is about to say
         return []
