@@ -77,7 +77,9 @@ class AwsSecrets:
         """See `SecretService.annotations`."""
         with self._asked("The index of keys could not be read"):
             try:
-                found = self._client.get_secret_value(SecretId=self.path(name))
+                found = self._client.get_secret_value(
+                    SecretId=self.path(name), VersionStage=CURRENT
+                )
             except self._refused as error:
                 if _code(error) != _ABSENT:
                     raise
