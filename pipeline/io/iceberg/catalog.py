@@ -13,6 +13,7 @@ The library is the extra `iceberg`, imported where a catalog is opened.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -124,12 +125,8 @@ class IcebergCatalog:
         from pyiceberg.table.name_mapping import create_mapping_from_schema
         from pyiceberg.transforms import IdentityTransform
 
-        numbered = pa.schema(
-            # The lake's metadata of fields is not Iceberg's; what a column may be null is
-            # optional there, as files of older schemas lack columns.
-            pa.field(field.name, field.type, metadata={"PARQUET:field_id": str(number)})
-            for number, field in enumerate(schema, 1)
-        )
+        ids = itertools.count(1)
+        numbered = pa.schema(_numbered(field, ids) for field in schema)
         if (NAMESPACE, event) not in self._catalog.list_tables(NAMESPACE):
             columns = pyarrow_to_schema(numbered)
             names = create_mapping_from_schema(columns).model_dump_json()
@@ -184,6 +181,14 @@ class IcebergCatalog:
                 remedy="Check the folder, then run again: what is missing is made up for. If it is "
                 "damaged, remove it: everything in it is made of the lake.",
             ) from None
+
+
+def _numbered(field: pa.Field, ids: Iterator[int]) -> pa.Field:
+    """Return a field as Iceberg wants it: with an id, and optional, as older files lack columns."""
+    number, type_ = next(ids), field.type
+    if pa.types.is_list(type_):
+        type_ = pa.list_(_numbered(type_.value_field.with_name("element"), ids))
+    return pa.field(field.name, type_, metadata={"PARQUET:field_id": str(number)})
 
 
 def _described(file: PartFile, table: Table) -> DataFile:
