@@ -176,10 +176,10 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # the client's class
         """Return what is sent along."""
         return self._extensions
 
-    @property
     def refusal(self) -> TokenRefused | None:
-        """What the endpoint answered instead of a token, if there is no valid one now."""
-        return self._source.problem if isinstance(self._source.problem, TokenRefused) else None
+        """Return what the endpoint answered instead of a token, if there is no valid one now."""
+        problem = self._source.problem()
+        return problem if isinstance(problem, TokenRefused) else None
 
 
 def check_aws() -> None:

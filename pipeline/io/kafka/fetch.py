@@ -75,7 +75,7 @@ class PartitionFetch:
     def check_token(self) -> None:
         """Raise TokenRefused if the connections have no valid token, and will not get one."""
         provider = self._consumer.config["sasl_oauth_token_provider"]
-        refusal = provider.refusal if isinstance(provider, Tokens) else None
+        refusal = provider.refusal() if isinstance(provider, Tokens) else None
         if refusal is not None:
             raise refusal
 

@@ -67,9 +67,8 @@ class TokenSource:
     def __repr__(self) -> str:
         return f"TokenSource({self._access.endpoint!r})"
 
-    @property
     def problem(self) -> EnvironmentProblem | None:
-        """Why there is no token that is valid now, if one was asked for in vain."""
+        """Say why there is no token that is valid now, if one was asked for in vain."""
         return self._problem if self._clock() >= self._ends_at else None
 
     def token(self) -> str:

@@ -90,10 +90,10 @@ def test_a_refused_token_is_told_to_the_client_without_itself(
         told = TokenAccess(endpoint.url, partial(str, "client"), partial(str, "hunter2"))
         provider = Tokens(told, {})
         endpoint.answer = (401, b'{"error":"invalid_client"}')
-        assert provider.refusal is None
+        assert provider.refusal() is None
         with pytest.raises(SaslAuthenticationFailedError, match="refuses a token"):
             provider.token()
-        assert provider.refusal is not None
+        assert provider.refusal() is not None
     assert "invalid_client" in caplog.text
     assert "hunter2" not in caplog.text
 

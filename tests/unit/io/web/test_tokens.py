@@ -62,17 +62,17 @@ def test_while_the_endpoint_is_away_the_old_token_serves_until_it_ends(
     clock.now += 0.9 * endpoint.seconds
     with caplog.at_level(logging.DEBUG):
         assert source.token() == first
-    assert source.problem is None
+    assert source.problem() is None
     assert "status 503" in caplog.text
     clock.now += 0.2 * endpoint.seconds
     with pytest.raises(EnvironmentProblem, match="gives no token now"):
         source.token()
-    assert source.problem is not None
+    assert source.problem() is not None
     assert first not in caplog.text
     assert SECRET not in caplog.text
     endpoint.answer = None
     assert source.token() != first
-    assert source.problem is None
+    assert source.problem() is None
 
 
 @pytest.mark.parametrize(
