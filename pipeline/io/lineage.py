@@ -35,10 +35,10 @@ def send_to(
             headers["Authorization"] = authorization()
         answer = WebClient().ask(endpoint, headers, body=json.dumps(event).encode())
     except NoAnswer as reason:
-        _LOG.warning("The lineage collector does not answer because %s", reason)
+        _LOG.warning("The lineage collector does not answer because %s", str(reason))
         return
     except TelemetryError as problem:
-        _LOG.warning("The lineage collector cannot be asked: %s", problem)
+        _LOG.warning("The lineage collector cannot be asked: %s", str(problem))
         return
     if answer.status >= 300:
         _LOG.warning("The lineage collector answers with status %d", answer.status)

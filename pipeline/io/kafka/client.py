@@ -169,7 +169,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # the client's class
         try:
             return self._source.token()
         except TelemetryError as problem:
-            _LOG.warning("There is no token for Kafka: %s", problem)
+            _LOG.warning("There is no token for Kafka: %s", str(problem))
             raise kafka_errors.SaslAuthenticationFailedError(problem.what) from None
 
     def extensions(self) -> dict[str, str]:

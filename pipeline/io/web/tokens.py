@@ -86,7 +86,7 @@ class TokenSource:
                 self._problem = problem
                 if now >= self._ends_at:
                     raise
-                _LOG.warning("The token cannot be renewed, and is still valid: %s", problem)
+                _LOG.warning("The token cannot be renewed, and is still valid: %s", str(problem))
                 return self._token
             self._problem = None
             self._renew_at = now + RENEWED_AFTER * seconds
