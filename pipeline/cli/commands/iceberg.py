@@ -40,7 +40,7 @@ def sync(call: Invocation) -> None:
         raise UsageError(
             "Tables of Iceberg are made of lakes in a folder only",
             where=lake.root,
-            remedy="Readers of object stores open the lake as Delta tables: docs/analysis.md",
+            remedy="Readers of object stores open the lake as the Delta tables that it is.",
         )
     catalog = IcebergCatalog(folder)
     try:
