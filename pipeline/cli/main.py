@@ -60,6 +60,7 @@ COMMANDS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry(
             "rollup", "rollup", "Publish closed days as tables that passed the privacy gate."
         ),
+        CommandEntry("iceberg", "iceberg", "Offer sealed days to readers of Apache Iceberg."),
         CommandEntry("dashboard", "dashboard", "Build or serve the page of the published figures."),
     ),
     "Privacy": (

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SettingsError
+from pipeline.io.keys.aws import AWS_SECRETS
 from pipeline.io.keys.google import SECRET_MANAGER
 from pipeline.io.keys.kind import KeystoreKind
 
 if TYPE_CHECKING:
     from pipeline.io.keys.keystore import Keystore
 
-KINDS: tuple[KeystoreKind, ...] = (SECRET_MANAGER,)
+KINDS: tuple[KeystoreKind, ...] = (SECRET_MANAGER, AWS_SECRETS)
 
 
 def open_keys(

@@ -35,7 +35,12 @@ _SHORT = {"TELEMETRY_LAKE": "lake.path", "TELEMETRY_STATE": "state.path"}
 _DOCUMENTED = "telemetry config schema lists what can be set; so does docs/configuration.md"
 _EDITORS = "$schema"
 """Names the schema for editors, and is no setting."""
-_TABLES = {("lake", "storage"), ("dashboard", "labels"), ("dashboard", "tiles")}
+_TABLES = {
+    ("lake", "storage"),
+    ("dashboard", "labels"),
+    ("dashboard", "tiles"),
+    ("kafka", "token_extensions"),
+}
 
 
 def variable(section: str, key: str) -> str:

@@ -15,6 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from pipeline.errors import SettingsError
+from pipeline.settings.connections import (
+    KafkaSettings,
+    LineageSettings,
+    OtlpSettings,
+    RegistrySettings,
+)
 from pipeline.settings.source import SourceSettings
 from pipeline.settings.table import Table
 from pipeline.settings.values import (
@@ -26,13 +32,10 @@ from pipeline.settings.values import (
     labels,
     networks,
     path,
-    secret,
     setting,
     size,
     storage,
-    switch,
     text,
-    text_list,
     tiles,
     whole,
 )
@@ -145,6 +148,18 @@ class SchemaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class IcebergSettings:
+    """The sealed files as tables of Apache Iceberg (`telemetry iceberg sync`)."""
+
+    folder: Path | None = setting(
+        None,
+        path,
+        "Folder of the catalog and its metadata, outside the lake and the state. Needs the extra "
+        "`iceberg`. Default: none.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSettings:
     """The Prometheus endpoints, one for each process."""
 
@@ -179,65 +194,6 @@ class DashboardSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OtlpSettings:
-    """Metrics and traces to a collector of OpenTelemetry, beside or instead of Prometheus."""
-
-    endpoint: str | None = setting(
-        None,
-        text,
-        "Address of a collector that takes OTLP over HTTP, such as `http://localhost:4318`. Needs "
-        "the extra `otel`. Default: nothing is sent.",
-    )
-    interval: timedelta = setting(
-        timedelta(seconds=15), duration("1s", "10m"), "How often metrics and spans are sent."
-    )
-    authorization: Secret | None = setting(
-        None, secret, "The header of that name, if one is needed."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaSettings:
-    """How to connect to Kafka, for every Kafka source, and the topics of opt-outs and requests."""
-
-    servers: tuple[str, ...] = setting(
-        (),
-        text_list,
-        "Brokers of the opt-out and request topics. Default: those of the first Kafka source.",
-    )
-    optout_topic: str | None = setting(
-        None, text, "Compacted topic of the opt-out list. Default: the file in the state folder."
-    )
-    requests_topic: str = setting(
-        "telemetry.privacy_requests", text, "Topic that `telemetry requests serve` reads."
-    )
-    protocol: str = setting(
-        "PLAINTEXT",
-        choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-        "Security protocol.",
-    )
-    mechanism: str = setting(
-        "SCRAM-SHA-512", choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "SASL mechanism."
-    )
-    username: Secret | None = setting(None, secret, "SASL user name.")
-    password: Secret | None = setting(None, secret, "SASL password.")
-    ca_file: Path | None = setting(None, path, "Certificates that sign the brokers' ones (PEM).")
-    certificate_file: Path | None = setting(None, path, "Certificate of this client (PEM).")
-    key_file: Path | None = setting(None, path, "Private key of this client (PEM).")
-    key_password: Secret | None = setting(None, secret, "Password of that key.")
-    read_committed: bool = setting(False, switch, "Leave out records of aborted transactions.")
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrySettings:
-    """How to connect to the schema registries that sources name."""
-
-    username: Secret | None = setting(None, secret, "User name, if one is needed.")
-    password: Secret | None = setting(None, secret, "Password of that user.")
-    ca_file: Path | None = setting(None, path, "Certificates that sign the registry's one (PEM).")
-
-
 def _no_sources() -> Mapping[str, SourceSettings]:
     return Table({})
 
@@ -253,9 +209,11 @@ class Settings:
     geo: GeoSettings = GeoSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     schemas: SchemaSettings = SchemaSettings()
+    iceberg: IcebergSettings = IcebergSettings()
     metrics: MetricsSettings = MetricsSettings()
     dashboard: DashboardSettings = DashboardSettings()
     otlp: OtlpSettings = OtlpSettings()
+    lineage: LineageSettings = LineageSettings()
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()
     sources: Mapping[str, SourceSettings] = field(default_factory=_no_sources)

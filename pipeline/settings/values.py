@@ -26,7 +26,7 @@ _DURATION = re.compile(r"(\d{1,6})(ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d{1,6})(KiB|MiB|GiB)")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|gcp-sm:.+")
+_SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|gcp-sm:.+|aws-sm:.+")
 
 
 def _shape(pattern: re.Pattern[str]) -> Mapping[str, object]:
@@ -49,7 +49,7 @@ class ValueType:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A reference to a secret: `env:NAME`, `file:/path` or `gcp-sm:projects/../versions/..`."""
+    """A reference to a secret: `env:NAME`, `file:/path`, `gcp-sm:..` or `aws-sm:..`."""
 
     reference: str = field(repr=False)
 
@@ -211,12 +211,14 @@ def _bytes(value: str) -> int | None:
 def _read_secret(value: object) -> Secret:
     if not isinstance(value, str) or not _SECRET.fullmatch(value):
         raise ValueRefused(
-            "expected a reference: env:NAME, file:/path or gcp-sm:NAME, not the secret"
+            "expected a reference: env:NAME, file:/path, gcp-sm:NAME or aws-sm:NAME, not the secret"
         )
     return Secret(value)
 
 
-secret = ValueType(_read_secret, "env:NAME, file:/path or gcp-sm:NAME", _shape(_SECRET))
+secret = ValueType(
+    _read_secret, "env:NAME, file:/path, gcp-sm:NAME or aws-sm:NAME", _shape(_SECRET)
+)
 
 
 def matching(forms: Sequence[tuple[str, re.Pattern[str]]]) -> ValueType:
@@ -281,6 +283,17 @@ tiles = ValueType(
     _read_tiles,
     "lists of metrics, one for each page",
     {"type": "object", "additionalProperties": text_list.shape},
+)
+
+
+def _read_texts_by_name(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise ValueRefused("expected a table of texts")
+    return Table({name: _read_text(item) for name, item in value.items()})
+
+
+texts = ValueType(
+    _read_texts_by_name, "table of texts", {"type": "object", "additionalProperties": _TEXT}
 )
 
 _PUBLIC = frozenset({"aws_access_key_id", "access_key_id"})

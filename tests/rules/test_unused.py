@@ -38,6 +38,7 @@ CALLED_BY_LIBRARIES = {
     "try_split",
     "add_value_provider_argument",
     # kafka-python
+    "extensions",
     "_maybe_skip_record",
     "_unpack_records",
 }

@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from pipeline.cli.declared import load_settings
+from pipeline.cli.frame.lineage import lineage
 from pipeline.cli.frame.logs import FORMS, set_up_logging
 from pipeline.cli.frame.nearest import Closed
 from pipeline.cli.frame.output import Output
@@ -159,7 +160,11 @@ def configured(command: Decorated) -> Decorated:
     """Add the shared options; the command gets an `Invocation` with settings and clock."""
 
     def called(call: Invocation, flags: Flags, **options: Any) -> Any:
-        return command(replace(call, settings=load_settings(call.config, flags)), **options)
+        ready = replace(call, settings=load_settings(call.config, flags))
+        with lineage(ready.settings) as ended:
+            code = command(ready, **options)
+            ended(code)
+        return code
 
     return _with_places(command, called)
 

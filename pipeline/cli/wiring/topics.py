@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pipeline.io.kafka.client import KafkaAccess
     from pipeline.io.registry.readers import RegistryReaders
+    from pipeline.io.web.tokens import TokenAccess
+    from pipeline.settings.connections import KafkaSettings
 
 
 def topics_of(settings: Settings) -> Iterator[tuple[str, KafkaSourceSettings]]:
@@ -75,6 +77,22 @@ def kafka_access(servers: Sequence[str], settings: Settings) -> KafkaAccess:
         mechanism=kafka.mechanism,
         username=_opener("kafka.username", kafka.username),
         password=_opener("kafka.password", kafka.password),
+        tokens=_tokens(kafka),
+        token_extensions=kafka.token_extensions,
+    )
+
+
+def _tokens(kafka: KafkaSettings) -> TokenAccess | None:
+    from pipeline.io.web.tokens import TokenAccess
+
+    if kafka.token_endpoint is None or kafka.username is None or kafka.password is None:
+        return None
+    return TokenAccess(
+        kafka.token_endpoint,
+        partial(reveal, kafka.username, "kafka.username"),
+        partial(reveal, kafka.password, "kafka.password"),
+        kafka.token_scope,
+        kafka.token_ca_file,
     )
 
 

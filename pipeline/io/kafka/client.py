@@ -8,26 +8,33 @@ because it may quote what the broker sent.
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
+from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from pipeline.errors import EnvironmentProblem, SettingsError, SourceError, TelemetryError
+from pipeline.io.web.tokens import TokenAccess, TokenRefused, TokenSource
 
 Secret = Callable[[], str]
 """A reference to a secret: called where it is needed, never stored."""
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+OAUTH, MSK_IAM = "OAUTHBEARER", "AWS_MSK_IAM"
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", OAUTH, MSK_IAM)
 
 CLIENT_ID = "telemetry"
+
+_LOG = logging.getLogger(__name__)
 
 Unreachable = kafka_errors.RetriableError
 """The client's errors that mean: not now. Later it can succeed without anybody's help."""
@@ -52,6 +59,10 @@ class KafkaAccess:
     """One of `MECHANISMS`; used with the SASL protocols."""
     username: Secret | None = field(default=None, repr=False)
     password: Secret | None = field(default=None, repr=False)
+    tokens: TokenAccess | None = None
+    """Where the tokens of `OAUTHBEARER` come from."""
+    token_extensions: Mapping[str, str] = field(default_factory=dict)
+    """What is sent along with a token."""
 
     def __post_init__(self) -> None:
         if not self.servers:
@@ -69,22 +80,38 @@ class KafkaAccess:
                     "The Kafka setting `mechanism` is unknown",
                     remedy=f"Use one of {', '.join(MECHANISMS)}.",
                 )
-            if self.username is None or self.password is None:
-                raise SettingsError(
-                    "SASL needs `username` and `password`",
-                    where="the Kafka settings",
-                    remedy='Give the password by reference, e.g. password = "env:KAFKA_PASSWORD".',
-                )
+            self._check_credentials()
         if (self.certificate_file is None) != (self.key_file is None):
             raise SettingsError(
                 "Mutual TLS needs both `certificate_file` and `key_file`",
                 where="the Kafka settings",
             )
 
+    def _check_credentials(self) -> None:
+        if self.mechanism == MSK_IAM:
+            if self.protocol != "SASL_SSL":
+                raise SettingsError(
+                    f"{MSK_IAM} needs `protocol` SASL_SSL", where="the Kafka settings"
+                )
+        elif self.mechanism == OAUTH:
+            if self.tokens is None:
+                raise SettingsError(
+                    f"{OAUTH} needs `token_endpoint`, `username` and `password`",
+                    where="the Kafka settings",
+                    remedy="They are the address of tokens, the client id and its secret.",
+                )
+        elif self.username is None or self.password is None:
+            raise SettingsError(
+                "SASL needs `username` and `password`",
+                where="the Kafka settings",
+                remedy='Give the password by reference, e.g. password = "env:KAFKA_PASSWORD".',
+            )
+
     def client_settings(self) -> dict[str, Any]:
         """Return the client library's settings, with secrets resolved: do not keep or show them.
 
-        Raises EnvironmentProblem if a file of the TLS settings cannot be read.
+        Raises EnvironmentProblem if a file of the TLS settings cannot be read, or if there is no
+        token, or no credentials of AWS.
         """
         settings: dict[str, Any] = {
             "bootstrap_servers": list(self.servers),
@@ -95,13 +122,22 @@ class KafkaAccess:
         }
         if "SSL" in self.protocol:
             settings["ssl_context"] = self.tls()
-        if self.protocol.startswith("SASL") and self.username and self.password:
-            settings |= {
-                "sasl_mechanism": self.mechanism,
-                "sasl_plain_username": self.username(),
-                "sasl_plain_password": self.password(),
-            }
+        if self.protocol.startswith("SASL"):
+            settings |= {"sasl_mechanism": self.mechanism, **self._credentials()}
         return settings
+
+    def _credentials(self) -> dict[str, Any]:
+        if self.mechanism == MSK_IAM:
+            check_aws()
+            return {}
+        if self.mechanism == OAUTH and self.tokens is not None:
+            return {"sasl_oauth_token_provider": Tokens(self.tokens, self.token_extensions)}
+        if self.username is None or self.password is None:
+            return {}
+        return {
+            "sasl_plain_username": self.username(),
+            "sasl_plain_password": self.password(),
+        }
 
     def tls(self) -> ssl.SSLContext:
         """Return the TLS settings. Raises EnvironmentProblem if a file cannot be used."""
@@ -117,6 +153,50 @@ class KafkaAccess:
                 remedy="Check `ca_file`, `certificate_file`, `key_file` and `key_password`.",
             ) from None
         return context
+
+
+class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # the client's classes are untyped
+    """Tokens and extensions for the client's connections; the first token is fetched at once."""
+
+    def __init__(self, access: TokenAccess, extensions: Mapping[str, str]) -> None:
+        """Raise EnvironmentProblem or SettingsError if there is no token."""
+        super().__init__()
+        self._source, self._extensions = TokenSource(access), dict(extensions)
+        self._source.token()
+
+    def token(self) -> str:
+        """Return a valid token; called by the client's own thread, which takes its own errors."""
+        try:
+            return self._source.token()
+        except TelemetryError as problem:
+            _LOG.warning("There is no token for Kafka: %s", str(problem))
+            raise kafka_errors.SaslAuthenticationFailedError(problem.what) from None
+
+    def extensions(self) -> dict[str, str]:
+        """Return what is sent along."""
+        return self._extensions
+
+    def refusal(self) -> TokenRefused | None:
+        """Return what the endpoint answered instead of a token, if there is no valid one now."""
+        problem = self._source.problem()
+        return problem if isinstance(problem, TokenRefused) else None
+
+
+def check_aws() -> None:
+    """Raise EnvironmentProblem if requests to AWS cannot be signed: the client says it late."""
+    try:
+        session = import_module("botocore.session").Session()
+    except ImportError:
+        raise EnvironmentProblem(
+            f"The Kafka mechanism {MSK_IAM} needs the client of AWS",
+            remedy="Install the extra: pip install 'telemetry-pipeline[aws]'",
+        ) from None
+    if session.get_credentials() is None or not session.get_config_variable("region"):
+        raise EnvironmentProblem(
+            "There are no credentials of AWS, or no region, for Kafka",
+            remedy="Run with a role of AWS (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), and "
+            "set AWS_DEFAULT_REGION.",
+        )
 
 
 def connect_consumer(access: KafkaAccess, **settings: Any) -> KafkaConsumer:
@@ -178,6 +258,9 @@ def diagnose(access: KafkaAccess) -> str:
         return "TLS fails: check `protocol`, `ca_file` and `certificate_file`"
     except (OSError, ValueError):
         return "no connection to the first server can be opened: check `servers`"
+    if access.protocol.startswith("SASL") and access.mechanism in (OAUTH, MSK_IAM):
+        what = "the token" if access.mechanism == OAUTH else "these credentials of AWS"
+        return f"the broker refuses {what}, or does not know `mechanism`"
     if access.protocol.startswith("SASL"):
         return "the broker refuses `username` and `password`, or does not know `mechanism`"
     return "the server does not speak Kafka with this `protocol`, or is starting"

@@ -24,7 +24,7 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
-from pipeline.io.kafka.client import KafkaAccess, connect_consumer
+from pipeline.io.kafka.client import KafkaAccess, Tokens, connect_consumer
 from pipeline.io.kafka.messages import of_values
 from pipeline.io.kafka.raw_records import RawPathBroken, Run, raw_records
 from pipeline.io.source import Clock, Pace
@@ -71,6 +71,13 @@ class PartitionFetch:
                 self._install()
             except AttributeError:
                 self._use_public_path()
+
+    def check_token(self) -> None:
+        """Raise TokenRefused if the connections have no valid token, and will not get one."""
+        provider = self._consumer.config["sasl_oauth_token_provider"]
+        refusal = provider.refusal() if isinstance(provider, Tokens) else None
+        if refusal is not None:
+            raise refusal
 
     # -- where things are ---------------------------------------------------------------------
 

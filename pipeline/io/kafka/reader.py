@@ -188,6 +188,7 @@ class KafkaReader:
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
+        fetch.check_token()
         there = fetch.partitions()
         if not there and not self._partitions:
             if self._is_out_of_patience(now):

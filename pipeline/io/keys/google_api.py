@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from crc32c import crc32c
 
 from pipeline.errors import EnvironmentProblem
+from pipeline.io.keys.secret_service import NoVersion, Unreadable
 
 
 class SecretClient(Protocol):
@@ -38,15 +39,7 @@ class SecretClient(Protocol):
         """Destroy a version's content forever."""
 
 
-class NoVersion(Exception):
-    """There is no such secret, or it has no version yet. Stays in this room."""
-
-
-class Unreadable(Exception):
-    """The version is destroyed, disabled, or not what was written. Stays in this room."""
-
-
-class SecretService:
+class GoogleSecrets:
     """The secrets of one project whose names begin with a prefix."""
 
     def __init__(self, client: SecretClient, project: str, prefix: str) -> None:
@@ -142,7 +135,7 @@ class SecretService:
             ) from None
 
 
-def connect(project: str, prefix: str) -> SecretService:
+def connect(project: str, prefix: str) -> GoogleSecrets:
     """Return the secrets as the account sees them that this process runs as.
 
     Raises EnvironmentProblem if the client is not installed or has no credentials.
@@ -163,4 +156,4 @@ def connect(project: str, prefix: str) -> SecretService:
             why=type(error).__name__,
             remedy="Run with a service account, or `gcloud auth application-default login`.",
         ) from None
-    return SecretService(client, project, prefix)
+    return GoogleSecrets(client, project, prefix)

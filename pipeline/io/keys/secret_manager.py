@@ -1,4 +1,4 @@
-"""Keys in Google Cloud Secret Manager: one secret per key, and one that lists them.
+"""Keys in a cloud's secret manager: one secret per key, and one that lists them.
 
     <prefix>-epoch-<name>   version 1 is the key, forever; other versions are never read
     <prefix>-data-<name>    the epoch's data key, the same way, where files are encrypted
@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from pipeline.errors import EnvironmentProblem, KeyUnavailable, counted
-from pipeline.io.keys.google_api import NoVersion, SecretService, Unreadable
 from pipeline.io.keys.keystore import (
     ID_BITS,
     KEY_BYTES,
@@ -34,6 +33,7 @@ from pipeline.io.keys.keystore import (
     epoch_name,
     new_installation,
 )
+from pipeline.io.keys.secret_service import NoVersion, SecretService, Unreadable
 from pipeline.privacy.identity.epochs import Epoch
 
 KNOWN_FOR = timedelta(minutes=5)

@@ -2,31 +2,23 @@
 
 Registries of several vendors answer them (Confluent, Karapace, Apicurio, Redpanda). The packaged
 clients either bring a second Kafka client in C or read no Protobuf, for what is one address here.
-
-No redirect is followed, as it would take the credentials elsewhere, and no proxy is looked for.
 """
 
 from __future__ import annotations
 
 import base64
-import http.client
 import json
-import ssl
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import EnvironmentProblem, RegistryUnreachable
+from pipeline.io.web.client import Answer, NoAnswer, WebClient
 
-REQUEST_SECONDS: Final = 5.0
-MOST_BYTES: Final = 4 * 2**20
 _UNKNOWN: Final = (40401, 40402, 40403)
 """Codes of the interface: no such subject, version, schema."""
-_BUSY: Final = (408, 425, 429)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +38,7 @@ class RegistryClient:
     def __init__(self, access: RegistryAccess) -> None:
         self._base = access.url.rstrip("/")
         self._access = access
-        self._opener: urllib.request.OpenerDirector | None = None
+        self._web = WebClient(access.ca_file, "registry.ca_file")
 
     def by_number(self, number: int) -> Mapping[str, Any] | None:
         """Return the registry's answer for a schema's number; None if there is no such schema."""
@@ -61,55 +53,32 @@ class RegistryClient:
         return self._ask(f"/subjects/{urllib.parse.quote(subject, safe='')}/versions/latest")
 
     def _ask(self, path: str) -> Mapping[str, Any] | None:
-        request = urllib.request.Request(f"{self._base}{path}")  # noqa: S310  # http(s) by settings
-        request.add_header("Accept", "application/vnd.schemaregistry.v1+json, application/json")
+        headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
         if self._access.username is not None:
             password = "" if self._access.password is None else self._access.password()
             told = f"{self._access.username()}:{password}".encode()
-            request.add_header("Authorization", f"Basic {base64.b64encode(told).decode()}")
-        refusal: tuple[int, int | None] | None = None
-        found: object = None
+            headers["Authorization"] = f"Basic {base64.b64encode(told).decode()}"
         try:
-            with self._opened().open(request, timeout=REQUEST_SECONDS) as answer:
-                found = json.loads(answer.read(MOST_BYTES))
-        except urllib.error.HTTPError as error:
-            with error:
-                refusal = error.code, _code_of(error)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise self._unreachable(f"of a {type(reason).__name__}") from None
-        if refusal is not None:
-            self._mind(*refusal)
+            answer = self._web.ask(f"{self._base}{path}", headers)
+        except NoAnswer as reason:
+            raise self._unreachable(str(reason)) from None
+        if answer.status != 200:
+            self._mind(answer)
             return None
+        try:
+            found = json.loads(answer.body)
+        except ValueError:
+            found = None
         if not isinstance(found, dict):
             raise self._unreachable("its answer is no schema")
         return found
 
-    def _opened(self) -> urllib.request.OpenerDirector:
-        if self._opener is None:
-            try:
-                context = ssl.create_default_context(cafile=self._access.ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise EnvironmentProblem(
-                    "The certificate file of the registry settings cannot be used",
-                    why=f"of a {type(error).__name__}",
-                    remedy="Check `registry.ca_file`.",
-                ) from None
-            self._opener = urllib.request.OpenerDirector()
-            for handler in (
-                urllib.request.HTTPHandler(),
-                urllib.request.HTTPSHandler(context=context),
-                urllib.request.HTTPErrorProcessor(),
-                urllib.request.HTTPDefaultErrorHandler(),
-            ):
-                self._opener.add_handler(handler)
-        return self._opener
-
-    def _mind(self, status: int, code: int | None) -> None:
+    def _mind(self, answer: Answer) -> None:
         """Raise what a refusal means, if that is more than that there is no such schema."""
-        if status == 404 and code in _UNKNOWN:
+        status = answer.status
+        if status == 404 and _code_of(answer.body) in _UNKNOWN:
             return
-        if status >= 500 or status in _BUSY:
+        if answer.is_later:
             raise self._unreachable(f"it answers with status {status}")
         if status in (401, 403):
             raise EnvironmentProblem(
@@ -135,10 +104,10 @@ class RegistryClient:
         )
 
 
-def _code_of(error: urllib.error.HTTPError) -> int | None:
+def _code_of(body: bytes) -> int | None:
     try:
-        found = json.loads(error.read(MOST_BYTES))
-    except (OSError, http.client.HTTPException, ValueError):
+        found = json.loads(body)
+    except ValueError:
         return None
     code = found.get("error_code") if isinstance(found, dict) else None
     return code if isinstance(code, int) else None

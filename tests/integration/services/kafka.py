@@ -29,6 +29,7 @@ from confluent_kafka import admin
 from tests.integration.services import java
 from tests.integration.services.fetching import alone_in
 from tests.integration.services.ports import free_port
+from tests.integration.services.token_endpoint import AUDIENCE
 from tests.waiting import PATIENCE_SECONDS
 
 VERSION = "4.1.1"
@@ -129,12 +130,15 @@ class Broker:
         properties: Mapping[str, str] | None = None,
         heap: str = "512m",
         joins: Broker | None = None,
+        token_keys: Path | None = None,
         writes: Path | None = None,
     ) -> None:
         """`joins` names the broker whose cluster this one is a second node of.
 
+        With `token_keys`, a file with a key set (JWKS), a secure one takes tokens (OAUTHBEARER).
         `writes` is where this one leaves its classes for those that come after it.
         """
+        self.token_keys = token_keys
         self.folder = folder
         self.secure = secure
         self.heap = heap
@@ -175,7 +179,7 @@ class Broker:
             )
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._java(self.heap), "kafka.Kafka", str(properties)],
+                [*self._java(self.heap, *self._token_options()), "kafka.Kafka", str(properties)],
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent,
@@ -183,11 +187,11 @@ class Broker:
         self._wait()
         return self
 
-    def _java(self, heap: str) -> list[str]:
-        return ["java", f"-Xmx{heap}", *self._options, "-cp", f"{self._libs}/*"]
+    def _java(self, heap: str, *more: str) -> list[str]:
+        return ["java", f"-Xmx{heap}", *self._options, *more, "-cp", f"{self._libs}/*"]
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             assert self.process is not None
             if self.process.poll() is not None:
@@ -390,6 +394,13 @@ class Broker:
 
     # -- settings -------------------------------------------------------------------------------
 
+    def _token_options(self) -> list[str]:
+        if self.token_keys is None:
+            return []
+        allowed = "org.apache.kafka.sasl.oauthbearer.allowed"
+        keys = self.token_keys
+        return [f"-D{allowed}.urls={keys.as_uri()}", f"-D{allowed}.files={keys}"]
+
     def _properties(self) -> str:
         values = {
             "process.roles": "broker,controller",
@@ -442,6 +453,23 @@ class Broker:
                 "security.scram.ScramLoginModule required;",
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "super.users": "User:ANONYMOUS",
+            }
+        if self.token_keys is not None:
+            listener = "listener.name.sasl.oauthbearer"
+            values |= {
+                "sasl.enabled.mechanisms": f"{values['sasl.enabled.mechanisms']},OAUTHBEARER",
+                f"{listener}.sasl.jaas.config": "org.apache.kafka.common.security.oauthbearer."
+                "OAuthBearerLoginModule required;",
+                f"{listener}.sasl.server.callback.handler.class": "org.apache.kafka.common."
+                "security.oauthbearer.OAuthBearerValidatorCallbackHandler",
+                # The default validator of 4.1 looks at no signature, even with a key set.
+                "sasl.oauthbearer.jwt.validator.class": "org.apache.kafka.common.security."
+                "oauthbearer.BrokerJwtValidator",
+                "sasl.oauthbearer.jwks.endpoint.url": self.token_keys.as_uri(),
+                "sasl.oauthbearer.expected.audience": AUDIENCE,
+                "sasl.oauthbearer.expected.issuer": "https://issuer.test",
+                # A connection ends with its token, unless the client brings another in time.
+                "connections.max.reauth.ms": "3600000",
             }
         if self.joins is not None:
             values |= {

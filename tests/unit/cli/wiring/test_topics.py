@@ -49,6 +49,27 @@ def test_a_secret_is_read_where_a_connection_is_opened_and_travels_as_a_referenc
         password()
 
 
+TOKENS = """
+[kafka]
+protocol = "SASL_SSL"
+mechanism = "OAUTHBEARER"
+username = "env:CLIENT_ID"
+password = "env:CLIENT_SECRET"
+token_endpoint = "https://login.example/token"
+token_scope = "kafka"
+token_extensions = { logicalCluster = "lkc-1" }
+"""
+
+
+def test_tokens_come_from_where_the_settings_say(tmp_path: Path) -> None:
+    access = kafka_access(["a:9092"], settings(tmp_path, TOKENS))
+    assert access.tokens is not None
+    assert (access.tokens.endpoint, access.tokens.scope) == ("https://login.example/token", "kafka")
+    assert dict(access.token_extensions) == {"logicalCluster": "lkc-1"}
+    with pytest.raises(SettingsError, match=r"kafka\.username"):
+        access.tokens.client_id()
+
+
 SOURCES = """
 [sources.b]
 topic = "telemetry.session"

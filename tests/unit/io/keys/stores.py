@@ -63,7 +63,7 @@ def local(folder: Path, clock: Clock, stack: ExitStack) -> Place:
 
 
 def secret_manager(folder: Path, clock: Clock, stack: ExitStack) -> Place:
-    from pipeline.io.keys.google_api import SecretService
+    from pipeline.io.keys.google_api import GoogleSecrets
     from pipeline.io.keys.secret_manager import SecretManagerKeystore
     from tests.integration.services.secret_manager import Service, client_of, serving
 
@@ -80,13 +80,33 @@ def secret_manager(folder: Path, clock: Clock, stack: ExitStack) -> Place:
     def put(name: str, content: bytes) -> None:
         service.version(version(name)).data = content
 
-    secrets = SecretService(client_of(address), "p", "telemetry")
+    secrets = GoogleSecrets(client_of(address), "p", "telemetry")
+    return Place(clock, lambda: SecretManagerKeystore(secrets, now=clock), lose, put)
+
+
+def aws_secrets(folder: Path, clock: Clock, stack: ExitStack) -> Place:
+    from pipeline.io.keys.aws_api import connect
+    from pipeline.io.keys.secret_manager import SecretManagerKeystore
+    from tests.integration.services.aws_secrets import aws_secrets as served
+
+    del folder
+    client = stack.enter_context(served())
+
+    def lose(name: str) -> None:
+        client.delete_secret(SecretId=f"telemetry-{name}", ForceDeleteWithoutRecovery=True)
+
+    def put(name: str, content: bytes) -> None:
+        # The service takes no empty content: one byte is as wrong.
+        client.put_secret_value(SecretId=f"telemetry-{name}", SecretBinary=content or b"x")
+
+    secrets = connect("eu-west-1", "telemetry")
     return Place(clock, lambda: SecretManagerKeystore(secrets, now=clock), lose, put)
 
 
 STORES: Mapping[str, Callable[[Path, Clock, ExitStack], Place]] = {
     "local": local,
     "gcp-sm": secret_manager,
+    "aws-sm": aws_secrets,
 }
 NEEDS_A_CLIENT = {"gcp-sm"}
 """Left out where Google's client is not installed."""

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.keys.google_api import NoVersion, SecretService, Unreadable
+from pipeline.io.keys.google_api import GoogleSecrets
+from pipeline.io.keys.secret_service import NoVersion, Unreadable
 from tests.integration.services.secret_manager import Refused, Service, client_of, serving
 
 CONTENT = bytes(range(32))
@@ -24,13 +25,13 @@ def service() -> Service:
 
 
 @pytest.fixture
-def manager(service: Service) -> Iterator[SecretService]:
+def manager(service: Service) -> Iterator[GoogleSecrets]:
     with serving(service) as address:
-        yield SecretService(client_of(address), "p", "telemetry")
+        yield GoogleSecrets(client_of(address), "p", "telemetry")
 
 
 def test_the_manager_makes_a_secret_once_and_gives_back_its_first_version(
-    manager: SecretService,
+    manager: GoogleSecrets,
 ) -> None:
     for content in (CONTENT, b"second"):
         manager.create("key")
@@ -40,7 +41,7 @@ def test_the_manager_makes_a_secret_once_and_gives_back_its_first_version(
 
 
 def test_the_manager_tells_what_is_missing_from_what_cannot_be_read(
-    manager: SecretService, service: Service
+    manager: GoogleSecrets, service: Service
 ) -> None:
     with pytest.raises(NoVersion):
         manager.first("key")
@@ -54,7 +55,7 @@ def test_the_manager_tells_what_is_missing_from_what_cannot_be_read(
 
 
 def test_what_the_manager_damaged_on_its_way_is_refused(
-    manager: SecretService, service: Service, monkeypatch: pytest.MonkeyPatch
+    manager: GoogleSecrets, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager.create("key")
     manager.add("key", CONTENT)
@@ -70,7 +71,7 @@ def test_what_the_manager_damaged_on_its_way_is_refused(
         manager.first("key")
 
 
-def test_the_manager_destroys_for_ever_and_again(manager: SecretService, service: Service) -> None:
+def test_the_manager_destroys_for_ever_and_again(manager: GoogleSecrets, service: Service) -> None:
     manager.destroy_first("key")
     manager.create("key")
     manager.add("key", CONTENT)
@@ -80,7 +81,7 @@ def test_the_manager_destroys_for_ever_and_again(manager: SecretService, service
 
 
 def test_only_one_of_two_changes_of_the_managers_annotations_is_made(
-    manager: SecretService,
+    manager: GoogleSecrets,
 ) -> None:
     assert manager.annotations("index") == ("", {})
     manager.create("index")
@@ -91,7 +92,7 @@ def test_only_one_of_two_changes_of_the_managers_annotations_is_made(
 
 
 def test_a_right_that_is_missing_at_the_manager_is_told_unless_it_may_be(
-    manager: SecretService, service: Service
+    manager: GoogleSecrets, service: Service
 ) -> None:
     def refuse(method: str) -> None:
         raise Refused("PERMISSION_DENIED")

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.errors import EnvironmentProblem, KeyUnavailable
-from pipeline.io.keys.google_api import SecretService, connect
+from pipeline.io.keys.google_api import GoogleSecrets, connect
 from pipeline.io.keys.local import LocalKeystore
 from pipeline.io.keys.secret_manager import MOST_EPOCHS, SecretManagerKeystore
 from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
@@ -61,7 +61,7 @@ def client(service: Service) -> Iterator[Any]:
 
 
 def opened(client: Any, clock: Clock | None = None) -> SecretManagerKeystore:
-    return SecretManagerKeystore(SecretService(client, "p", "telemetry"), now=clock or Clock())
+    return SecretManagerKeystore(GoogleSecrets(client, "p", "telemetry"), now=clock or Clock())
 
 
 @pytest.mark.parametrize("after", [False, True])

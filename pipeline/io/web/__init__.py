@@ -1,0 +1,1 @@
+"""Small requests over HTTP to services that the settings name."""
