@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
+from typing import ClassVar
 
 from benchmarks.harness import ContenderFailed
 from tests.integration.services.flink import Cluster, Distribution, fetch
@@ -93,6 +94,8 @@ def _compile(folder: Path, classpath: str) -> None:
 @dataclass
 class SqlCluster(Cluster):
     """JobManager and one TaskManager with one slot, pinned to `cores`."""
+
+    java_options: ClassVar[tuple[str, ...]] = ()
 
     slots: int = 1
     cores: Sequence[int] = field(default=(0,))

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pipeline.flow.runners.beam_options import JAVA_OPTIONS
 from tests.integration.services import java
@@ -136,6 +136,9 @@ def _listens(port: int) -> bool:
 class Cluster:
     """The processes of one cluster by name: `jobmanager`, `tm1`.., `jobserver`, `pool1`.."""
 
+    java_options: ClassVar[tuple[str, ...]] = java.QUICK
+    """A measurement takes none: it gives the compiler its time."""
+
     distribution: Distribution
     work: Path
     slots: int = 2
@@ -228,7 +231,7 @@ io.tmp.dirs: {self.work}/tmp
         return [
             "java",
             *JAVA_OPTIONS,
-            *java.QUICK,
+            *self.java_options,
             f"-Xmx{heap}",
             log4j,
             "-cp",
