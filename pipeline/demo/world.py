@@ -128,7 +128,9 @@ class World:
         self._ids = random.integers(0, 2**48, count)
         # Heavy-tailed: a few accounts make most of the sessions, but none a fifth of them.
         weight = random.pareto(1.25, count).clip(0.02, 60) + 0.02
-        self._first_new = max(1, round(count * 0.7))
+        # One account in two hundred is new on a day.
+        new = min(0.4, 0.005 * (self.end_us - self.begin_us) / DAY_US)
+        self._first_new = max(1, round(count * (1 - new)))
         self._created_us = self.begin_us - (random.exponential(240, count) * DAY_US).astype(int)
         fresh = count - self._first_new
         span = max(1, self.end_us - self.begin_us)

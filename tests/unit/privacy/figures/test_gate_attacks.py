@@ -110,7 +110,7 @@ MUTANTS = {
     ),
     "adding up accounts of merged cells": (
         "entries = counted.moved(row[target], table)",
-        "at = row[target][counted.cell]; kept = at >= 0; entries = Tally(table, at[kept],"
+        "at = row[target][counted.cell]; kept = at >= 0; entries = AccountTally(table, at[kept],"
         " counted.account[kept], counted.events[kept])",
     ),
 }
