@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -30,19 +30,23 @@ SECRET = bytes(range(32))
 """The installation's secret of the perturbation."""
 
 
-def rolled_up(root: Path, days: int, requests: int, accounts: int) -> RollupStore:
-    """Publish a lake of that size whose last day is `LAST`."""
+def commit(hours_ago: float) -> Commit:
+    """One commit of sessions, so many hours before `NOW`."""
+    at = NOW - timedelta(hours=hours_ago)
+    return Commit("session", 1, at, 1000, 970, {"not_json": 10}, {"opt_out": 20})
+
+
+def rolled_up(
+    root: Path, days: int, requests: int, accounts: int, commits: Sequence[Commit] | None = None
+) -> RollupStore:
+    """Publish a lake of that size whose last day is `LAST`, and what its commits say."""
     world = World(
         LAST - timedelta(days=days - 1), days, requests, accounts, incident=date(2026, 11, 9)
     )
     files = write_lake(root, world) if days else []
     store = RollupStore(str(root))
     facts = Facts(
-        commits=[
-            Commit(
-                "session", 1, NOW - timedelta(hours=3), 1000, 970, {"not_json": 10}, {"opt_out": 20}
-            )
-        ],
+        commits=[commit(3)] if commits is None else commits,
         newest_commit=NOW - timedelta(hours=3),
         oldest_day=world.first if days else None,
         epochs_live=2,

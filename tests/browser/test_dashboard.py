@@ -19,7 +19,7 @@ from pipeline.dashboard.data import day_number
 from pipeline.dashboard.page import with_notice
 from pipeline.dashboard.site import Published, build
 from tests.browser.conftest import Watched
-from tests.dashboards import NOW, published, rolled_up
+from tests.dashboards import NOW, commit, published, rolled_up, site
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
 SECTIONS = ["overview", "health", "sessions", "adoption", "audience", "quality", "definitions"]
@@ -347,6 +347,17 @@ def test_an_open_day_is_said_to_be_open(tab: Watched, pages: dict[str, str]) -> 
         chart = page.locator(f".card[data-metric={metric}]:not([data-kind=daily])")
         expect(chart.locator(".note")).to_contain_text("Hatched: the day is still open")
         expect(page.locator(f".tile[data-metric={metric}]")).to_contain_text("the last still open")
+
+
+def test_an_open_day_is_compared_with_nothing(tab: Watched, tmp_path: Path) -> None:
+    daily = [commit(3 + 24 * day) for day in range(60)]
+    page = tmp_path / "index.html"
+    page.write_text(
+        site(rolled_up(tmp_path / "lake", 60, 6_000, 300, daily))["index.html"], "utf-8"
+    )
+    tile = tab.open(page.as_uri(), "quality").locator(".tile[data-metric=rejected]")
+    expect(tile).to_contain_text("the last still open")
+    expect(tile.locator(".delta")).to_have_text("= about the same")
 
 
 def test_the_quality_page_says_what_it_has_to(tab: Watched, pages: dict[str, str]) -> None:

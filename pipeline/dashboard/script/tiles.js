@@ -23,8 +23,9 @@ function tile(text) {
     box.append(h("p", { class: "number none" }, now.bound || why.brief), h("p", { class: "how" }, sentences(got ? noteOf(got, windows) : "", why.limit ? why.words : "")));
     return box;
   }
-  const shift = shiftOf(got, windows), before = shift === null ? null : total(got, measure, windows.map((day) => day - shift));
-  const { word, text: words } = verdict(metric, now, before), open = windows.some((day) => isOpen(metric, day)), noise = noiseOf(now);
+  const whole = windows.filter((day) => !isOpen(metric, day)), open = whole.length < windows.length, shift = shiftOf(got, whole); // An open day is compared with nothing.
+  const before = shift === null ? null : total(got, measure, whole.map((day) => day - shift));
+  const { word, text: words } = verdict(metric, open ? total(got, measure, whole) : now, before), noise = noiseOf(now);
   Object.assign(box.dataset, { grain: got.grain, first: windows[0], last: windows.at(-1), verdict: word });
   box.append(h("p", { class: "number", "data-value": now.value, "data-noise": noise }, h("span", {}, say(now, entry.unit, true)), noise ? h("small", {}, `${W.uncertain(showSpread(noise, entry.unit, true))}`) : ""),
     h("p", { class: "how" }, noted(now.how + (open ? `, ${W.lastOpen}` : ""), windowsOfTile(got, windows))), sparkline(got, measure, windows), h("p", { class: `delta ${word}` }, words));
