@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -350,7 +351,8 @@ def test_an_open_day_is_said_to_be_open(tab: Watched, pages: dict[str, str]) -> 
 
 
 def test_an_open_day_is_compared_with_nothing(tab: Watched, tmp_path: Path) -> None:
-    daily = [commit(3 + 24 * day) for day in range(60)]
+    today = replace(commit(3), read=5000, rejected={"not_json": 4010})
+    daily = [today, *(commit(3 + 24 * day) for day in range(1, 60))]
     page = tmp_path / "index.html"
     page.write_text(
         site(rolled_up(tmp_path / "lake", 60, 6_000, 300, daily))["index.html"], "utf-8"
