@@ -1,4 +1,4 @@
-"""Flink's own interface, for what Beam cannot do: notice at once that it is down, reliably end a job.
+"""Flink's own interface, for what Beam cannot do: notice early that it is down, end a job reliably.
 
 Beam's job server forgets a job that is cancelled through it, while the cluster keeps running it.
 So the client looks up the job by name at the JobManager's REST address and cancels it there.

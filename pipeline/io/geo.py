@@ -146,7 +146,7 @@ class CountryDatabase:
         return lambda address: _flat_code(self._flat.get(address))
 
     def _probe(self, copy: str) -> None:
-        """Read some records: a file with a good header and a broken body must not get any further."""
+        """Read some records: a file with a good header and a broken body must get no further."""
         with maxminddb.open_database(copy) as database:
             codes = [
                 self.country(str(network.network_address))
@@ -206,7 +206,7 @@ def _problem(what: str, where: str) -> EnvironmentProblem:
 
 
 def import_database(source: Path, state: Path, now: datetime) -> DatabaseInfo:
-    """Check a country database and keep a copy of it in the state folder, replacing any earlier one.
+    """Check a country database and keep a copy of it in the state folder, replacing an earlier one.
 
     Raises EnvironmentProblem, and keeps the earlier copy, if the file is not such a database.
     """

@@ -18,7 +18,7 @@ from typing import Protocol
 from pipeline.events.model import Slice, Span
 
 Position = Callable[[str], int | None]
-"""The next position to read for an app id (`Span.app_id`), as the lake has it now; None: never seen.
+"""The next position to read for an app id (`Span.app_id`), as the lake has it now; None: not seen.
 
 It may be slow (it loads the table's log), so readers ask once, and again after `forget`.
 """
