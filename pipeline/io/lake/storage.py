@@ -66,7 +66,7 @@ class Storage(Protocol):
         """Rename (hidden, final) pairs and make the names durable."""
 
     def delete(self, path: str) -> None:
-        """Delete a file; one that is gone already is fine."""
+        """Delete a file; one that is already gone is fine."""
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
@@ -282,7 +282,7 @@ def _dataset(
             group, schema=schema, format=form, filesystem=files, partitioning=folders
         )
         if label is not None:
-            # A wrong key is told here: whoever scans the dataset gets a library's error for it.
+            # A wrong key is reported here: a scan of the dataset would get a library's error.
             with opened(group[0]):
                 next(iter(part.get_fragments())).ensure_complete_metadata()
         parts.append(part)
@@ -296,7 +296,7 @@ def _read(
     files: pafs.FileSystem,
     decryption: pq.FileDecryptionProperties | None,
 ) -> pa.Table:
-    # partitioning=None: the folder's name must not become a column, it is not in the file.
+    # partitioning=None: the folder's name must not become a column, as it is not in the file.
     return pq.read_table(
         path,
         columns=columns,
