@@ -29,7 +29,7 @@ PLAIN_WRITER = 2
 
 
 FILES_OF_A_CHECKPOINT = 5_000
-"""Each time a table has this many more files, checkpoints become rarer by one first interval."""
+"""For every so many files, the interval between checkpoints grows by its initial length."""
 
 
 class LogState(Protocol):
