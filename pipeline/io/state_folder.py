@@ -1,4 +1,4 @@
-"""Every place below the state folder, declared once: its name, what lies there, and its mode.
+"""Every place below the state folder, declared once: its name, what is there, and its mode.
 
 Commands, jobs and the audit take names from here, so that a new place is one line in `PLACES`, and
 what no line describes is a finding. Nothing is opened or created here; the rooms that own the
@@ -18,7 +18,7 @@ from pipeline.io.disk.append_log import companions
 
 
 class PlaceKind(Enum):
-    """What lies at a place."""
+    """What is at a place."""
 
     FOLDER = 0o700
     FILE = 0o600

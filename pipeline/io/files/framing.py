@@ -1,6 +1,6 @@
 """Lines: where messages begin and end in a block of bytes.
 
-Pure functions on bytes. Blank lines are passed over (the position moves past them), and a
+Pure functions on bytes. Blank lines are skipped (the position moves past them), and a
 carriage return before the line feed stays with its message: to JSON it is white space.
 """
 

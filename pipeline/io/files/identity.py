@@ -1,6 +1,6 @@
 """What a file is: keyed hashes of its beginning and of what precedes its position.
 
-A file is its content. Where it lies (device, inode, name) is only a hint where to look for it.
+A file is its content. Where it is (device, inode, name) is only a hint of where to look for it.
 The lake's log holds three things about a source, each under an application id of its own:
 
     file/<identity>/0        the position; the identity is a hash of the file's beginning
@@ -109,7 +109,7 @@ def begun_id_of(line: str) -> str:
 
 
 def place_of(key: bytes, *place: object) -> str:
-    """Hash where a file lies, for the names of hints."""
+    """Hash where a file is, for the names of hints."""
     return _keyed(key, b"place", b"", "\0".join(map(str, place)).encode())[:8].hex()
 
 

@@ -26,11 +26,11 @@ def is_taken(name: str) -> bool:
 
 
 Place = tuple[int, int]
-"""Device and inode: where a file lies now. A hint of where to look, never what a file is."""
+"""Device and inode: where a file is now. A hint of where to look, never what a file is."""
 
 
 def place_at(status: os.stat_result) -> Place:
-    """Return where a file lies."""
+    """Return where a file is."""
     return status.st_dev, status.st_ino
 
 

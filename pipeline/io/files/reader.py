@@ -231,7 +231,7 @@ class FileReader:
             self._release()
 
     def _leave_hint(self, tail: Tail) -> None:
-        """Remember, for other runs, which source lies where this file lies."""
+        """Remember, for other runs, which source is where this file is."""
         hint = self._judge.hint_of(tail)
         if hint is None or self._held is not tail:
             return

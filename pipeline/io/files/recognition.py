@@ -97,7 +97,7 @@ class Recognizer:
     ) -> Iterator[tuple[str, int, int, int]]:
         """Yield every source that begins like a file: app id, rung, position and tail.
 
-        `first` is the answer for the first of them, which is usually the last question, too.
+        `first` is the answer for the first of them, which is usually the last lookup, too.
         """
         rungs, number = list(hashes), 0
         while rungs:

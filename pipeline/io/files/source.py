@@ -1,6 +1,6 @@
 """Files as a source: NDJSON in files, folders and patterns, tailed; `.gz` and `.zst` read whole.
 
-A file is its content, whatever it is called and wherever it lies: renamed, copied, compressed or
+A file is its content, whatever it is called and wherever it is: renamed, copied, compressed or
 restored, it is the same source and is read on from there (`identity`, `recognition`). Its
 position is the byte offset of the next unread line (compressed: of the uncompressed text). A file
 that was changed before its position stops the run: its old lines are in the lake, and nobody can

@@ -18,7 +18,7 @@ class Partition:
     start: int
     """The lake's position."""
     read_from: int
-    """Where reading goes on: the position, or the first message of a partition never seen."""
+    """Where reading continues: the position, or the first message of a partition never seen."""
     stand: Stand
     """What the lake has of its identity."""
     known_end: int | None = None

@@ -32,11 +32,11 @@ from pipeline.io.kafka.raw_records import BadBatch
 from pipeline.io.source import Clock, Pace, Positions
 
 LOOK_SECONDS = 1.0
-"""How often backlogs and new partitions are looked for."""
+"""How often to look for backlogs and new partitions."""
 STAYS_SECONDS = 10.0
 """How long an end may lie before the lake's position: a new leader may not know its own end yet."""
 PATIENCE_SECONDS = 60.0
-"""How long a reader tries to reach a topic that the lake has nothing of before it gives up."""
+"""How long a reader tries to reach a topic that the lake has nothing from before it gives up."""
 
 _LOG = logging.getLogger(__name__)
 

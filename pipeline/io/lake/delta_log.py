@@ -71,7 +71,7 @@ class DeltaLog:
 
     @property
     def folder(self) -> Path:
-        """Where a local log lies."""
+        """The folder of a local log."""
         return Path(self.uri) / LOG_FOLDER
 
     @property

@@ -77,7 +77,7 @@ def sort_leftovers(
     alive: frozenset[str],
     store_clock: Callable[[], float],
 ) -> Leftovers:
-    """Sort what lies in the storage and is not `named` by the log.
+    """Sort what is in the storage and is not `named` by the log.
 
     `store_clock` is read at most once, and only if there is something to judge: it costs a file.
     """

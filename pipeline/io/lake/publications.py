@@ -93,7 +93,7 @@ class RollupStore:
     def clear(self, known: Container[str]) -> list[str]:
         """Empty every publication, then the manifest; returns the metrics' names.
 
-        The file of a metric that is not `known` any more goes with its folder.
+        The file of a metric that is no longer `known` goes with its folder.
         """
         names = self.published()
         for name in names:

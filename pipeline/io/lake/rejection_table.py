@@ -111,7 +111,7 @@ class RejectionTable(StoredTable):
         """Record the rejections that the events' log has decided for and that a crash left out.
 
         `decided` is the number in the events' log. If the file is gone, the log of this table
-        says so and work goes on: rejections are a help for operators, not the record of events.
+        says so and work goes on: rejections help operators, and are not the record of events.
         """
         if decided is None or self._recorded(event, app_id) == decided:
             return

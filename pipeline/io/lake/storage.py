@@ -39,7 +39,7 @@ _GOOGLE_CREDENTIALS = re.compile(r"(google_)?(service_account|application_creden
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that lies in a table's storage, whether or not a commit names it."""
+    """A file in a table's storage, whether or not a commit names it."""
 
     path: str
     size: int
@@ -72,7 +72,7 @@ class Storage(Protocol):
         """Return a file's size in bytes."""
 
     def remove_empty_folder(self, path: str) -> None:
-        """Remove a folder if nothing lies in it; an object store has none to remove."""
+        """Remove a folder if nothing is in it; an object store has none to remove."""
 
     def clock(self) -> float:
         """Return the store's own time, in seconds since 1970: that of a file written just now."""

@@ -76,7 +76,7 @@ class RegistryReaders:
         return {number: self._known.get(number) for number in numbers}
 
     def ready(self) -> bool:
-        """Return whether what could not be looked up the last time is known by now."""
+        """Return whether what could not be looked up the last time is known now."""
         if not self._missing:
             return True
         if self._clock() - self._asked_at >= TRY_SECONDS:

@@ -33,7 +33,7 @@ POSITION = b"position/"
 
 STALE_AFTER = timedelta(minutes=15)
 TAIL_SECONDS = 1.0
-"""How often the topic is looked at."""
+"""How often to look at the topic."""
 RETRY_SECONDS = 5.0
 """How long to wait after the topic could not be read."""
 LOAD_SECONDS = 300.0

@@ -136,7 +136,7 @@ class RequestQueue:
         `numbers` (16 hex digits) names the requests: one whose number is known, waiting or done,
         is not queued again, so that a message may be handled twice.
 
-        With `unless_since`, an account is passed over if the same kind of request has been
+        With `unless_since`, an account is skipped if the same kind of request has been
         waiting since that time (microseconds) or later; None queues in any case.
         """
         at = to_micros(now)

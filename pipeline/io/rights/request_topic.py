@@ -8,7 +8,7 @@ with `request` one of opt_out, opt_in, erase, restrict, release, export, and for
 `"under_13": true`. What has to be done to stored rows is queued durably first; then standings and
 the position are written in one transaction. So a crash at any point repeats at most the queueing,
 which recognizes a message by its coordinates, and a replay changes nothing. A message that is not a
-request is passed over with a reason and its coordinates.
+request is skipped with a reason and its coordinates.
 """
 
 from __future__ import annotations
