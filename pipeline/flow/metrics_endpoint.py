@@ -1,4 +1,4 @@
-"""The metrics endpoint of a process: one that people have set, or one that a runner has started."""
+"""The metrics endpoint of a process, whether an operator configured it or a runner started it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.metrics import LOOPBACK, Metrics
 LOG = logging.getLogger(__name__)
 
 SPAN = 16
-"""So many ports are tried by a process that a runner has started beside others of its kind."""
+"""How many ports are tried by a process that a runner has started beside others of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ def serve(metrics: Metrics, endpoint: Endpoint | None) -> None:
 def serve_somewhere(metrics: Metrics, endpoint: Endpoint | None) -> int | None:
     """Serve metrics on the first free port of `SPAN` and return it; None if there is none.
 
-    For processes that nobody has counted: the runner of a cluster starts as many on a machine as
-    it likes. Events are worth more than figures about them, so nothing is raised.
+    For processes whose number is unknown: a cluster's runner starts as many on a machine as it
+    likes. Events are worth more than figures about them, so nothing is raised.
     """
     if endpoint is None:
         return None

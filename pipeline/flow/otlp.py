@@ -1,9 +1,9 @@
-"""Metrics and traces of a process to a collector by OTLP over HTTP; optional, off by default.
+"""Send a process's metrics and traces to a collector by OTLP over HTTP; off by default.
 
 Metrics are the ones that Prometheus would scrape, read from the same registry: one figure, two
 ways out. Traces are of slices: a span for the slice and one for each step of its way. Attributes
 are the event, the source's name in the settings and the step: no coordinates, no counts of a slice
-(which may be one person's), nothing of an event. A collector that does not answer stops nothing.
+(which may be one person's), nothing from an event. A collector that does not answer stops nothing.
 
 The libraries are the extra `otel`, imported only where an endpoint is set.
 """
@@ -51,7 +51,7 @@ class Export:
         headers = {} if secret is None else {"Authorization": secret()}
         words: dict[str, Any] = {"headers": headers, "timeout": TIMEOUT_SECONDS}
         self._points = OTLPMetricExporter(endpoint=collector.url("metrics"), **words)
-        # Of this process and machine nothing is looked up: the resource says what we say.
+        # Nothing is looked up about this process and machine: the resource says what we say.
         names = {"service.name": SERVICE, "service.version": __version__}
         self._resource = Resource({**names, "service.instance.id": instance})
         self._provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
@@ -160,6 +160,6 @@ def _histograms(samples: list[Any], began: int, now: int) -> Iterator[Any]:
             sum=group["sum"],
             bucket_counts=[high - low for high, low in zip(counts, [0, *counts], strict=False)],
             explicit_bounds=[edge for edge, _ in below[:-1]],
-            min=None,  # type: ignore[arg-type]  # not known of a histogram of ours
+            min=None,  # type: ignore[arg-type]  # not known for a histogram of ours
             max=None,  # type: ignore[arg-type]
         )

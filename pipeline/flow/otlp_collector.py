@@ -1,4 +1,4 @@
-"""What is said to a collector of OpenTelemetry: its address, and the steps of a slice's way."""
+"""Where an OpenTelemetry collector is, and what it is told: the steps of a slice's way."""
 
 from __future__ import annotations
 

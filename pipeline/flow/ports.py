@@ -75,7 +75,7 @@ class Committed(Protocol):
     def bytes(self) -> int: ...
     @property
     def commit_ns(self) -> int:
-        """How many nanoseconds the commit itself took, of the whole."""
+        """How many nanoseconds the commit itself took, out of the whole."""
 
 
 class EventTable(Protocol):
@@ -98,7 +98,7 @@ class EventTable(Protocol):
     def history_since(self, version: int) -> tuple[int, Sequence[CommitRecord]]:
         """Return the log's version (-1: no log) and its commits from `version` on, oldest first.
 
-        The log holds those of two days at least.
+        The log holds those of at least two days.
         """
 
 
@@ -176,23 +176,23 @@ class Ports:
     country: Opener[Country]
     lake: Opener[Lake]
     formats: Mapping[str, Format] = field(default_factory=dict)
-    """By source: in what format its messages are, where they are not an event's own JSON."""
+    """By source: the format of its messages, where they are not an event's own JSON."""
     registries: Mapping[str, Opener[Readers]] = field(default_factory=dict)
     """By source: the schema registry whose schemas its messages are written with, if any."""
     policy: Policy = field(default_factory=Policy)
     pace: Pace = field(default_factory=Pace)
     clock: WallClock = utc_now
     clock_is_right: bool = False
-    """Somebody has looked: messages ahead of the clock are rejected, also if most are."""
+    """Somebody has looked: messages ahead of the clock are rejected, even if most are."""
     input_is_right: bool = False
-    """Somebody has looked: a new source goes on past what is rejected, also if all of it is."""
+    """Somebody has looked: a new source continues past what is rejected, even if all of it is."""
     seat: Seat = Seat(0, 1)
     metrics: Endpoint | None = None
     """Where this process serves its metrics; see `Seat` for whose process it is."""
     collector: Collector | None = None
     """Where metrics and traces are sent, if anywhere."""
     entropy: Callable[[int], bytes] = os.urandom
-    """Random bytes that rows are shuffled by."""
+    """Random bytes that decide how rows are shuffled."""
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Names the run in commit metadata; processes of one run share it."""
 

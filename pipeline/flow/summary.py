@@ -96,7 +96,7 @@ class Summary:
 
     @property
     def events_per_second(self) -> float:
-        """Messages read in a second."""
+        """Messages read per second."""
         return self.tally.read / self.seconds if self.seconds > 0 else 0.0
 
     @property

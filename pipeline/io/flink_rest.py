@@ -1,7 +1,7 @@
-"""Flink's own interface, for what Beam does not do: find it missing at once, end a job for certain.
+"""Flink's own interface, for what Beam cannot do: notice early that it is down, end a job reliably.
 
-Beam's job server forgets a job that is cancelled through it, and the cluster runs it on. So the
-client looks for the job by its name at the JobManager's REST address, and cancels it there.
+Beam's job server forgets a job that is cancelled through it, while the cluster keeps running it.
+So the client looks up the job by name at the JobManager's REST address and cancels it there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ START_SECONDS = 10.0
 def require_flink(master: str, *, patience: float = START_SECONDS) -> None:
     """Raise `EnvironmentProblem` unless Flink's JobManager answers at `master`.
 
-    One that is just starting has `patience` seconds.
+    A JobManager that is just starting gets `patience` seconds.
     """
     base = _base(master)
     deadline = time.monotonic() + patience

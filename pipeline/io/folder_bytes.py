@@ -1,4 +1,4 @@
-"""Everything below a folder or a bucket's prefix, its bytes and names, to prove what is not there.
+"""All bytes and names below a folder or a bucket's prefix, to prove what is not there.
 
 Compressed data hides what it holds, so a Parquet file is yielded four times: as it is on disk
 (footer, statistics, Bloom filters), its metadata as text, its columns decompressed, and its
@@ -33,15 +33,15 @@ class Content:
 
 
 def read_contents(folder: Path, encryption: Encryption = PLAIN) -> Iterator[Content]:
-    """Yield what `tree_contents` yields of a folder of this machine."""
+    """Yield what `tree_contents` yields for a folder on this machine."""
     return tree_contents(LocalTree(folder), encryption)
 
 
 def tree_contents(tree: Tree, encryption: Encryption = PLAIN) -> Iterator[Content]:
     """Yield every file of a folder or bucket, hidden ones too, and what compressed ones hold.
 
-    The path of a file is content as well: its first content begins with it. Links are not
-    followed, and files that vanish meanwhile are passed over. One file and one row group are in
+    A file's path is content as well: its first content begins with it. Links are not
+    followed, and files that vanish meanwhile are skipped. One file and one row group are in
     memory at a time. Raises EnvironmentProblem for a file that cannot be read, and KeyUnavailable
     for an encrypted one that cannot be decrypted.
     """
@@ -76,7 +76,7 @@ def _parquet(place: str, data: bytes, encryption: Encryption) -> Iterator[Conten
         for column in file.read_row_group(number).columns:
             for chunk in column.chunks:
                 yield from _buffers(f"{place} (columns)", chunk)
-    # A dictionary page may hold values that no row has: they are seen only undecoded.
+    # A dictionary page may hold values that no row has: they show only before decoding.
     text = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
     coded = pq.ParquetFile(
         pa.BufferReader(data), read_dictionary=text, decryption_properties=decryption

@@ -44,17 +44,17 @@ _CREDITS = {
     "DBIP": "IP geolocation by DB-IP (https://db-ip.com), CC BY 4.0",
     "GeoLite2": "This product includes GeoLite2 data created by MaxMind (https://www.maxmind.com)",
 }
-"""Lines that a database's licence asks to show, by the beginning of its type."""
+"""Lines that a database's licence requires to be shown, by the prefix of its type."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseInfo:
-    """What is known of a country database."""
+    """What is known about a country database."""
 
     type: str
     built_on: date
     credit: str | None
-    """A line that pages and dictionaries must show; None if the licence asks for none."""
+    """A line that pages and dictionaries must show; None if the licence requires none."""
 
     @property
     def demo(self) -> bool:
@@ -72,7 +72,7 @@ class CountryDatabase:
     Accepts country, city and enterprise databases in MaxMind's layout, and flat ones with a field
     `country_code`, `country` or `iso_code`. Raises EnvironmentProblem if the file is missing,
     corrupt or of another kind. Not picklable: open it where it is used. The file is read once, when
-    it is opened: what is put in its place later is used by the next start.
+    it is opened: a later replacement is used from the next start on.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -146,7 +146,7 @@ class CountryDatabase:
         return lambda address: _flat_code(self._flat.get(address))
 
     def _probe(self, copy: str) -> None:
-        """Read some records: a file with a good header and a broken body must not get further."""
+        """Read some records: a file with a good header and a broken body must get no further."""
         with maxminddb.open_database(copy) as database:
             codes = [
                 self.country(str(network.network_address))
@@ -174,10 +174,10 @@ def _is_flat(copy: str) -> bool:
 
 @contextmanager
 def _private_copy(path: Path) -> Iterator[Path]:
-    """Copy a database to a file of our own, without a name once it is open.
+    """Copy a database to a file of our own, which loses its name once it is open.
 
-    The reader maps the file into memory. Whoever overwrites or truncates a mapped file changes
-    answers under a running pipeline, or ends it with SIGBUS.
+    The reader maps the file into memory. Overwriting or truncating a mapped file
+    changes answers under a running pipeline, or ends it with SIGBUS.
     """
     with tempfile.NamedTemporaryFile(prefix="country-", suffix=".mmdb") as copy:
         with path.open("rb") as source:
@@ -206,9 +206,9 @@ def _problem(what: str, where: str) -> EnvironmentProblem:
 
 
 def import_database(source: Path, state: Path, now: datetime) -> DatabaseInfo:
-    """Check a country database and keep a copy of it in the state folder, replacing another.
+    """Check a country database and keep a copy of it in the state folder, replacing an earlier one.
 
-    Raises EnvironmentProblem, and leaves what was there, if the file is not one.
+    Raises EnvironmentProblem, and keeps the earlier copy, if the file is not such a database.
     """
     opened = CountryDatabase(source)
     opened.close()

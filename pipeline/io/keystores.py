@@ -1,6 +1,6 @@
-"""Every store of keys beside the state folder, one line each, and the way to open what is set.
+"""Every key store besides the state folder, one line each, and how to open the configured one.
 
-Without a reference keys are in `<state>/keys` (`keys.local`).
+Without a reference, keys are in `<state>/keys` (`keys.local`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Hand over run events of OpenLineage: a line of a file, or a request to a collector.
+"""Deliver OpenLineage run events: as a line of a file, or as a request to a collector.
 
-Lineage describes work and is no part of it: what cannot be handed over is logged and left.
+Lineage describes the work and is no part of it: a failed delivery is logged and dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def append_to(file: Path, event: Mapping[str, object]) -> None:
-    """Add an event to a file of JSON lines, which is made if there is none."""
+    """Append an event to a file of JSON lines, which is created if it does not exist."""
     try:
         with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(event) + "\n")

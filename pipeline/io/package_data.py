@@ -1,4 +1,4 @@
-"""Finds the schema and catalogue files, in a folder of the operator or in the package itself."""
+"""Finds the schema and catalogue files, in the operator's folder or in the package itself."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def packaged_text(*path: str) -> str:
 
 
 def packaged_documents(*folder: str) -> Mapping[str, str]:
-    """The texts of the YAML files in a packaged folder, by name without ending."""
+    """The texts of the YAML files in a packaged folder, by name without suffix."""
     return _documents(packaged().joinpath(*folder), ".yaml")
 
 
@@ -72,9 +72,9 @@ def load_schemas(
 ) -> Mapping[str, tuple[EventSchema, ...]]:
     """All event schemas below `directory` (default: the packaged ones), by event.
 
-    They may name the lists of `catalogue`: one, the folder of one, or the packaged one.
-    The versions of an event are ascending, and each keeps what the one before it declared.
-    Raises `SchemaError` for a file that does not load, stands in the wrong place, or changes
+    They may name the lists of `catalogue`: a catalogue, the folder of one, or None for the
+    packaged one. The versions of an event are ascending, and each keeps what the one before it
+    declared. Raises `SchemaError` for a file that does not load, is in the wrong place, or changes
     an earlier version; `EnvironmentProblem` for a folder that cannot be read.
     """
     root: Traversable = packaged() if directory is None else directory
@@ -141,7 +141,7 @@ def load_format(name: str, schemas: Mapping[str, tuple[EventSchema, ...]]) -> Fo
 
 
 def formats_for(schemas: Mapping[str, tuple[EventSchema, ...]]) -> list[Format]:
-    """The packaged formats that these schemas have the events and fields of."""
+    """The packaged formats whose events and fields these schemas have."""
     found = []
     for name in packaged_formats():
         with suppress(SchemaError):

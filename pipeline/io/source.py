@@ -1,10 +1,10 @@
 """The port through which bytes enter: sources, their shards, and the readers of one shard.
 
 A `Source` is a description that travels to workers (picklable, nothing open). A worker opens a
-`Reader` for each shard that it is given. The reader cuts slices; whoever asked for a slice says
-afterwards what became of it, with `committed` or `forget`, before it asks for the next one.
+`Reader` for each shard that it is given. The reader cuts slices; whoever asked for one reports
+what became of it, with `committed` or `forget`, before asking for the next.
 
-Unit of parallelism: the shard. Delivery: at least once, as often as somebody opens the same
+Unit of parallelism: the shard. Delivery: at least once, each time somebody opens the same
 shard; exactly-once comes from the lake's log alone, which compares positions at commit. So a
 reader may be abandoned at any moment, and two readers of one shard may exist at once.
 """
@@ -18,7 +18,7 @@ from typing import Protocol
 from pipeline.events.model import Slice, Span
 
 Position = Callable[[str], int | None]
-"""The next position to read of an app id (`Span.app_id`), as the lake has it now; None: never seen.
+"""The next position to read for an app id (`Span.app_id`), as the lake has it now; None: not seen.
 
 It may be slow (it loads the table's log), so readers ask once, and again after `forget`.
 """
@@ -82,12 +82,12 @@ class Reader(Protocol):
         """Return whether all that was there when the reader was opened has been committed."""
 
     def lag(self) -> int:
-        """Count what is there and not committed: bytes of files, messages of topics."""
+        """Count what is there and not yet committed: bytes of files, messages of topics."""
 
     def is_known(self) -> bool:
-        """Return whether the lake has anything of the source, whichever shard has read it.
+        """Return whether the lake has anything from the source, whichever shard has read it.
 
-        It asks the lake, for all files or partitions that are there: only for use in trouble.
+        It asks the lake about every file or partition there is: only for use in trouble.
         """
 
     def close(self) -> None:

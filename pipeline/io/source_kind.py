@@ -56,20 +56,20 @@ class Around:
     """How to connect to brokers, as the section `[kafka]` says."""
     read_committed: bool
     header: bytes = b""
-    """What begins a line that says how those after it are to be read; nothing: there is none."""
+    """The prefix of a line that says how those after it are to be read; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceKind(SourceSettings):
-    """The settings of one kind of source, and what is made of them."""
+    """The settings of one kind of source, and how they become a `Source`."""
 
     NAMES: ClassVar[Mapping[str, NamesInLog]]
-    """By `Span.source`. The audit finds each other name in the log."""
+    """By `Span.source`. The audit reports any other name in the log."""
     FLAGS: ClassVar[tuple[Flag, ...]] = ()
     FLAGGED: ClassVar[str] = ""
-    """What a source that flags describe is called, as `NAME` in `[sources.NAME]`."""
+    """The name of a source that flags describe, as `NAME` in `[sources.NAME]`."""
     FLAGS_SAY: ClassVar[tuple[str, str]] = ("", "")
-    """What flags of this kind give, and how they are written."""
+    """What the flags of this kind set, and how they are written."""
     FOLDERS: ClassVar[tuple[str, ...]] = ()
     """Settings that name things on this machine, which workers elsewhere may not reach."""
 
@@ -85,5 +85,5 @@ class SourceKind(SourceSettings):
         return ""
 
     def told(self) -> str:
-        """What the source is, for the record of processing: `the Kafka topic T`."""
+        """Describe the source for the record of processing: `the Kafka topic T`."""
         return self.WHAT

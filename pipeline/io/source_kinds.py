@@ -1,4 +1,4 @@
-"""Every kind of source: one line each. What a kind is, its own folder says."""
+"""Every kind of source, one line each. Each kind's own folder says what it is."""
 
 from __future__ import annotations
 

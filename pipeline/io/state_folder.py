@@ -1,9 +1,9 @@
-"""Every place below the state folder, declared once: its name, what lies there, and its mode.
+"""Every place below the state folder, declared once: its name, what is there, and its mode.
 
 Commands, jobs and the audit take names from here, so that a new place is one line in `PLACES`, and
-what no line describes is a finding. Nothing is opened or made here; the rooms that own the content
-do that. Folders are 0700 and files 0600, but for those that a library creates in
-a folder of mode 0700.
+what no line describes is a finding. Nothing is opened or created here; the rooms that own the
+content do that. Folders are 0700 and files 0600, except those that a library creates in a folder
+of mode 0700.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.io.disk.append_log import companions
 
 
 class PlaceKind(Enum):
-    """What lies at a place."""
+    """What is at a place."""
 
     FOLDER = 0o700
     FILE = 0o600
@@ -27,7 +27,7 @@ class PlaceKind(Enum):
 
     @property
     def mode(self) -> int:
-        """The permissions that such a place may have at most."""
+        """The widest permissions that such a place may have."""
         return self.value
 
 
@@ -67,7 +67,7 @@ def stem_of(name: str) -> str:
 
 
 def head_of(name: str) -> str:
-    """Return the hidden name of what remembers the last entry of a chain."""
+    """Return the hidden name of the file that remembers the last entry of a chain."""
     return f".{name}.head"
 
 
@@ -136,7 +136,7 @@ TOP_NAMES = TOP_FOLDERS | {*LISTS, EXPIRY}
 
 
 def place_of(path: str) -> Place | None:
-    """Return the place that a path below the state folder is; None if no line describes it.
+    """Return the place of a path below the state folder; None if no line describes it.
 
     >>> place_of("keys/optout.key").kind.name
     'FILE'
@@ -148,7 +148,7 @@ def place_of(path: str) -> Place | None:
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The places of one state folder, as paths. Making one looks at nothing."""
+    """The places of one state folder, as paths. Creating one reads nothing."""
 
     root: Path
 
@@ -194,7 +194,7 @@ class StateFolder:
 
     @property
     def rights_lock(self) -> Path:
-        """The lock of whoever carries out requests."""
+        """The lock of the process that carries out requests."""
         return self.root / RIGHTS_LOCK
 
     @property
@@ -229,5 +229,5 @@ class StateFolder:
 
     @property
     def clock_probe(self) -> Path:
-        """A moment's probe of the disk's clock."""
+        """A short-lived probe of the disk's clock."""
         return self.root / CLOCK_PROBE

@@ -1,7 +1,7 @@
-"""Everything below a root, as it lies there: files, folders, links, with their modes.
+"""Everything below a root, as it is stored: files, folders and links, with their modes.
 
-Nothing is passed over: hidden names, links (which are not followed), sockets, log folders, at any
-depth. An object store has files only. What vanishes while it is listed was not there.
+Nothing is skipped: hidden names, links (which are not followed), sockets, log folders, at any
+depth. An object store has files only. What vanishes during the listing was not there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TreeEntry:
     mode: int | None = None
     """Permission bits; None where the store has none."""
     owned: bool = True
-    """Whether it belongs to the account that looks."""
+    """Whether the account that looks owns it."""
 
 
 class Tree(Protocol):
@@ -62,7 +62,7 @@ class Tree(Protocol):
 
 
 class LocalTree:
-    """A folder of this machine; nothing is yielded if it is not there."""
+    """A folder on this machine; nothing is yielded if it is not there."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _GUARDED = ("apache_beam.io.gcp.bigquery", "bson")
-"""What Beam does without where it is not installed: BigQuery and MongoDB, a sixth of its import."""
+"""What Beam can do without if it is not installed: BigQuery and MongoDB, a sixth of its import."""
 
 
 def import_beam(*, whole: bool = True) -> None:
-    """Load Beam; what it logs meanwhile is dropped.
+    """Load Beam, and drop what it logs meanwhile.
 
-    Takes about a second, so only processes that run a graph call it, and once. What it loads
-    stays for good: the garbage collector looks at it neither meanwhile nor later. Unless the
-    `whole` of it is wanted, as another runner's client may, what our own process has no use for
-    is left out.
+    Takes about a second, so only processes that run a graph call it, once. What it loads stays
+    for good: the garbage collector looks at it neither meanwhile nor later. Unless the `whole`
+    is wanted, as it may be by another runner's client, what our own process has no use for is
+    left out.
     """
     quiet = (logging.getLogger(), logging.getLogger("apache_beam.io.mongodbio"))
     for logger in quiet:
@@ -32,14 +32,14 @@ def import_beam(*, whole: bool = True) -> None:
     finally:
         gc.enable()
         gc.freeze()
-        atexit.register(gc.unfreeze)  # else libraries tell at the end of what they call leaks
+        atexit.register(gc.unfreeze)  # else libraries report at exit what they call leaks
         for logger in quiet:
             logger.removeFilter(_refuse)
 
 
 @contextmanager
 def _seeming_absent(names: tuple[str, ...]) -> Iterator[None]:
-    """Have the import of these modules fail meanwhile, as if they were not installed."""
+    """Make the import of these modules fail meanwhile, as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
     # None in this table is Python's own way to say so.
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]

@@ -18,13 +18,13 @@ LOG = logging.getLogger(__name__)
 FLINK, DATAFLOW, PRISM = "FlinkRunner", "DataflowRunner", "PrismRunner"
 
 RUNNERS = (EMBEDDED, FLINK, DATAFLOW, PRISM)
-"""Those that this pipeline was measured on: Beam takes any name, and would import it."""
+"""The runners that this pipeline was measured on: Beam takes any name, and would import it."""
 
 SHARDS_PER_WORKER = 4
-"""Flink places shards by a hash of theirs: with several for each subtask none stays empty."""
+"""Flink places shards by their hash: with several for each subtask, none stays empty."""
 
 JOB_NAME = "telemetry"
-"""One job of a name runs at a time: a client that starts ends what a lost one has left."""
+"""One job of a name runs at a time: a client that starts ends the job of a lost one."""
 
 FLINK_DEFAULTS: Mapping[str, str] = {
     "checkpointing_interval": "10000",
@@ -33,7 +33,7 @@ FLINK_DEFAULTS: Mapping[str, str] = {
     "number_of_execution_retries": "-1",  # the cluster's restart strategy decides
 }
 FLINK_TO_END: Mapping[str, str] = {
-    # Else Beam keeps the step that has named the shards alive, for the sake of checkpoints.
+    # Otherwise Beam keeps the step that named the shards alive, for the sake of checkpoints.
     "shutdown_sources_after_idle_ms": "0",
 }
 _PACKAGES = (
@@ -115,9 +115,9 @@ def runner_named(name: str) -> str:
 
 
 def check_known(given: Sequence[str], known: Iterable[str]) -> None:
-    """Refuse a word for Beam that is no option, or a misspelt one of `known` (without dashes).
+    """Refuse a word for Beam that is not an option, or misspells one of `known` (without dashes).
 
-    Beam takes any option and ignores what it does not know. What resembles nothing is let through
+    Beam takes any option and ignores what it does not know. What resembles no option is let through
     with a warning: a job server may know options that Beam for Python does not. Raises
     `UsageError`, without values.
     """
@@ -150,7 +150,7 @@ def words_for(
 ) -> list[str]:
     """Return all options for Beam. Raises `UsageError` for those that exclude each other.
 
-    `to_end`: the job is to end by itself when its shards have.
+    `to_end`: the job is to end by itself when its shards do.
     """
     runner = runner_named(runner)
     named = named_words(given)

@@ -1,7 +1,7 @@
 """The account of a run as the lake's log has it.
 
-A worker may die between its commit and its report, so what workers say is short by what they could
-not say any more. The log is not: every commit names its run and accounts for its messages. It
+A worker may die between its commit and its report, so what workers say lacks what they could no
+longer say. The log lacks nothing: every commit names its run and accounts for its messages. It
 keeps entries for two days only, so an account of a long run is read from time to time.
 """
 
@@ -25,7 +25,7 @@ class LogAccount:
         self.tally = Tally()
 
     def begin(self) -> None:
-        """Pass over the commits that are there already: none is of this run. Raises LakeError."""
+        """Skip the commits that are already there: none belongs to this run. Raises LakeError."""
         self._look(count=False)
 
     def read(self) -> Tally:

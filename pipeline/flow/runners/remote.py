@@ -44,8 +44,8 @@ CANCEL_SECONDS = 30.0
 """How long a job may take to end after it was cancelled, where only Beam can report that it did."""
 
 RENEW_SECONDS = 2 * 3600.0
-"""A job on Flink is submitted again then. Beam before its pull request 39191 (issue 27648) keeps a
-state of its own for every turn of a shard, 14 kB of a TaskManager's heap, until the job ends."""
+"""A job on Flink is resubmitted after this time. Beam before pull request 39191 (issue 27648) keeps
+a state of its own for every turn of a shard, 14 kB of a TaskManager's heap, until the job ends."""
 
 _OURS = re.compile(r"pipeline\.errors\.(\w+): ([^\n]+)")
 _STEP = re.compile(r" \[while running '.*?'\]")
@@ -54,7 +54,7 @@ _STEP = re.compile(r" \[while running '.*?'\]")
 def run_elsewhere(ports: Ports, options: RunOptions, words: Sequence[str], stop: Stop) -> Summary:
     """Submit the graph with these options for Beam, and wait for its end; a signal cancels it.
 
-    Cancelling needs no drain: what is committed stays, and the next run goes on from there.
+    Cancelling needs no drain: what is committed stays, and the next run continues from there.
     Raises `TelemetryError`: an error of a worker, or what became of the job.
     """
     began = time.monotonic()
@@ -130,8 +130,8 @@ def _wait(
     """Wait for the job's end; False if it is old enough to be submitted again.
 
     Raises `TelemetryError` unless the job is done, or we cancelled it.
-    Nothing waits for Beam alone: it may look at a job once a minute, and where it submits a jar
-    it asks Flink at a wrong address to cancel it, and goes on waiting.
+    Nothing waits for Beam alone: it may look at a job only once a minute, and if it submits a jar,
+    it asks Flink at the wrong address to cancel it, and keeps waiting.
     """
     outcomes: SimpleQueue[object] = SimpleQueue()
 
@@ -172,7 +172,7 @@ def _wait(
             remedy="What is committed stays. Start it, and run again to continue from there",
         )
     if outcome != PipelineState.DONE:
-        # An error is Beam's way to say that a job did not end well; its text is all there is.
+        # An error is Beam's way of saying that a job did not end well; its text is all there is.
         raise what_happened(str(outcome), runner)
     return True
 

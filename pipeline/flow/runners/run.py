@@ -39,7 +39,7 @@ def run(ports: Ports, options: RunOptions) -> Summary:
 def checked_words(
     runner: str, workers: int, given: Sequence[str], *, to_end: bool = False
 ) -> list[str]:
-    """Return all options for Beam, as `words_for`; a misspelt one is refused first.
+    """Return all options for Beam, as `words_for` does; a misspelt one is refused first.
 
     Raises `UsageError`. Beam is imported where another runner was given options.
     """

@@ -18,7 +18,7 @@ class Stop:
         self._tell: Callable[[], None] | None = None
 
     def tell(self, whom: Callable[[], None]) -> None:
-        """Call `whom` when the request comes, at once if it has come already.
+        """Call `whom` when the request comes, at once if it has already come.
 
         It is called in a signal handler: it may set a flag, and not much else.
         """

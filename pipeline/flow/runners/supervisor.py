@@ -36,7 +36,7 @@ LOG = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 MAX_FAILURES = 6
-"""A worker that ends so often without one commit in between is given up, and the run with it."""
+"""A worker that ends this often without a commit in between is given up, and the run with it."""
 STOP_SECONDS = 60.0
 """Workers that have not stopped by then are killed; the lake knows where they were."""
 LOOK_SECONDS = 600.0
@@ -76,12 +76,12 @@ def supervise(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
     """Run `options.workers` processes; see `flow.runners.run`."""
     began = time.monotonic()
     metrics = Metrics()
-    metrics.ready = True  # to start workers; whether these can read, their own ports tell
+    metrics.ready = True  # to start workers; their own ports tell whether they can read
     serve(metrics, ports.metrics)
     sent = export(ports.collector, metrics, f"{ports.run_id}/supervisor")
     seats = [_Seat(_job(ports, options, index)) for index in range(options.workers)]
     run = _Run(options.on_commit, LogAccount(ports))
-    # What cannot be read now is told by the workers, who need it as well.
+    # What cannot be read now is reported by the workers, which need it as well.
     with suppress(TelemetryError):
         run.account.begin()
     looked = began
@@ -116,7 +116,7 @@ def supervise(ports: Ports, options: RunOptions, stop: Stop) -> Summary:
 
 
 def _accounted(run: _Run) -> Tally:
-    """Return the account as the log has it, or as the workers told it if that cannot be read."""
+    """Return the account as the log has it, or as the workers gave it if that cannot be read."""
     try:
         return run.account.read()
     except TelemetryError as error:
@@ -205,7 +205,7 @@ def _ended(seat: _Seat, run: _Run, metrics: Metrics) -> None:
 
 
 def _pass_on_stop(seats: list[_Seat], run: _Run, stop: Stop) -> None:
-    """Stop all workers after a signal or a failure that no restart would heal."""
+    """Stop all workers after a signal or a failure that no restart would cure."""
     if run.stopping_since is None:
         if stop.signal is None and run.failure is None:
             return

@@ -20,7 +20,7 @@ from pipeline.flow.runners.signals import stop_on_signals
 from pipeline.flow.runners.worker_pipe import End, receive_job, send_end, send_tally
 
 LEAVE_SECONDS = 30.0
-"""A worker without supervisor that has not finished its slice by then leaves without it."""
+"""A worker without a supervisor that has not finished its slice by then exits without it."""
 
 
 def main() -> int:

@@ -49,7 +49,7 @@ class Account:
         self._passages: dict[Span, Passage] = {}
 
     def start(self, taken: Slice, began: float) -> None:
-        """Record that a slice is on its way since `began`, a monotonic time."""
+        """Record that a slice has been on its way since `began`, a monotonic time."""
         self._passages[taken.span] = Passage(began, len(taken.data))
 
     def passed(self, span: Span | None, step: Step) -> None:

@@ -1,9 +1,9 @@
-"""A new source of which nothing can be stored stops the run, and nothing of it is committed.
+"""A new source from which nothing can be stored stops the run, and nothing of it is committed.
 
 Otherwise a wrong format, event or field name would reject a whole log and move the position past
-it, and nothing would be read again once it was corrected. The error tells the commonest reasons,
+it, and nothing would be read again once it was corrected. The error names the commonest reasons,
 which required fields are missing, and which format the lines probably have: declared names and
-counts, nothing of the messages.
+counts, nothing from the messages.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LAST_ADVICE = (
 def check_new_source(worker: Worker, batch: CleanBatch) -> None:
     """Raise NothingAccepted if a batch is rejected as a whole, and its source is new to the lake.
 
-    A batch that is only ahead of the clock is the affair of `write.check_clock`.
+    A batch that is only ahead of the clock is left to `write.check_clock`.
     """
     if not batch.read or batch.rejected.num_rows < batch.read:
         return
@@ -82,7 +82,7 @@ def _sample(taken: Slice) -> list[bytes]:
 
 
 def _numbered(sample: list[bytes]) -> bool:
-    """Tell whether any message begins as one that was written with a registry's serializer."""
+    """Return whether any message begins like one written with a registry's serializer."""
     return any(one.startswith(b"\0") for one in sample)
 
 
@@ -92,6 +92,6 @@ def _advice(reasons: Counter[Reason]) -> str:
 
 
 def _commonest(reasons: Counter[Reason], refused: Mapping[Refusal, int]) -> str:
-    """Write the commonest reasons with their counts, and beside them the fields they speak of."""
+    """Write the commonest reasons with their counts, and beside them the fields they concern."""
     common = reasons.most_common(MOST_REASONS)
     return ", ".join(f"{with_fields(reason, refused)} {count:,}" for reason, count in common)

@@ -90,10 +90,10 @@ def open_ports(ports: Ports) -> Opened:
 
 
 def _prepare_memory() -> None:
-    """Keep Arrow to this process's core, and memory of one slice for the next one.
+    """Keep Arrow to this process's core, and the memory of one slice for the next one.
 
     A block that goes back to the system is mapped again for the next slice, and each of its pages
-    cleared: two page faults out of three, a microsecond an event, with no less memory at the peak.
+    cleared: two page faults out of three, a microsecond per event, with no lower memory peak.
     """
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
@@ -101,5 +101,5 @@ def _prepare_memory() -> None:
     if mallopt is not None and all(mallopt(option, _KEPT) for option in _THRESHOLDS):
         pa.set_memory_pool(pa.system_memory_pool())
     elif "jemalloc" in pa.supported_memory_backends():
-        # It gives back sooner what a slice has needed: a tenth less at the peak, no slower.
+        # It returns sooner what a slice has needed: a tenth less at the peak, and no slower.
         pa.set_memory_pool(pa.jemalloc_memory_pool())

@@ -1,6 +1,6 @@
 """The opt-out list as one process knows it: up to date, or not known, and then nothing is read.
 
-A list that comes back by itself (`OptOutPaused`) makes a continuous run wait, and is said once,
+A list that comes back by itself (`OptOutPaused`) makes a continuous run wait, and is reported once,
 not at every turn. One that somebody has to repair (`OptOutStale`) ends the run.
 """
 

@@ -28,14 +28,14 @@ from pipeline.flow.steps.worker import Step, Worker
 from pipeline.io.source import Shard
 
 TURN_SECONDS = 2.0
-"""A turn starts no slice after that: a bundle blocks checkpoints, also those of others."""
+"""A turn starts no slice after this: a bundle blocks checkpoints, even those of others."""
 
 REST_SECONDS = 5
 """When an idle shard is due again. Some runners ignore it, some take whole seconds only, and
-Flink may keep something of every turn (see `runners.remote`): so rather few of them."""
+Flink may keep something of every turn (see `runners.remote`): so there are few turns."""
 
 FLUSH_SECONDS = 5.0
-"""After a stop, slices are cut from what is there for so long; the last one is finished."""
+"""How long after a stop slices are cut from what is there; the last one is finished."""
 
 _TURNS: Any = beam.DoFn.RestrictionParam(TurnsProvider())
 

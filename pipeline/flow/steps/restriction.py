@@ -19,7 +19,7 @@ from pipeline.io.source import Shard
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The turns at reading a shard that are still to be taken: all, or none any more."""
+    """The turns at reading a shard that are still to be taken: all, or none."""
 
     left: bool = True
 
@@ -34,10 +34,10 @@ class Claim(Enum):
 
 
 class TurnsTracker(RestrictionTracker):
-    """Grants slices until the end is claimed or the rest is split off; splits at 0 alone.
+    """Grants slices until the end is claimed or the rest is split off; splits only at 0.
 
-    Beam wraps it in a lock. A split may come from another thread at any time, also before
-    anything was claimed; whoever is reading sees it at the next claim.
+    Beam wraps it in a lock. A split may come from another thread at any time, even before
+    anything was claimed; the reading thread sees it at the next claim.
     """
 
     def __init__(self, turns: Turns) -> None:

@@ -17,11 +17,11 @@ IDLE_WAIT_SECONDS = 0.3
 """How long a turn waits for something to read. Runners do not pace turns, so turns do."""
 
 ORPHAN_SECONDS = 120.0
-"""A session that was not picked up for so long belongs to another process by now."""
+"""A session that was not picked up for this long belongs to another process by now."""
 
 
 class Turn:
-    """The right to work in this process: one turn at a time, of whichever thread.
+    """The right to work in this process: one turn at a time, whichever thread has it.
 
     Some runners give several shards to one process, each in its own thread, and after a
     failure a new bundle may begin beside one that is still dying. What a process has opened is
@@ -70,9 +70,9 @@ class Session:
         """When the last slice was cut."""
         self.picked_up_at = clock()
         self.lag = 0
-        """How much there was to read when it was looked at last."""
+        """How much there was to read when it was last looked at."""
         self.under_way: Slice | None = None
-        """The slice that was cut and is not settled."""
+        """The slice that was cut and is not yet settled."""
         self._clock = clock
 
     def next(self, wait: float) -> Slice | None:
@@ -120,7 +120,7 @@ class Sessions:
         return 0.0 if any(other.busy_at > since for other in others) else IDLE_WAIT_SECONDS
 
     def lag_of(self, source: str) -> int:
-        """Add up what the shards of a source that are read here have before them."""
+        """Add up what is still to read in those shards of a source that are read here."""
         sessions = self._by_shard.values()
         return sum(session.lag for session in sessions if session.shard.source == source)
 

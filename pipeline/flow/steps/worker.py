@@ -104,9 +104,9 @@ class Worker:
     def fail(self, error: TelemetryError) -> None:
         """End the run because of an error; the first one counts."""
         if self.ports.seat.index is None:
-            # Whoever fails has the turn, and Beam may keep its frames for long.
+            # The thread that fails has the turn, and Beam may keep its frames for long.
             self.turn.give()
-            # Beam makes a new error of the first argument alone: let it be the whole story.
+            # Beam makes a new error from the first argument alone: let it be the whole story.
             raise type(error)(str(error)) from None
         if self.failure is None:
             self.failure = error

@@ -28,7 +28,7 @@ MOST_MESSAGES = 20
 
 
 def check_clock(batch: CleanBatch) -> None:
-    """Refuse a slice of which most is ahead of the clock: then the clock must be behind.
+    """Refuse a slice that is mostly ahead of the clock: then the clock must be behind.
 
     Its events would be rejected as `in_future`, and the position would move past them for good.
     Raises ClockBehind.
@@ -74,7 +74,7 @@ class Write(Step):
         table = worker.line(element.event).table
         metadata: dict[str, object] = {"run": worker.ports.run_id}
         if worker.ports.clock is not utc_now:
-            # The log's own times are this machine's: a run with a clock of its own says its.
+            # The log's own times are this machine's: a run with a clock of its own adds its time.
             metadata["at_ms"] = int(worker.now().timestamp() * 1000)
 
         def call() -> bool:

@@ -1,8 +1,8 @@
 """Writes the entry of an append into a local log, as delta-rs does, but without its table.
 
-delta-rs works out anew what the whole table holds, before and after each commit: two microseconds
-for every file. An entry that only names new files and positions needs nothing of that. It is
-written under a hidden name and then linked to its own, which fails where another commit has it.
+delta-rs works out again what the whole table holds, before and after each commit: two microseconds
+for every file. An entry that only names new files and positions needs none of that. It is written
+under a hidden name and then linked to its own, which fails if another commit has it.
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ from pipeline.io.delta.standing import LogState
 from pipeline.io.delta.verdict import Intent, Verdict, judge
 
 COMMIT_FAULTS = (*STORAGE_FAULTS, RuntimeError, ValueError)
-"""What a call that commits may raise. Anything else, an interrupt among it, leaves all files."""
+"""What a call that commits may raise. Anything else, such as an interrupt, leaves all files."""
 
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-"""A checkpoint may be relied on only when the entries before it are durable: we write it."""
+"""A checkpoint may be relied on only when the entries before it are durable, so we write it."""
 
 
 class CommitRefused(Exception):
-    """Another commit has the version: this one was not made, and cannot be any more.
+    """Another commit has the version: this one was not made, and no longer can be.
 
     Stays in this room.
     """
@@ -64,7 +64,7 @@ def commit(
 
     `durable` is the newest version known to be on the disk. Raises CommitRefused if another commit
     has the version; LakeError or EnvironmentProblem if the log was asked and the commit cannot
-    have been made; OutcomeUnknown if it may have been: nothing that it names may be removed then.
+    have been made; OutcomeUnknown if it may have been: then nothing that it names may be removed.
     """
     intent = _intent(table.version() + 1, actions, positions)
     lines = 1 + len(actions) + len(positions)
@@ -92,7 +92,7 @@ def write_entry(
             partition_by=[target.partition],
             commit_properties=CommitProperties(
                 custom_metadata={METADATA_KEY: dict(account)},
-                # A second try under another version would leave two to ask for.
+                # A second try under another version would leave two to ask about.
                 max_commit_retries=0,
                 app_transactions=[Transaction(*item) for item in positions.items()],
             ),

@@ -26,7 +26,7 @@ PROPERTIES: Mapping[str, str | None] = {
     "delta.checkpointInterval": str(CHECKPOINT_EVERY),
 }
 """No column statistics in the log. A commit lists the log folder, 4 us a file, so the log stays
-short: two days, for a daily job to read the whole account of the day before. A vacuum tries every
+short: two days, so a daily job can read the whole account of the day before. A vacuum tries every
 tombstone again, so they stay one day; what it misses then is an orphan."""
 
 Look = Callable[[], DeltaTable | None]
@@ -67,7 +67,7 @@ def create(target: Target, name: str, look: Look, paths: Paths) -> DeltaTable:
 def refuse_without_log(uri: str, paths: Paths) -> None:
     """Raise LakeError if the folder of a table without a log holds Parquet files.
 
-    Nothing that is said of it would be true, and a new log would make rubbish of them.
+    Nothing said about it would be true, and a new log would turn them into rubbish.
     """
     with lake_faults("The lake's files could not be listed", uri):
         found = any(path.endswith(".parquet") for path in paths())

@@ -1,12 +1,12 @@
-"""Which part of a local log is on the disk, and how more of it gets there.
+"""Which part of a local log is on the disk, and how the rest gets there.
 
 delta-rs writes entries, checkpoints and `_last_checkpoint` without syncing them, and other
 processes write between two commits of ours. So before anything depends on a log - a position is
 reported, an old file is deleted, old entries are cleaned away - every entry from the last one known
-durable to the newest one is synced, whoever wrote it, and the folder. Of a log that is met for the
-first time nothing is known; then its newest checkpoint counts as the beginning, and is synced too.
+durable to the newest one is synced, whoever wrote it, and the folder. Nothing is known about a log
+met for the first time; its newest checkpoint then counts as the beginning, and is synced too.
 
-An object store needs none of this: what it has answered is durable.
+An object store needs none of this: what it has acknowledged is durable.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Durable:
 
     def __init__(self, *, repairs: bool = True) -> None:
         self.repairs = repairs
-        """Whether a torn log may be repaired; not by a command that says it changes nothing."""
+        """Whether a torn log may be repaired; not by a command that promises no changes."""
         self._known: dict[Path, int] = {}
         self.inspected: set[Path] = set()
         """Logs that this process has looked through for torn entries."""

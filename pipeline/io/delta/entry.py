@@ -21,7 +21,7 @@ MARK, LINES, DURABLE = "commit", "lines", "durable"
 
 @dataclass(frozen=True, slots=True)
 class CommitRecord:
-    """An entry as readers are told of it; `account` is empty for commits that are not a slice's."""
+    """An entry as readers see it; `account` is empty for commits that are not a slice's."""
 
     version: int
     at_ms: int
@@ -41,7 +41,7 @@ class Entry:
     durable: int
     """The newest version that was durable before this one was written; -1 if it does not say."""
     changes_table: bool = False
-    """Whether it says something of the table itself: its columns, properties or protocol."""
+    """Whether it says something about the table itself: its columns, properties or protocol."""
 
 
 def parse_entry(content: bytes) -> Entry | None:
@@ -77,7 +77,7 @@ def parse_entry(content: bytes) -> Entry | None:
 
 
 def without_our_words(account: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a commit was told to record, without what it is recorded with."""
+    """Return what a commit was told to record, without what we add to it."""
     return {name: value for name, value in account.items() if name not in (MARK, LINES, DURABLE)}
 
 

@@ -1,4 +1,4 @@
-"""Failures of the lake's storage, told in our words: the machine's fault, or the lake's."""
+"""Failures of the lake's storage, in our own words: the machine's fault, or the lake's."""
 
 from __future__ import annotations
 

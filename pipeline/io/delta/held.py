@@ -1,7 +1,7 @@
-"""Tables as their logs stood once, for a job that reads and writes nothing.
+"""Tables as their logs once stood, for a job that only reads.
 
-Loading a table reads its whole log. An audit asks the same tables dozens of times, and wants one
-answer of one moment; whoever writes must not hold a table.
+Loading a table reads its whole log. An audit asks the same tables dozens of times, and wants
+answers as of one moment; a writer must not hold a table.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class HeldTables:
     tables: dict[str, DeltaTable | None] = field(default_factory=dict)
 
     def get(self, uri: str, load: Callable[[], DeltaTable | None]) -> DeltaTable | None:
-        """Return the table as it was loaded first."""
+        """Return the table as it was first loaded."""
         if uri not in self.tables:
             self.tables[uri] = load()
         return self.tables[uri]
 
     def forget(self, uri: str | None = None) -> None:
-        """Load one table anew when it is asked for, or every one."""
+        """Reload one table, or every one, when it is next asked for."""
         if uri is None:
             self.tables.clear()
         else:

@@ -1,10 +1,10 @@
-"""Which tables of a lake are known to exist, remembered outside of the lake.
+"""Which tables of a lake are known to exist, remembered outside the lake.
 
-A lake that was removed, or whose disk is not mounted, looks like one that never was: the next
-process would begin it again, and store a second time whatever the source still has. So whoever
-creates or meets a table leaves a note in the state folder, an empty file. A table that is noted and
-not there is an error until it is restored, or until somebody says that it is meant (`telemetry
-keys adopt`).
+A lake that was removed, or whose disk is not mounted, looks like one that never existed: the
+next process would begin it again, and store a second time whatever the source still has. So a
+process that creates or meets a table leaves a note in the state folder, an empty file. A table that
+is noted but not there is an error until it is restored, or until somebody says that this is
+intended (`telemetry keys adopt`).
 """
 
 from __future__ import annotations

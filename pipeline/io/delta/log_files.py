@@ -61,7 +61,7 @@ class LogFiles(Protocol):
         """Return a file's content; None if there is no such file."""
 
     def set_aside(self, name: str) -> None:
-        """Move a file to the folder of torn ones; one that is gone already is fine."""
+        """Move a file to the folder of torn ones; one that is already gone is fine."""
 
 
 class LocalLogFiles:
@@ -122,5 +122,5 @@ class ObjectLogFiles:
 
 
 def log_files(uri: str, options: Mapping[str, str]) -> LogFiles:
-    """Return the log's files of the table at `uri`."""
+    """Return the log files of the table at `uri`."""
     return ObjectLogFiles(uri, options) if "://" in uri else LocalLogFiles(Path(uri))

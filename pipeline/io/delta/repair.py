@@ -1,12 +1,12 @@
 """Finds what a power cut leaves of a log, and sets it aside.
 
 A power cut may leave the last entries of a local log empty, cut, or missing, and the newest
-checkpoint without its content. Nothing depended on them: whatever does is done after a sync. So
+checkpoint without its content. Nothing depended on them yet: whatever does comes after a sync. So
 torn entries and all after them are moved to `_delta_log/torn/`, and the table stands where it was
 durable; sources are read again from there. A torn checkpoint is moved there as well when the
-entries, or an older checkpoint, tell the same.
+entries, or an older checkpoint, say the same.
 
-What cannot be a power cut is damage, and is never repaired on its own: a torn entry that a later
+What cannot be a power cut is damage, and is never repaired automatically: a torn entry that a later
 one knew to be durable, or one without which the log would name files that are gone.
 """
 
@@ -58,7 +58,7 @@ class Findings:
 
 def inspect(files: LogFiles) -> Findings:
     """Look through the part of a log that a reader would use. Raises OSError."""
-    # The hint first: what it names is there before it, and so in a listing after it.
+    # The hint first: what it names is written before it, and so is in a later listing.
     hinted = _hinted(files.read(CHECKPOINT_HINT))
     names = files.names()
     entries = entries_in(names)
@@ -153,7 +153,7 @@ def _set_checkpoints_aside(files: LogFiles, found: Findings, where: str) -> None
 
 
 def _hinted(hint: bytes | None) -> int | None:
-    """Return the version that a hint names; None if it names none, which readers pass over."""
+    """Return the version that a hint names; None if it names none, which readers ignore."""
     try:
         said = json.loads(hint or b"")
     except ValueError:

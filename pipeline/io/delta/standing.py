@@ -1,10 +1,10 @@
-"""Where local logs stand, as this process has read them, and then only what came after.
+"""Where local logs stand, as this process has read them, and after that only what is new.
 
 Loading a table costs time for every file that it has. A commit needs none of them: only positions,
 and the version that it comes after. So a table that was loaded is kept as it was, and the entries
-that were written since, by whomever, are read one by one. Whether it still is the same log, its
-newest known entry tells by its content, which holds a random name: one that is gone, or another
-one, or an entry that changes the table itself, has the whole log loaded anew.
+written since, by any process, are read one by one. The newest known entry tells by its content,
+which holds a random name, whether this still is the same log: if it is gone or different, or an
+entry changes the table itself, the whole log is loaded again.
 
 Nothing here ever changes after it was handed out: what was compared is what is committed upon.
 An object store is asked for its whole log every time.
@@ -25,11 +25,11 @@ from pipeline.io.delta.entry import parse_entry
 from pipeline.io.delta.log_files import LocalLogFiles, entry_name
 
 PLAIN_WRITER = 2
-"""The newest protocol of which an entry with nothing but new files needs no more than its lines."""
+"""The newest protocol in which an entry with nothing but new files needs only its own lines."""
 
 
 FILES_OF_A_CHECKPOINT = 5_000
-"""With so many files more, a checkpoint is written after as many commits more as at first."""
+"""For every so many files, the interval between checkpoints grows by its initial length."""
 
 
 class LogState(Protocol):
@@ -49,7 +49,7 @@ class KnownLog:
     """The version of `table`."""
     newest: int
     content: bytes = field(repr=False)
-    """The newest entry, by which the log is known again."""
+    """The newest entry, by which the log is recognized."""
     since: Mapping[str, int] = field(default_factory=dict, repr=False)
     """Positions of entries after `loaded`."""
     _asked: dict[str, int | None] = field(default_factory=dict, repr=False)
@@ -126,12 +126,12 @@ class KnownLogs:
         return found
 
     def weight(self, uri: str) -> int:
-        """How many times as rare checkpoints are as of a small table: they cost for every file."""
+        """How many times rarer checkpoints are than for a small table: they cost for every file."""
         known = self.follow(uri)
         return 1 + (known.files if known else 0) // FILES_OF_A_CHECKPOINT
 
     def forget(self, uri: str) -> None:
-        """Have the log be loaded when it is asked for."""
+        """Have the log loaded when it is next asked for."""
         with self._lock:
             self._known.pop(uri, None)
 

@@ -22,7 +22,7 @@ class Verdict(Enum):
     MADE = "made"
     """The entry is ours."""
     TAKEN = "taken"
-    """The version belongs to another commit: ours was not made, and cannot be any more."""
+    """The version belongs to another commit: ours was not made, and no longer can be."""
     ABSENT = "absent"
     """No entry has the version yet. A request that is still on its way may bring it."""
     GONE = "gone"

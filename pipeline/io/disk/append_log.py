@@ -4,7 +4,7 @@ A line counts once its line feed is on the disk; a crash in the middle of one le
 that readers pass over and the next writer cuts off. A marker beside the file remembers how long
 the file was when it was last written, and a hash chained over its lines up to there. So a file
 that was emptied, cut at its end, replaced or removed between two runs is told from one that was
-never created, and nobody goes on with half a list. Lines beyond the marker are fine: a crash came
+never created, and nothing goes on with half a list. Lines beyond the marker are fine: a crash came
 between the two writes. A register elsewhere remembers that the file was begun, for the case that
 file and marker are removed together.
 """
@@ -24,9 +24,9 @@ from pipeline.io.disk.locks import PRIVATE_FILE, locked, make_private_folder, sy
 from pipeline.io.disk.private import write_private
 
 NO_LINES = bytes(32)
-"""The chained hash of no line."""
+"""The chained hash of no lines."""
 LOOKS = 5
-"""How often a file and its marker are read that another process changes at the same time."""
+"""How often to read a file and its marker while another process is changing them."""
 
 
 class Register(Protocol):
@@ -61,7 +61,7 @@ class Growth:
     lines: Sequence[bytes]
     mark: ReadMark
     restarted: bool
-    """The file is another one than before: `lines` is all of it."""
+    """The file is not the one from before: `lines` is all of it."""
 
 
 class FileGone(Exception):
@@ -187,7 +187,7 @@ class AppendFile:
     def vouch_if_old(self) -> None:
         """Give a file of version 0.1 the marker of this version; others are left alone.
 
-        So is one whose marker cannot be read: whoever reads the file tells it.
+        So is one whose marker cannot be read: the next reader reports it.
         """
         with suppress(FileGone):
             if self.path.exists() and self._vouched() is None:
@@ -196,7 +196,7 @@ class AppendFile:
                         self._vouch(self._end())
 
     def accept(self) -> int:
-        """Take the file as it is for the one that was written; return how many lines it has.
+        """Accept the file as it is as the one that was written; return how many lines it has.
 
         The deliberate end of a FileGone that nothing can repair. One that is gone is empty now.
         """
@@ -207,9 +207,9 @@ class AppendFile:
         return len(lines)
 
     def generation(self) -> int | None:
-        """Return a number that grows whenever the file is written; None if no marker tells it.
+        """Return a number that grows whenever the file is written; None if no marker gives it.
 
-        A copy from a backup tells the number of then.
+        A copy from a backup gives the number from its time.
         """
         try:
             vouched = self._vouched()

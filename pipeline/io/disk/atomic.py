@@ -12,12 +12,12 @@ from pipeline.io.disk.errors import state_faults
 from pipeline.io.disk.locks import sync_folder
 
 SHARED_FILE = 0o666
-"""The mode of a file of which the umask decides who may read it."""
+"""The mode of a file for which the umask decides who may read it."""
 
 
 @contextmanager
 def replacing(path: Path, mark: str, mode: int) -> Iterator[BinaryIO]:
-    """Open a hidden neighbour of `path` that takes its place when the block ends well.
+    """Open a hidden neighbour of `path` that takes its place when the block succeeds.
 
     A reader of the folder never sees a part, and a failure leaves the old file as it was. What was
     written is durable afterwards. `mark` tells writers apart. Raises OSError.
@@ -48,7 +48,7 @@ def write_file(path: Path, blocks: Iterable[bytes]) -> int:
             return _write_through(path, blocks)
         path.parent.mkdir(parents=True, exist_ok=True)
         mark = str(os.getpid())
-        # A process of the same number may have been killed while it wrote.
+        # A process with the same id may have been killed while it wrote.
         path.with_name(f".{path.name}.{mark}.tmp").unlink(missing_ok=True)
         with replacing(path, mark, SHARED_FILE) as file:
             return sum(file.write(block) for block in blocks)

@@ -1,7 +1,7 @@
-"""Failures of the machine, told in our words: what is wrong, and what to do about it.
+"""Failures of the machine, in our own words: what is wrong, and what to do about it.
 
 Libraries put paths, payloads and stack traces into their messages, so no message of theirs is
-passed on: a failure is told by its errno alone.
+passed on: a failure is reported by its errno alone.
 """
 
 from __future__ import annotations

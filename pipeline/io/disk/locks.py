@@ -39,7 +39,7 @@ def make_private_folder(folder: Path) -> None:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         for one in missing:
-            # A folder above may be entered and not read; then its system has to keep the name.
+            # A folder above may be enterable but not readable; the system must keep the name.
             with suppress(PermissionError):
                 sync_folder(one.parent)
 
@@ -53,13 +53,13 @@ def make_shared_folder(folder: Path) -> None:
         if not one.is_dir():
             with suppress(FileExistsError):
                 one.mkdir(mode=SHARED_FOLDER)
-                # A folder above may be entered and not read; then its system has to keep the name.
+                # A folder above may be enterable but not readable; the system must keep the name.
                 with suppress(PermissionError):
                     sync_folder(one.parent)
 
 
 def close_to_others(folder: Path) -> None:
-    """Take from everybody but owner and group what a library's new folder gives them."""
+    """Withdraw the access that a library's new folder gives to all but owner and group."""
     folder.chmod(folder.stat().st_mode & SHARED_FOLDER)
 
 

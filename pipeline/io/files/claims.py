@@ -1,12 +1,12 @@
-"""Claims and hints: who reads which file, and which source lay where.
+"""Claims and hints: who reads which file, and which source was where.
 
-A claim is a lock of the operating system on `<state>/claims/<place>.lock`, gone when its process
+A claim is an operating-system lock on `<state>/claims/<place>.lock`, released when its process
 dies. Its file holds a hint: the source that was read at this place. Exactly-once depends on
-neither: two readers of one file meet again in the lake, where one of their commits is refused,
-and what a file is, its content says. Hints tell a file that was changed from a new one, save
-unpacking an archive again, and say where the rest of a rotated file has to be looked for.
+neither: two readers of one file meet in the lake, where one of their commits is refused, and a
+file is identified by its content. Hints distinguish a changed file from a new one, save unpacking
+an archive again, and say where to look for the rest of a rotated file.
 
-Names and hints hold keyed hashes alone.
+Names and hints hold only keyed hashes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Hint:
     beginnings: dict[str, str]
     """Hashes of its first bytes, by rung."""
     name: str
-    """The hash of the name that it had."""
+    """The hash of the name it had."""
     end: tuple[int, int, int] | None = None
     """Size and time of modification of an archive, and its position, if it was read to its end."""
 
@@ -100,7 +100,7 @@ class Claims:
 
 
 def _parse(text: bytes) -> Hint | None:
-    """Read a hint; None if there is none, or one that a crash left half written."""
+    """Read a hint; None if there is none, or if a crash left it half written."""
     try:
         found = json.loads(text)
         end = found["end"]

@@ -19,7 +19,7 @@ _STEP = 1 << 20
 
 
 def codec_of(path: str) -> str | None:
-    """Name the codec of a file by the end of its name; None: not compressed."""
+    """Name the codec of a file by its suffix; None: not compressed."""
     return next((codec for end, codec in CODECS.items() if path.endswith(end)), None)
 
 
@@ -44,7 +44,7 @@ class Unpacked:
     """What is inside one compressed file, read forward."""
 
     def __init__(self, handle: int, codec: str, path: str) -> None:
-        """Read the open file `handle` from its beginning; closing it is the caller's business."""
+        """Read the open file `handle` from its beginning; the caller closes it."""
         self._file = _FromStart(handle)
         self._stream = pa.CompressedInputStream(pa.PythonFile(self._file, mode="r"), codec)
         self._path = path

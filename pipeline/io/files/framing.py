@@ -1,6 +1,6 @@
 """Lines: where messages begin and end in a block of bytes.
 
-Pure functions on bytes. Blank lines are passed over (the position moves past them), and a
+Pure functions on bytes. Blank lines are skipped (the position moves past them), and a
 carriage return before the line feed stays with its message: to JSON it is white space.
 """
 
@@ -15,10 +15,10 @@ from pipeline import native
 from pipeline.events.model import Offsets
 
 MESSAGE_BYTES = 64 * 1024
-"""Longer messages are refused by decoding, so no more of one than this and a byte is ever held."""
+"""Decoding refuses longer messages, so at most one byte more than this is ever held of one."""
 
 SLICE_MESSAGES = 1 << 18
-"""The most lines in a slice: bounds the memory for their places when lines are short."""
+"""The most lines in a slice: bounds the memory for their offsets when lines are short."""
 
 _LINE_FEED = 10
 _CARRIAGE_RETURN = 13
@@ -52,8 +52,8 @@ def find_lines(data: bytes) -> Lines:
 def first_line(block: bytes, *, whole: bool) -> bytes | None:
     """Return the first line that is not blank, without its end; None if it is not complete yet.
 
-    `whole` says that nothing will follow the block. Of a line longer than `MESSAGE_BYTES` its
-    first `MESSAGE_BYTES` bytes are returned.
+    `whole` says that nothing will follow the block. Only the first `MESSAGE_BYTES`
+    bytes of a longer line are returned.
     """
     text = block.lstrip(b"\r\n")
     line, feed, _ = text.partition(b"\n")
@@ -63,7 +63,7 @@ def first_line(block: bytes, *, whole: bool) -> bytes | None:
 
 
 def is_complete_object(line: bytes) -> bool:
-    """Return whether a line without an end is a whole JSON object, so nothing can follow in it."""
+    """Return whether an unterminated line is a whole JSON object, so nothing can follow in it."""
     if not line.lstrip().startswith(b"{") or len(line) > MESSAGE_BYTES:
         return False
     try:
@@ -74,7 +74,7 @@ def is_complete_object(line: bytes) -> bool:
 
 
 def _line_feeds(data: bytes) -> Offsets:
-    """Find line feeds block by block: it stays in the cache, and stops when there are enough."""
+    """Find line feeds block by block, to stay in the cache and to stop when there are enough."""
     view = np.frombuffer(data, np.uint8)
     found: list[Offsets] = []
     count = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 MOST_BYTES = 64 * 1024
-"""Of a longer line the beginning is taken; no header is as long as that."""
+"""Only the beginning of a longer line is taken; no header is that long."""
 
 
 def last_line(blocks: Iterable[bytes], prefix: bytes) -> bytes | None:

@@ -1,7 +1,7 @@
-"""What a file is: keyed hashes of its beginning and of what stands before its position.
+"""What a file is: keyed hashes of its beginning and of what precedes its position.
 
-A file is its content. Where it lies (device, inode, name) is only a hint where to look for it.
-Three things of a source stand in the lake's log, each under an application id of its own:
+A file is its content. Where it is (device, inode, name) is only a hint of where to look for it.
+The lake's log holds three things about a source, each under an application id of its own:
 
     file/<identity>/0        the position; the identity is a hash of the file's beginning
     file/<identity>/0/tail   a hash of the last 64 KiB before the position
@@ -10,12 +10,12 @@ Three things of a source stand in the lake's log, each under an application id o
 and `file/<inode and first line>/0/adopted` for a position of version 0.1 that was taken over.
 
 The beginning that is hashed is the longest of `RUNGS` that had been read when the source was
-first committed. So a file is looked for under each rung that it is long enough for: nine
-questions at most, however many files are known. The count of the beginnings makes sure of two
-things: a first line that no source began with is new without any further question, and two
-processes that meet the same new file cannot both begin it.
+first committed. So a file is looked up under each rung that it is long enough for: at most
+nine lookups, however many files are known. The count of beginnings ensures two things: a first
+line that no source began with is new without any further lookup, and two processes that meet the
+same new file cannot both begin it.
 
-Pure functions on bytes. The key never leaves the state folder: nobody can test a guess of a line
+Pure functions on bytes. The key never leaves the state folder: nobody can test a guessed line
 against the log.
 """
 
@@ -35,7 +35,7 @@ RUNGS = tuple(4**power for power in range(8, -1, -1))
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A source that begins like a file, and that the file does not agree with."""
+    """A source that begins like a file but does not agree with it."""
 
     app_id: str
     position: int
@@ -44,34 +44,34 @@ class Rival:
     shorter: bool
     """Whether the file ends before the source's position."""
     damage: SourceError | None = None
-    """Why it cannot be told: the archive is damaged before the position."""
+    """Why this cannot be determined: the archive is damaged before the position."""
 
     @property
     def alike(self) -> bool:
-        """Whether so much is the same that it is no coincidence."""
+        """Whether too much is the same for a coincidence."""
         return self.rung == WINDOW
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What the lake's log knows of a file's content."""
+    """What the lake's log knows about a file's content."""
 
     app_id: str | None
     """The source that the file is; None: the lake has no source that it agrees with."""
     position: int = 0
     tail: int | None = None
-    """The mark of the source, as it stands in the log."""
+    """The mark of the source, as the log has it."""
     begun: int | None = None
     """How many sources began with the file's first line."""
     adopts: str | None = None
-    """The app id under which version 0.1 knew the file, if it is known only so."""
+    """The app id under which version 0.1 knew the file, if it is known by that alone."""
     rivals: tuple[Rival, ...] = ()
     free: str | None = None
-    """An app id of its beginning that no source has, so far as was asked."""
+    """An app id for its beginning that no source has, as far as was looked up."""
 
     @property
     def is_new(self) -> bool:
-        """Whether the lake has nothing of it."""
+        """Whether the lake has nothing from it."""
         return self.app_id is None and self.adopts is None
 
 
@@ -83,18 +83,18 @@ def beginnings(key: bytes, head: bytes) -> dict[int, bytes]:
 
 
 def app_id_of(beginning: bytes, number: int) -> str:
-    """Return where the position is kept of the source number `number` (0 ...) that begins so."""
+    """Return where the position of source number `number` (0 ...) with this beginning is kept."""
     identity = hmac.digest(beginning, b"%d" % number, "sha256")[:8].hex()
     return f"file/{identity}/0"
 
 
 def tail_id_of(app_id: str) -> str:
-    """Return where the hash of what stands before a position is kept."""
+    """Return where the hash of what precedes a position is kept."""
     return f"{app_id}/tail"
 
 
 def tail_of(key: bytes, window: bytes) -> int:
-    """Hash what stands before a position, as a signed number of 64 bits."""
+    """Hash what precedes a position, as a signed 64-bit number."""
     return int.from_bytes(_keyed(key, b"tail", b"", window)[:8], signed=True)
 
 
@@ -109,7 +109,7 @@ def begun_id_of(line: str) -> str:
 
 
 def place_of(key: bytes, *place: object) -> str:
-    """Hash where a file lies, for the names of hints."""
+    """Hash where a file is, for the names of hints."""
     return _keyed(key, b"place", b"", "\0".join(map(str, place)).encode())[:8].hex()
 
 

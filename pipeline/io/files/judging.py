@@ -1,13 +1,13 @@
-"""What to do with a file that is not simply a known source, or simply new.
+"""What to do with a file that is neither clearly a known source nor clearly new.
 
 Some files begin like a source and differ from it later. Such a file is
 
-    an echo     a part of another file that is there: a copy under way, or an old one. It holds
-                nothing of its own, and is left alone until it grows.
-    another     the source is there, in another file; or so little is the same that it proves
-                nothing. It is a new source.
-    changed     the source is nowhere else, and this file lies where it lay, or has the same
-                64 KiB at the beginning. That stops the run: its old lines are in the lake, and
+    an echo     a part of another file that is there: a copy in progress, or an old one. It
+                holds nothing of its own, and is left alone until it grows.
+    another     the source is there, in another file; or too little is the same to prove
+                anything. It is a new source.
+    changed     the source is nowhere else, and this file is where it was, or has the same
+                first 64 KiB. That stops the run: its old lines are in the lake, and
                 nobody can say which of the new ones are.
 
 The rest of a file that was renamed while nothing was running is looked for beside it, if the
@@ -47,7 +47,7 @@ class Judge:
     def identify(self, tail: Tail, content: Content, now: float) -> Match | None:
         """Say which source a file is, as the lake stands now; None if it is an echo.
 
-        None also if it begins otherwise than when it was met: then it is met again.
+        None also if its beginning has changed since it was met: then it is met again.
         """
         if not tail.packed:
             found = beginnings(self._key, content.head())
@@ -71,7 +71,7 @@ class Judge:
         return match
 
     def changed(self, tail: Tail, now: float) -> None:
-        """Drop a file that differs from what was read of it, if that is in another file now.
+        """Drop a file that differs from what was read from it, if that is in another file now.
 
         Raises SourceError if it is not.
         """
@@ -89,9 +89,9 @@ class Judge:
         raise rewritten(tail.path, match.position)
 
     def look_for_named(self, now: float) -> None:
-        """Look for the rest of files that are named, and were renamed while nothing was running.
+        """Look for the rest of named files that were renamed while nothing was running.
 
-        Where a file has come in their place it is looked for when that one is taken in hand.
+        Where another file has taken the place of one, that happens when the other is picked up.
         """
         met = {tail.path for tail in self._tails}
         for path in self._tails.paths:
@@ -108,7 +108,7 @@ class Judge:
         return [hint.app_id for hint in hints if hint is not None]
 
     def hint_of(self, tail: Tail) -> Hint | None:
-        """Return what is to be remembered of a file."""
+        """Return what to remember about a file."""
         match = tail.match
         if match is None or match.app_id is None:
             return None
@@ -121,7 +121,7 @@ class Judge:
         )
 
     def _read_before(self, tail: Tail, hint: Hint | None) -> Match | None:
-        """Recognize an archive that was read to its end and not touched since, without reading."""
+        """Recognize without reading an archive that was read to its end and not touched since."""
         if hint is None or hint.end is None or hint.end[:2] != (tail.size, tail.modified):
             return None
         if hint.line != tail.line or not _begins_alike(tail, hint):
@@ -194,7 +194,7 @@ class Judge:
         return False
 
     def _look_beside(self, tail: Tail, match: Match, now: float) -> None:
-        """Look for what was read under a file's name before, if it is named itself."""
+        """Look for what was read under a file's name before, if the file itself is named."""
         if self._claims is None or tail.path not in self._tails.paths:
             return
         name = place_of(self._key, tail.path)
@@ -203,7 +203,7 @@ class Judge:
             self._seek(tail.path, hint, now)
 
     def _seek(self, path: str, hint: Hint, now: float) -> None:
-        """Follow the file beside `path` that a hint speaks of; warn once if there is none."""
+        """Follow the file beside `path` that a hint refers to; warn once if there is none."""
         if (path, hint.app_id) in self._sought:
             return
         self._sought.add((path, hint.app_id))
@@ -234,7 +234,7 @@ class Judge:
 
 
 def _begins_alike(tail: Tail, hint: Hint) -> bool:
-    """Return whether a file begins as the one of a hint did, as far as both reach."""
+    """Return whether a file begins as a hint's file did, as far as both reach."""
     shared = [rung for rung in tail.beginnings if str(rung) in hint.beginnings]
     return bool(shared) and tail.beginnings[shared[0]].hex() == hint.beginnings[str(shared[0])]
 

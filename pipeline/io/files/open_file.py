@@ -1,8 +1,8 @@
 """The content of one open file, cut into slices of whole lines from a given position.
 
 Plain and compressed files answer the same calls. Memory stays within a slice's limit, whatever
-the file holds: of a line that is longer than a message may be, the beginning is handed on (to be
-refused) and the rest is passed over.
+the file holds: the beginning of a line that is longer than a message may be is passed on (to be
+refused) and the rest is skipped.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Content(Protocol):
         """Return the first bytes, at most `WINDOW`."""
 
     def window(self, position: int) -> bytes | None:
-        """Return the last bytes before a position, at most `WINDOW`; None if it ends before."""
+        """Return the last bytes before a position, at most `WINDOW`; None if it ends sooner."""
 
     def length(self) -> int:
-        """Return how long the text is; a compressed file is unpacked for it."""
+        """Return how long the text is; a compressed file is unpacked to find out."""
 
     def before(self, position: int) -> Iterator[bytes]:
-        """Return what is in front of a position, in pieces."""
+        """Return what precedes a position, in pieces."""
 
     def unread(self, position: int) -> int:
         """Count bytes after a position; 0 means that nothing is there."""
@@ -61,7 +61,7 @@ class Content(Protocol):
     def cut(self, position: int, limit: int, *, to_end: bool) -> Cut | None:
         """Cut complete lines of about `limit` bytes at most; None if there is none.
 
-        `to_end` says that a last line without end counts if nothing can follow in it.
+        With `to_end`, an unterminated last line counts if nothing can follow in it.
         """
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class Content(Protocol):
 
 
 def open_content(path: str, place: Place) -> Content | None:
-    """Open a file; None if the path does not lead to this place any more."""
+    """Open a file; None if the path no longer leads to this place."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -90,7 +90,7 @@ class PlainContent:
         self._handle = handle
         self._path = path
         self._long_line = (-1, 0)
-        """Where a line without end begins, and how far its end has been looked for."""
+        """Where an unterminated line begins, and how far its end has been searched for."""
 
     def first_line(self, *, to_end: bool) -> bytes | None:
         block = self._read(0, MESSAGE_BYTES + _STEP)
@@ -142,7 +142,7 @@ class PlainContent:
             self._handle = -1
 
     def _cut_one(self, position: int, reach: int, size: int, *, to_end: bool) -> Cut | None:
-        """Cut a line of which no end is in reach: a long one, or the last one."""
+        """Cut a line whose end is out of reach: a long one, or the last one."""
         stop = self._feed_after(position, reach, size)
         if stop is None:
             whole = size - position <= MESSAGE_BYTES and to_end
@@ -167,7 +167,7 @@ class PlainContent:
         return start
 
     def _feed_after(self, line: int, begin: int, size: int) -> int | None:
-        """Return the offset after the first line feed from `begin` on; remember a vain search."""
+        """Return the offset after the first line feed from `begin` on; remember a failed search."""
         if self._long_line[0] == line:
             begin = max(begin, self._long_line[1])
         while begin < size:
@@ -197,7 +197,7 @@ class PackedContent:
         self._path = path
         self._stream = Unpacked(handle, codec, path)
         self._rest = b""
-        """Unpacked bytes that were not cut yet; they begin at `_at`."""
+        """Unpacked bytes that are not cut yet; they begin at `_at`."""
         self._at = 0
         self._before = b""
         """The last unpacked bytes before `_at`, at most `WINDOW`."""
@@ -311,7 +311,7 @@ def shrunk(path: str, size: int, position: int) -> SourceError:
 
 
 def rewritten(path: str, position: int) -> SourceError:
-    """Return what to raise for a file that has other bytes before its position than were read."""
+    """Return what to raise for a file whose bytes before its position are not what was read."""
     return SourceError(
         "The input was rewritten",
         where=f"{path}, byte {position}",

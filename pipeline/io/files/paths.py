@@ -1,8 +1,8 @@
-"""Input paths: which files do the words of a settings file or of `--input` mean now?
+"""Input paths: which files do the paths of a settings file or of `--input` mean now?
 
 A path names a file, a folder (its files, not its subfolders) or a pattern (`*`, `?`, `[...]`, `**`
 for any depth). In folders and patterns, hidden files and files that are still being written under
-a temporary name are passed over; a file that is named outright is always taken.
+a temporary name are skipped; a file that is named outright is always taken.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def is_taken(name: str) -> bool:
 
 
 Place = tuple[int, int]
-"""Device and inode: where a file lies now. A hint where to look, never what a file is."""
+"""Device and inode: where a file is now. A hint of where to look, never what a file is."""
 
 
 def place_at(status: os.stat_result) -> Place:
-    """Return where a file lies."""
+    """Return where a file is."""
     return status.st_dev, status.st_ino
 
 

@@ -17,7 +17,7 @@ from pipeline.io.files.tailing import SETTLE_SECONDS, Tails
 from pipeline.io.source import Clock, Pace
 
 SCAN_SECONDS = 0.5
-"""How often sizes and new files are looked for."""
+"""How often sizes are checked and new files are looked for."""
 
 _NAP_SECONDS = 0.1
 
@@ -70,7 +70,7 @@ class FileReader:
         tail.committed = self._clock()
         self._leave_hint(tail)
         for other in self._tails.beginning_with(tail.line):
-            # A copy knows no better where the lake stands, nor what of it is still unread.
+            # A copy does not know where the lake stands now, nor how much of it is still unread.
             if other is tail:
                 continue
             if other.match is not None and other.match.app_id in (span.app_id, None):
@@ -101,7 +101,7 @@ class FileReader:
     def is_known(self) -> bool:
         """Return whether any source in the lake began as one of the files does.
 
-        Also one that was read under the name of a file, and is not there any more.
+        Also one that was read under the name of a file and is no longer there.
         """
         app_ids = [name for tail in self._tails for name in (begun_id_of(tail.line), tail.old)]
         app_ids += self._judge.read_by_name()
@@ -128,7 +128,7 @@ class FileReader:
         return None
 
     def _candidates(self, now: float) -> list[Tail]:
-        """Order files: the one in hand until it has had its time, then who has waited longest."""
+        """Order files: the one in hand until it has had its time, then by longest wait."""
         tails = sorted(self._tails, key=lambda tail: tail.committed)
         if self._held is not None and now - self._held_since < self._pace.flush_seconds:
             tails.sort(key=lambda tail: tail is not self._held)
@@ -149,7 +149,7 @@ class FileReader:
         )
 
     def _hold(self, tail: Tail, now: float) -> bool:
-        """Claim a file; from the first moment on, its position is what the lake says then."""
+        """Claim a file; its position is what the lake says from this moment on."""
         if self._held is tail:
             return True
         if not self._claims.take(place_of(self._recognizer.key, *tail.place)):
@@ -231,7 +231,7 @@ class FileReader:
             self._release()
 
     def _leave_hint(self, tail: Tail) -> None:
-        """Remember, for other runs, which source lies where this file lies."""
+        """Remember, for other runs, which source is where this file is."""
         hint = self._judge.hint_of(tail)
         if hint is None or self._held is not tail:
             return

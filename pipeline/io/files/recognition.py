@@ -1,9 +1,9 @@
-"""Which source is this file? Its content is compared with what the lake's log has of sources.
+"""Which source is this file? Its content is compared with what the lake's log knows of sources.
 
 A file whose content agrees with a known source up to its position is that source, plain or
-compressed, whatever it is called. A file that agrees with none is new. Between the two stand
-files that begin like a source and go on differently; what they are depends on what else is
-there, so they are handed back as `Match.rivals` for `tailing` to judge. Nothing is changed here.
+compressed, whatever it is called. A file that agrees with none is new. Between the two are
+files that begin like a source and continue differently; what they are depends on what else is
+there, so they are returned as `Match.rivals` for `judging` to decide. Nothing is changed here.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Recognizer:
     def match(self, content: Content, hashes: Mapping[int, bytes], line: str, old: str) -> Match:
         """Find the source that a file's content agrees with up to its position.
 
-        `hashes` are those of the file's beginning by rung, `line` that of its first line, `old`
-        is its app id in version 0.1.
+        `hashes` are those of the file's beginning by rung, `line` is that of its first line, and
+        `old` is its app id in version 0.1.
         """
         top = app_id_of(next(iter(hashes.values())), 0)
         begun, known, adopted, *first = self.positions(
@@ -63,7 +63,7 @@ class Recognizer:
         return None if position is None else Match(app_id, position, tail)
 
     def fresh_id(self, found: Match, head: bytes, position: int) -> str:
-        """Return an app id for a source of which the lake knows nothing and `position` is next.
+        """Return an app id for a source that the lake does not know, with `position` next.
 
         The commit compares: an app id that another has taken since then is refused there.
         """
@@ -76,7 +76,7 @@ class Recognizer:
         raise AssertionError
 
     def marks(self, found: Match, line: str, app_id: str, window: bytes) -> tuple[Mark, ...]:
-        """Return what a commit says of a source whose next position follows `window`."""
+        """Return what a commit says about a source whose next position follows `window`."""
         tail = Mark(tail_id_of(app_id), found.tail, tail_of(self.key, window))
         if found.app_id is not None:
             return (tail,)
@@ -86,7 +86,7 @@ class Recognizer:
         )
 
     def agrees(self, content: Content, found: Match) -> bool:
-        """Return whether a file still has what stood before a source's position."""
+        """Return whether a file still has what preceded a source's position."""
         window = content.window(found.position)
         return window is not None and (
             found.tail is None or tail_of(self.key, window) == found.tail
@@ -97,7 +97,7 @@ class Recognizer:
     ) -> Iterator[tuple[str, int, int, int]]:
         """Yield every source that begins like a file: app id, rung, position and tail.
 
-        `first` is the answer for the first of them, which mostly is the last question, too.
+        `first` is the answer for the first of them, which is usually the last lookup, too.
         """
         rungs, number = list(hashes), 0
         while rungs:

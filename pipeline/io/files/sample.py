@@ -9,14 +9,14 @@ from pipeline.io.files.open_file import open_content
 from pipeline.io.files.paths import find_inputs, require_inputs
 
 _LIMIT = 4 << 20
-"""Bytes that are looked at of one file."""
+"""How many bytes of one file are looked at."""
 
 
 def first_messages(paths: Sequence[str], count: int) -> list[bytes]:
-    """Return at most `count` messages, as many from the beginning of each file.
+    """Return at most `count` messages, equally many from the beginning of each file.
 
     Raises `EnvironmentProblem` for a path that names nothing or cannot be read, `SourceError` if
-    all that there is are damaged archives.
+    there is nothing but damaged archives.
     """
     require_inputs(paths)
     found: list[bytes] = []

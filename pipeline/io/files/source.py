@@ -1,14 +1,14 @@
 """Files as a source: NDJSON in files, folders and patterns, tailed; `.gz` and `.zst` read whole.
 
-A file is its content, whatever it is called and wherever it lies: renamed, copied, compressed or
-restored it is the same source, and is read on from there (`identity`, `recognition`). Its
+A file is its content, whatever it is called and wherever it is: renamed, copied, compressed or
+restored, it is the same source and is read on from there (`identity`, `recognition`). Its
 position is the byte offset of the next unread line (compressed: of the uncompressed text). A file
 that was changed before its position stops the run: its old lines are in the lake, and nobody can
 say which of the new ones are (`judging`).
 
-Unit of parallelism: the file. Workers of one machine take files by claims (`claims.py`), any
-worker any file, one at a time. Delivery: exactly-once, by the position in the lake's log and the
-marks beside it. Replay: nothing is duplicated.
+Unit of parallelism: the file. Workers on one machine take files by claims (`claims.py`): any
+worker takes any file, one at a time. Delivery: exactly-once, by the position in the lake's
+log and the marks beside it. Replay: nothing is duplicated.
 """
 
 # `setting` returns a dataclass field, which is what a default may be.
@@ -102,7 +102,7 @@ class FileSource:
     key: Callable[[], bytes]
     """Opens the permanent key "files"; picklable."""
     header: bytes = b""
-    """What begins a line that says how those after it are to be read; nothing: there is none."""
+    """The prefix of a line that says how those after it are to be read; empty: there is none."""
 
     def shards(self, workers: int) -> Sequence[Shard]:
         """Give every worker a shard: they share the files as they go."""

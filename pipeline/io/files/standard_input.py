@@ -1,12 +1,12 @@
 """Standard input as a source: `zcat *.gz | telemetry run --input -`.
 
-A pipe cannot be read again, and has no content to be known by before it was read. So each run is
-a new source with an identity of its own, and its position is the count of bytes that were taken.
-Within the run it is as with files: rows and position are one commit, and what the lake refuses is
-committed again from memory. After a crash what was read and not committed is gone with the pipe.
+A pipe cannot be read again, and has no content to be known by before it is read. So each run is
+a new source with an identity of its own, and its position is the number of bytes taken. Within
+the run it works as with files: rows and position are one commit, and what the lake refuses is
+committed again from memory. After a crash, what was read and not committed is gone with the pipe.
 If the same lines are piped again, those that were committed are stored a second time: sealing
-removes the copies of events that have an id of their own, and not of those that are known by their
-place. Who has a file should name the file.
+removes the copies of events that have an id of their own, but not of those that are known by their
+place. If there is a file, name the file.
 
 Unit of parallelism: the run. Delivery: at most once for lines, as long as nobody pipes them again.
 """
@@ -40,7 +40,7 @@ class StandardInput:
     descriptor: int = 0
 
     def shards(self, workers: int) -> Sequence[Shard]:
-        """Return the only one: whoever has it reads everything."""
+        """Return the only shard: the worker that has it reads everything."""
         del workers
         return [Shard(self.name, 0, 1)]
 
@@ -53,7 +53,7 @@ class StandardInput:
 
 
 class StandardInputReader:
-    """Cuts slices of what comes, and ends where the input ends; see `pipeline.io.source.Reader`."""
+    """Cuts slices of what arrives, and ends with the input; see `pipeline.io.source.Reader`."""
 
     def __init__(self, source: StandardInput, pace: Pace, clock: Clock) -> None:
         self._source = source
@@ -62,7 +62,7 @@ class StandardInputReader:
         self._identity = secrets.token_hex(8)
         self._position = 0
         self._unread = bytearray()
-        """What was taken and is not in the lake."""
+        """What was taken and is not yet in the lake."""
         self._header = b""
         self._cut: Slice | None = None
         self._committed_at = clock()
@@ -92,7 +92,7 @@ class StandardInputReader:
         self._cut = None
 
     def forget(self) -> None:
-        """Nothing is forgotten: what the lake has refused is handed out again."""
+        """Forget nothing: what the lake has refused is handed out again."""
 
     def flush(self) -> None:
         """See `Reader.flush`."""
@@ -111,7 +111,7 @@ class StandardInputReader:
         return self._position > 0
 
     def close(self) -> None:
-        """Nothing is to be closed: the descriptor is the process's."""
+        """Do nothing: the descriptor belongs to the process."""
 
     def _take(self, wait: float) -> bool:
         """Take what is in the pipe, up to a slice; return whether anything came."""

@@ -1,4 +1,4 @@
-"""One file, as one reader knows it: where it lies, what it is, and how far it has been read."""
+"""One file, as one reader knows it: where it is, what it is, and how far it has been read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tail:
     size: int
     """As last seen."""
     modified: int
-    """Its time of modification in nanoseconds, as last seen."""
+    """Its modification time in nanoseconds, as last seen."""
     changed: float
     """When the size was last seen to change (monotonic seconds)."""
     content: Content | None
@@ -42,7 +42,7 @@ class Tail:
     committed: float = float("-inf")
     missing_since: float | None = None
     noted: bytes = b""
-    """The hint that was left of it."""
+    """The hint that was left about it."""
     header: tuple[int, bytes] = (0, b"")
     """A position, and the last header line before it."""
 
@@ -62,7 +62,7 @@ class Tail:
 
     @property
     def finished(self) -> bool:
-        """Whether all that was there when the reader was opened is in the lake, or is no line."""
+        """Whether all that was there when the reader was opened is in the lake, or not a line."""
         if self.echo_at is not None:
             return True
         if self.packed:

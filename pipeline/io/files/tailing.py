@@ -1,7 +1,7 @@
 """The files that a reader follows: found by path, kept by place, followed through renames.
 
-Looking is cheap: once a file is known, a look at it is one `stat`. What a file is, is decided by
-`judging` when it is taken in hand.
+Looking is cheap: once a file is known, a look at it is one `stat`. What a file is gets decided by
+`judging` when it is picked up.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MAX_OPEN = 128
 """Files held open at once; one that is held is read to its end even if it is renamed away."""
 
 ROTATION_GRACE_SECONDS = 60.0
-"""A file whose name is gone is followed for so long: its writer may not know yet."""
+"""How long a file whose name is gone is followed: its writer may not know yet."""
 
 SETTLE_SECONDS = 2.0
-"""A compressed file is taken when its size has stood still for so long."""
+"""How long the size of a compressed file must stand still before it is taken."""
 
 
 class Tails:
@@ -40,11 +40,11 @@ class Tails:
         self._by_place: dict[Place, Tail] = {}
         self._by_line: dict[str, dict[Place, Tail]] = {}
         self.unknown: dict[Place, int] = {}
-        """Sizes of files of which nothing can be said yet: their first line is not complete."""
+        """Sizes of files that cannot be judged yet: their first line is not complete."""
         self.cut: list[Tail] = []
         """Files that became shorter than they were; to be judged."""
         self._seen: dict[Place, tuple[int, float]] = {}
-        """Sizes of compressed files that are not followed yet, and since when they have it."""
+        """Sizes of compressed files that are not followed yet, and since when they are so."""
 
     def __iter__(self) -> Iterator[Tail]:
         return iter(list(self._by_place.values()))
@@ -54,7 +54,7 @@ class Tails:
         return list(self._by_line.get(line, {}).values())
 
     def scan(self, now: float, *, adopt: bool) -> None:
-        """Look which files are there. `adopt` says whether new ones are taken in."""
+        """Look for the files that are there. `adopt` says whether new ones are taken in."""
         found = find_inputs([*self.paths, *self._beside])
         if adopt:
             self.unknown.clear()
@@ -80,14 +80,14 @@ class Tails:
         return None
 
     def meet_again(self, tail: Tail, now: float) -> None:
-        """Take a file for another one: it does not begin as it did when it was met."""
+        """Treat a file as another one: it does not begin as it did when it was met."""
         self.drop(tail)
         found = find_inputs([tail.path]).get(tail.place)
         if found is not None:
             self._meet(found[0], tail.place, found[1], now)
 
     def unfollow(self, tail: Tail) -> None:
-        """Leave out a file that `follow` has taken in."""
+        """Stop following a file that `follow` has taken in."""
         self._beside.remove(tail.path)
         self.drop(tail)
 
@@ -113,7 +113,7 @@ class Tails:
         return content
 
     def drop(self, tail: Tail) -> None:
-        """Follow a file no longer; if it is still there, the next look meets it as another one."""
+        """Stop following a file; if it is still there, the next scan meets it as another one."""
         tail.close()
         self._by_place.pop(tail.place, None)
         alike = self._by_line.get(tail.line, {})

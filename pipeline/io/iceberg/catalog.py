@@ -1,4 +1,4 @@
-"""Tables of Iceberg over files of the lake: an SQL catalog and metadata in one folder.
+"""Iceberg tables over files of the lake: an SQL catalog and metadata in one folder.
 
     <folder>/catalog.db                        which tables there are (SQLite)
     <folder>/telemetry/<event>/metadata/...    one snapshot of each: names of files, row counts
@@ -55,7 +55,7 @@ class IcebergCatalog:
     """The tables in one folder; one process at a time changes them."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the catalog, made at first use. Raises EnvironmentProblem."""
+        """Open the catalog, created at first use. Raises EnvironmentProblem."""
         try:
             sql = import_module("pyiceberg.catalog.sql")
         except ImportError:

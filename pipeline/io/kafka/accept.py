@@ -1,4 +1,4 @@
-"""Record what a topic is that is not the one the lake has read: a new one, or the same.
+"""Record what a topic is if it looks unlike the one the lake has read: a new one, or the same.
 
 A decision is a commit without rows for each partition, by the same comparison as any other
 commit, so no reader of the old topic can still move the position afterwards. The log keeps it.
@@ -27,9 +27,9 @@ class Decision(Enum):
     """What the topic is."""
 
     NEW = "new"
-    """Its messages are others: every partition is read from 0."""
+    """Its messages are different: every partition is read from 0."""
     SAME = "same"
-    """Its offsets mean the same messages: reading goes on where the lake stands."""
+    """Its offsets mean the same messages: reading continues where the lake stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Change:
     partition: int
     before: Stand
     span: Span
-    """From the position as it was to the position as it will be."""
+    """From the old position to the new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def plan_acceptance(
     """Look at a topic and at what the lake has of it; nothing is changed.
 
     Raises UsageError if the topic is the one that was read, and EnvironmentProblem if the broker
-    does not tell what it is.
+    does not say which it is.
     """
     with kafka_faults("looking at the topic", topic):
         fetch = PartitionFetch(access, topic)

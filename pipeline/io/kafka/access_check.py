@@ -1,4 +1,4 @@
-"""Test what the pipeline needs of Kafka: the connection, and its rights on topics.
+"""Test what the pipeline needs from Kafka: the connection, and its rights on topics.
 
 Nothing is created, read or written. `telemetry doctor` shows the result.
 """

@@ -111,7 +111,7 @@ class KafkaAccess:
         """Return the client library's settings, with secrets resolved: do not keep or show them.
 
         Raises EnvironmentProblem if a file of the TLS settings cannot be read, or if there is no
-        token, or no credentials of AWS.
+        token, or no AWS credentials.
         """
         settings: dict[str, Any] = {
             "bootstrap_servers": list(self.servers),
@@ -165,7 +165,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # the client's class
         self._source.token()
 
     def token(self) -> str:
-        """Return a valid token; called by the client's own thread, which takes its own errors."""
+        """Return a valid token; called by the client's own thread, which expects its own errors."""
         try:
             return self._source.token()
         except TelemetryError as problem:
@@ -183,7 +183,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # the client's class
 
 
 def check_aws() -> None:
-    """Raise EnvironmentProblem if requests to AWS cannot be signed: the client says it late."""
+    """Raise EnvironmentProblem if requests to AWS cannot be signed: the client says so late."""
     try:
         session = import_module("botocore.session").Session()
     except ImportError:
@@ -200,7 +200,7 @@ def check_aws() -> None:
 
 
 def connect_consumer(access: KafkaAccess, **settings: Any) -> KafkaConsumer:
-    """Return a consumer without group membership that starts nowhere by itself.
+    """Return a consumer without group membership that picks no starting point by itself.
 
     Raises TelemetryError; a broker that does not answer is an EnvironmentProblem.
     """

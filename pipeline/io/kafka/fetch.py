@@ -1,15 +1,15 @@
-"""Fetch messages of chosen partitions: raw record batches by preference, the public path else.
+"""Fetch messages of chosen partitions: raw record batches if possible, the public path otherwise.
 
 The raw path hooks into kafka-python's fetcher, where a partition's fetched bytes become records,
-and yields runs of whole batches instead (`kafka_batches.unpack`). Checksums, aborted
+and yields runs of whole batches instead (`record_batch.unpack`). Checksums, aborted
 transactions, control batches, fetch sessions and leader changes stay the client's business. The
-hook (`kafka_hook`) uses names that are not public, so its first runs are compared with what the
+hook (`raw_records`) uses names that are not public, so its first runs are compared with what the
 public parser makes of the same bytes; if a name is gone or a message differs, the public path is
-used from then on, several times slower and otherwise the same.
+used from then on, which is several times slower but otherwise the same.
 
 One partition at a time is assigned to the client, so what it holds ahead of us is bounded by one
 fetch, whatever the number of partitions; everything else stays in Kafka. (Pausing instead is no
-choice: kafka-python 3.0 parks what it fetched of a paused partition and may never look at it
+option: kafka-python 3.0 parks what it fetched from a paused partition and may never look at it
 again, because a drained parser blocks the place where it would be put back.)
 """
 
@@ -63,7 +63,7 @@ class PartitionFetch:
             fetch_max_wait_ms=50,
             max_poll_records=10_000,
         )
-        # Makes the client look this topic up, and again every 10 seconds.
+        # Makes the client look up this topic, now and every 10 seconds.
         self._consumer.assign([self._at(0)])
         self._public_records: Any = None
         if raw:
@@ -86,7 +86,7 @@ class PartitionFetch:
         return frozenset(self._consumer.partitions_for_topic(self.topic) or ())
 
     def topic_id(self) -> uuid.UUID | None:
-        """The broker's id of the topic as known now; None if it tells none."""
+        """The broker's id of the topic as known now; None if it gives none."""
         found = self._consumer._cluster.topic_id(self.topic)
         return found if isinstance(found, uuid.UUID) and found.int else None
 
@@ -118,19 +118,19 @@ class PartitionFetch:
     ) -> None:
         """Set where partitions are read from; whatever was fetched before is dropped.
 
-        `epochs` are those of the leaders that wrote what stands before: with them the broker
-        says if its log has other messages there by now.
+        `epochs` are those of the leaders that wrote what comes before: with them the broker can
+        tell whether its log has other messages there by now.
         """
         self._positions.update(positions)
         self._epochs.update(epochs or {})
         self._active = None
 
     def position(self, partition: int) -> int:
-        """The offset to go on from: past control records and holes that were passed over."""
+        """The offset to continue from: past control records and holes that were skipped."""
         return self._positions[partition]
 
     def epoch(self, partition: int) -> int | None:
-        """The epoch of the leader that wrote what stands before `position`, if it is known."""
+        """The epoch of the leader that wrote what comes before `position`, if it is known."""
         return self._epochs.get(partition)
 
     def fetch(self, partition: int, room: int, wait: float) -> Run | None:
@@ -176,7 +176,7 @@ class PartitionFetch:
         """Fetch a partition to `target`, its end as of now, or to the slice's size.
 
         A batch that cannot be read ends the run before it; it is raised (the client's
-        CorruptRecordError) only where nothing stands before it.
+        CorruptRecordError) only if nothing comes before it.
         """
         begun, whole, position = clock(), Run(), self.position(partition)
         while target is None or position < target:

@@ -1,8 +1,8 @@
 """Record that messages of a partition are lost, so that reading can go on after them.
 
-Lost is what retention took, and a record batch that is damaged: nothing that can still be read.
-A gap is a commit without rows: it moves the position from where the lake stands to where messages
-begin that can be read, by the same comparison as any other commit, and the log keeps it.
+What counts as lost is what retention took and damaged record batches: nothing still readable.
+A gap is a commit without rows: it moves the position from where the lake stands to where readable
+messages begin, by the same comparison as any other commit, and the log keeps it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.io.lake.event_table import EventTable
 from pipeline.io.source import Position
 
 TRIES = 20
-"""How often a fetch that brings nothing is repeated before a place counts as empty."""
+"""How often a fetch that returns nothing is repeated before a place counts as empty."""
 
 
 def plan_gap(
@@ -28,7 +28,7 @@ def plan_gap(
 ) -> Span:
     """Return the span that would be recorded as lost; nothing is changed.
 
-    Raises UsageError if `stop` lies behind the first message that can be read, or not past the
+    Raises UsageError if `stop` lies after the first message that can be read, or not past the
     lake's position.
     """
     start = position(f"{SOURCE}/{topic}/{partition}") or 0
@@ -60,7 +60,7 @@ def plan_gap(
 def _end_of_damage(fetch: PartitionFetch, partition: int, start: int, stop: int) -> int:
     """Return the offset after the damaged batch at `start`; `start` if that can be read.
 
-    Where the damage hides its own end, `stop` is taken for it if a message begins exactly there.
+    Where the damage hides its own end, `stop` counts as the end if a message begins exactly there.
     """
     damage = _damage_at(fetch, partition, start)
     if damage is None:
@@ -72,7 +72,7 @@ def _end_of_damage(fetch: PartitionFetch, partition: int, start: int, stop: int)
 
 
 def _damage_at(fetch: PartitionFetch, partition: int, offset: int) -> BadBatch | None:
-    """Return the damage that is met by reading at an offset, None if it can be read."""
+    """Return the damage met when reading at an offset, None if it can be read."""
     fetch.start_at({partition: offset})
     for _ in range(TRIES):
         try:

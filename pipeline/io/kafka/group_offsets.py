@@ -1,7 +1,7 @@
-"""Tell Kafka how far the lake is: for lag tools alone, never read back.
+"""Tell Kafka how far the lake is: for lag tools only, never read back.
 
 Positions are published to a consumer group that has no members, at most every ten seconds. A
-failure is logged once and delays nothing: the lake's log stays the only truth.
+failure is logged once and delays nothing: the lake's log remains the only truth.
 """
 
 from __future__ import annotations

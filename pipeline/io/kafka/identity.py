@@ -9,8 +9,8 @@ of the leader that wrote the last message read:
     kafka/<topic>/<partition>/id-low
     kafka/<topic>/<partition>/epoch     the leader epoch; -1: not known
 
-Lakes of version 0.1 have positions alone, and brokers before 2.8 tell no ids. Both are taken as
-they are: an identity that is not known is not compared.
+Lakes of version 0.1 have only positions, and brokers before 2.8 give no ids. Both are accepted as
+they are: an unknown identity is not compared.
 
 The functions at the end say what to raise when a topic contradicts what the lake has of it: each
 error names topic, partition and offsets, and the command that records a decision.
@@ -35,7 +35,7 @@ NO_EPOCH = -1
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What the lake's log knows of one partition."""
+    """What the lake's log knows about one partition."""
 
     app_id: str
     position: int | None
@@ -43,7 +43,7 @@ class Stand:
     epoch: int | None
 
     def marks(self, topic_id: uuid.UUID | None, epoch: int | None) -> tuple[Mark, ...]:
-        """Return what a commit says of the identity; what the broker does not tell stays."""
+        """Return what a commit says about the identity; what the broker does not tell stays."""
         marks = []
         if topic_id is not None:
             before = (None, None) if self.topic_id is None else _halves(self.topic_id)
@@ -61,7 +61,7 @@ def app_id_of(topic: str, partition: int) -> str:
 
 
 def stand_of(positions: Positions, topic: str, partition: int) -> Stand:
-    """Ask the lake where a partition stands, and which topic that was of."""
+    """Ask the lake where a partition stands, and which topic that was in."""
     app_id = app_id_of(topic, partition)
     names = ("", "/id-high", "/id-low", "/epoch")
     position, high, low, epoch = positions([f"{app_id}{name}" for name in names])
@@ -119,7 +119,7 @@ def replaced(
 def past_end(
     topic: str, number: int, stored: int, end: int, topic_id: uuid.UUID | None
 ) -> SourceError:
-    """The lake stands past the end of the partition, and that stays so."""
+    """The lake stands past the end of the partition, and this persists."""
     return TopicReplaced(
         f"The lake's position {stored} is past the partition's end {end}",
         where=_at(topic, number),
@@ -129,7 +129,7 @@ def past_end(
 
 
 def truncated(topic: str, divergent: Mapping[int, int | None]) -> SourceError:
-    """A broker without the newest messages became leader, and gives their offsets to others."""
+    """A broker without the newest messages became leader, and reuses their offsets."""
     places = ", ".join(
         f"partition {number} from {'an unknown offset' if offset is None else offset} on"
         for number, offset in sorted(divergent.items())

@@ -19,7 +19,7 @@ class PartitionLag:
     topic: str
     partition: int
     position: int | None
-    """Next unread offset; None if the lake has nothing of it."""
+    """Next unread offset; None if the lake has nothing from it."""
     end: int
     lag: int
     """Offsets between the two, as far as the partition still has them."""

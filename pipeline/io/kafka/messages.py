@@ -1,4 +1,4 @@
-"""Messages of one partition by where they lie in bytes, so that no message is an object of its own.
+"""Messages of one partition as positions in bytes, so that no message is an object of its own.
 
 A batch is kept as it was unpacked; keys and headers lie between the values and are never looked at.
 """
@@ -30,7 +30,7 @@ class PartitionMessages:
         return ((int(offset), self.data[start:end]) for offset, start, end in places)
 
     def since(self, floor: int) -> PartitionMessages:
-        """Leave out the first messages, as far as their offsets are below `floor`."""
+        """Leave out the first messages, those with offsets below `floor`."""
         skipped = (
             int(np.argmax(self.offsets >= floor)) if (self.offsets >= floor).any() else len(self)
         )

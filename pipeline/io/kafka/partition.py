@@ -18,13 +18,13 @@ class Partition:
     start: int
     """The lake's position."""
     read_from: int
-    """Where reading goes on: the position, or the first message of a partition never seen."""
+    """Where reading continues: the position, or the first message of a partition never seen."""
     stand: Stand
     """What the lake has of its identity."""
     known_end: int | None = None
     end_at_open: int = 0
     adopts: bool = False
-    """Whether the lake has a position and no topic id: version 0.1 wrote none."""
+    """Whether the lake has a position but no topic id: version 0.1 wrote none."""
     committed_at: float = float("-inf")
     not_before: float = float("-inf")
     message_bytes: float = 1024.0
@@ -36,11 +36,11 @@ class Partition:
 
     @property
     def epoch(self) -> int:
-        """The leader epoch of what the lake has read last."""
+        """The leader epoch of what the lake read last."""
         return NO_EPOCH if self.stand.epoch is None else self.stand.epoch
 
     def is_due(self, now: float, pace: Pace, *, flushing: bool) -> bool:
-        """Return whether a slice should be cut of it now."""
+        """Return whether a slice should be cut from it now."""
         if now < self.not_before:
             return False
         waited = now - self.committed_at >= pace.flush_seconds

@@ -25,7 +25,7 @@ VERIFIED_RECORDS = 1000
 """How many of the first records are compared with the public parser."""
 
 MOST_IN_A_BATCH = 1 << 24
-"""A damaged batch that says it has more messages than that says nothing."""
+"""A damaged batch that claims more messages than that is not believed."""
 
 _HEADER_BYTES = 61
 _PIECE = 512
@@ -33,7 +33,7 @@ _PIECE = 512
 
 @dataclass(slots=True, repr=False)
 class Run:
-    """Messages that follow each other in one partition."""
+    """Consecutive messages of one partition."""
 
     parts: list[PartitionMessages] = field(default_factory=list)
     size: int = 0
@@ -65,11 +65,11 @@ class BadBatch(kafka_errors.CorruptRecordError):  # type: ignore[misc]
         super().__init__(kind)
         self.start = start
         self.stop = stop
-        """The offset after it; None if that cannot be told."""
+        """The offset after it; None if that is unknown."""
 
 
 class RawPathBroken(Exception):
-    """The hook does not fit this version of the client, or reads other messages than it."""
+    """The hook does not fit this version of the client, or reads other messages than the client."""
 
 
 class _Piece(NamedTuple):
@@ -81,10 +81,10 @@ class _Piece(NamedTuple):
 
 
 def raw_records(public: Any, room: Callable[[], int]) -> Any:
-    """Return the class that the fetcher shall use in place of `public`, its own parser.
+    """Return the class that the fetcher is to use in place of `public`, its own parser.
 
     `room` says how many bytes a run may have; a run ends with the batch that fills it. Raises
-    AttributeError if `public` has not the expected shape.
+    AttributeError if `public` lacks the expected shape.
     """
     for name in ("_consume_aborted_transactions_up_to", "_contains_abort_marker", "drain"):
         getattr(public, name)
@@ -161,7 +161,7 @@ def raw_records(public: Any, room: Callable[[], int]) -> Any:
                 raise kafka_errors.CorruptRecordError("structure") from None
 
         def _is_passed_over(self, batch: Any) -> bool:
-            """Return whether the batch is a control batch or of an aborted transaction."""
+            """Return whether the batch is a control batch or belongs to an aborted transaction."""
             if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
                 self._consume_aborted_transactions_up_to(batch.last_offset)
                 if self._contains_abort_marker(batch):
@@ -174,7 +174,7 @@ def raw_records(public: Any, room: Callable[[], int]) -> Any:
 
 
 def _end_of(batch: Any, records: Any, start: int) -> int | None:
-    """Return the offset after a damaged batch: where the next one begins, or what its head says."""
+    """Return the offset after a damaged batch: where the next begins, or what its header says."""
     try:
         following = records.next_batch()
         stop = batch.next_offset if following is None else following.base_offset
@@ -205,7 +205,7 @@ def _streamed(stream: Iterator[tuple[int, bytes]], floor: int, stop: int) -> Ite
 
 
 def _old_format(batch: Any, floor: int) -> Iterator[_Piece]:
-    """Read a batch of Kafka before 0.11 by the client's own parser."""
+    """Read a batch from Kafka before 0.11 with the client's own parser."""
     kept = [(record.offset, record.value or b"") for record in batch if record.offset >= floor]
     if kept:
         messages = of_values([value for _, value in kept], [offset for offset, _ in kept])
@@ -229,6 +229,6 @@ def _compare(run: Run, stop: int, expected: Iterator[Any]) -> None:
         try:
             record = next(expected, None)
         except kafka_errors.CorruptRecordError:
-            return  # The run ends before a damaged batch, which is told when its turn comes.
+            return  # The run ends before a damaged batch, which is reported in its turn.
         if record is not None and record.offset < stop:
             raise RawPathBroken

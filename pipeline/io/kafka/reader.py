@@ -6,8 +6,8 @@ slice's size. One partition is read at a time, so memory does not grow with thei
 small partitions make 64 commits in a flush interval, not 64 a second. Backlogs and new partitions
 are found by one small request a second; an idle reader sends nothing else.
 
-Positions come from the lake alone. Committed is `[start, next fetch position)`, so that control
-records and holes that compaction left are passed over once and for all.
+Positions come from the lake alone. `[start, next fetch position)` is committed, so that control
+records and holes that compaction left are skipped once and for all.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from pipeline.io.kafka.raw_records import BadBatch
 from pipeline.io.source import Clock, Pace, Positions
 
 LOOK_SECONDS = 1.0
-"""How often backlogs and new partitions are looked for."""
+"""How often to look for backlogs and new partitions."""
 STAYS_SECONDS = 10.0
-"""So long an end may lie before the lake's position: a new leader may not know its own end yet."""
+"""How long an end may lie before the lake's position: a new leader may not know its own end yet."""
 PATIENCE_SECONDS = 60.0
-"""How long a reader tries to reach a topic that the lake has nothing of before it gives up."""
+"""How long a reader tries to reach a topic that the lake has nothing from before it gives up."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class KafkaReader:
             self._ends_at_open = {}
 
     def _adopt(self, fetch: PartitionFetch, mine: set[int]) -> None:
-        """Begin to read partitions that were not read before, where the lake stands."""
+        """Begin to read partitions that were not read before, from where the lake stands."""
         begins, ends = fetch.begins(mine), fetch.ends(mine)
         found = dict(self._partitions)
         for number in sorted(mine - found.keys()):
@@ -261,7 +261,7 @@ class KafkaReader:
             partition.adopts = True
 
     def _mind_end(self, partition: Partition, fetch: PartitionFetch) -> None:
-        """Raise TopicReplaced if a partition ends before the lake's position, and that stays so."""
+        """Raise TopicReplaced if a partition ends before the lake's position, and this persists."""
         number, end = partition.number, partition.known_end
         if end is None or end >= partition.start:
             self._short_since.pop(number, None)
@@ -274,7 +274,7 @@ class KafkaReader:
     def _is_out_of_patience(self, now: float) -> bool:
         """Return whether to give up on a topic that cannot be reached.
 
-        Never, once it was read: an outage of the brokers ends some day. A first start with a
+        Never once it has been read: an outage of the brokers will end. A first start with a
         wrong address or name should say so.
         """
         self._first_try = now if self._first_try is None else self._first_try
@@ -287,7 +287,7 @@ class KafkaReader:
     # -- slices -----------------------------------------------------------------------------------
 
     def _due(self) -> list[Partition]:
-        """Partitions that a slice should be cut of now, the longest waiting first."""
+        """Partitions that a slice should be cut from now, the longest waiting first."""
         now = self._clock()
         parts = self._partitions.values()
         due = [p for p in parts if p.is_due(now, self._pace, flushing=self._flushing)]
@@ -305,7 +305,7 @@ class KafkaReader:
             if position <= partition.start and not partition.adopts:
                 partition.not_before = self._clock() + LOOK_SECONDS
                 return None
-            # What was fetched is of this topic only if the topic is still this one afterwards.
+            # What was fetched is from this topic only if the topic is still the same afterwards.
             fetch.look_again()
             self._compare(fetch.topic_id())
         except BaseException:

@@ -1,9 +1,9 @@
-"""Kafka record batches (format 2) to messages: places in the batch instead of an object a record.
+"""Kafka record batches (format 2) to messages: offsets in the batch, not an object per record.
 
 The client's own parser makes a record object with key, headers and timestamps for each message
-(about 8 microseconds); here the native kernel finds offsets and values in a fiftieth of one, and
-where it was not built a lean loop in one.
-Keys and headers are passed over unread: they are data, and nothing of the pipeline uses them.
+(about 8 microseconds); here the native kernel finds offsets and values in a fiftieth of one,
+and where it was not built, a lean loop does so in one.
+Keys and headers are skipped unread: they are data, and nothing in the pipeline uses them.
 Decompression is bounded: a batch that unpacks to more than `BATCH_BYTES` is read as a stream, and
 a value longer than any accepted message is cut just past the limit, so that it is rejected as too
 large without ever being held whole. Pure functions on bytes; the network is not known here.
@@ -43,7 +43,7 @@ class BrokenBatch(Exception):
 
 
 def unpack(records: bytes, count: int, base_offset: int, floor: int = 0) -> PartitionMessages:
-    """Find offset and value of each of `count` records, from the first with offset `floor` on.
+    """Find the offset and value of each of `count` records, from the first with offset `floor` on.
 
     A null value is empty. Raises BrokenBatch if the records do not fill `records` exactly.
     """
@@ -69,12 +69,12 @@ def _find_records(
     ends: list[int],
     offsets: list[int],
 ) -> None:
-    """What the kernel does, for installations without it."""
+    """Do what the kernel does, for installations without it."""
     add_start = starts.append
     add_end = ends.append
     add_offset = offsets.append
     position = 0
-    # One- and two-byte varints are read in line: a function call costs more than all the rest.
+    # One- and two-byte varints are read inline: a function call costs more than all the rest.
     try:
         for _ in range(count):
             low = records[position]
@@ -286,7 +286,7 @@ def _xerial(data: memoryview) -> Iterator[tuple[int, int]]:
 
 
 def _snappy_size(data: memoryview) -> int:
-    """Add up what the blocks say that they unpack to."""
+    """Add up the unpacked sizes that the blocks declare."""
     blocks = _xerial(data) if data[:8] == _XERIAL else iter([(0, len(data))])
     return sum(_varint(data[start : start + 10].tobytes(), 0)[0] for start, _ in blocks)
 

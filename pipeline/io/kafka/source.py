@@ -93,7 +93,7 @@ class KafkaSource:
     latest: bool = False
     """Begin a partition that the lake has never seen at its end instead of its beginning."""
     group: str | None = None
-    """Publish positions to this consumer group, for lag tools alone."""
+    """Publish positions to this consumer group, for lag tools only."""
 
     def shards(self, workers: int) -> Sequence[Shard]:
         """One shard for each process; a process without partitions waits for new ones."""

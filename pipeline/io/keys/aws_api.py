@@ -1,9 +1,9 @@
 """The calls of AWS Secrets Manager that a keystore needs, and how they fail.
 
-A key is a secret of its own, made once: of several processes that make it at the same time one
-succeeds. The index is a secret whose current version is moved by comparison: the service moves the
-label `AWSCURRENT` only from the version that the caller names. Failures of the service are told by
-their codes: its messages quote requests. The client is the extra `aws`.
+A key is a secret of its own, created once: of several processes that create it at the same time
+one succeeds. The index is a secret whose current version is moved by comparison: the service moves
+the label `AWSCURRENT` only from the version that the caller names. Failures of the service are
+reported by their codes: its messages quote requests. The client is the extra `aws`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class AwsSecrets:
         return f"{self._prefix}-{name}"
 
     def create(self, name: str) -> None:
-        """Make an empty index; a key is made with its content."""
+        """Create an empty index; a key is created with its content."""
         if name == "index":
             self._make(name, {"SecretString": "{}"})
 
@@ -88,7 +88,7 @@ class AwsSecrets:
             texts = json.loads(found["SecretString"])
             return found["VersionId"], {str(key): str(value) for key, value in texts.items()}
         except (KeyError, ValueError, AttributeError):
-            # The keystore tells that what stands there cannot be trusted.
+            # The keystore reports that what is there cannot be trusted.
             return found["VersionId"], {"epoch.unreadable": ""}
 
     def annotate(self, name: str, etag: str, annotations: Mapping[str, str]) -> bool:
@@ -148,7 +148,7 @@ def _code(error: Any) -> str:
 
 
 def connect(region: str, prefix: str) -> AwsSecrets:
-    """Return the secrets of a region as the role sees them that this process has.
+    """Return the secrets of a region as this process's role sees them.
 
     Raises EnvironmentProblem if the client is not installed.
     """

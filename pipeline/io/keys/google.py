@@ -1,4 +1,4 @@
-"""Google Cloud Secret Manager as a store of keys: how settings name it, and what opens it."""
+"""Google Cloud Secret Manager as a key store: how settings name it, and what opens it."""
 
 from __future__ import annotations
 

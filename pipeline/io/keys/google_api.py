@@ -1,7 +1,7 @@
 """The six calls of Google Cloud Secret Manager that a keystore needs, and how they fail.
 
 Google's client is an argument, so nothing of it is imported before it is used (extra `gcp`).
-Failures of the service are told by the names of their classes: its messages quote requests.
+Failures of the service are reported by the names of their classes: its messages quote requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SecretClient(Protocol):
     """What is used of `google.cloud.secretmanager.SecretManagerServiceClient`."""
 
     def create_secret(self, request: Mapping[str, Any]) -> Any:
-        """Make a secret without versions."""
+        """Create a secret without versions."""
 
     def get_secret(self, request: Mapping[str, Any]) -> Any:
         """Return a secret's etag and annotations."""
@@ -52,7 +52,7 @@ class GoogleSecrets:
         return f"{self._project}/secrets/{self._prefix}-{name}"
 
     def create(self, name: str) -> None:
-        """Make a secret; one that is there already is fine."""
+        """Create a secret; one that already exists is fine."""
         request = {
             "parent": self._project,
             "secret_id": f"{self._prefix}-{name}",
@@ -85,7 +85,7 @@ class GoogleSecrets:
         return data
 
     def destroy_first(self, name: str, *, if_allowed: bool = False) -> None:
-        """Destroy the content of version 1; one that is gone already is fine.
+        """Destroy the content of version 1; one that is already gone is fine.
 
         With `if_allowed`, an account without that right leaves it to one that has it.
         """
@@ -108,7 +108,7 @@ class GoogleSecrets:
         return found.etag, dict(found.annotations)
 
     def annotate(self, name: str, etag: str, annotations: Mapping[str, str]) -> bool:
-        """Replace annotations; False, with nothing changed, if the etag is another one by now."""
+        """Replace annotations; False, with nothing changed, if the etag has changed meanwhile."""
         secret = {"name": self.path(name), "etag": etag, "annotations": dict(annotations)}
         mask = {"paths": ["annotations"]}
         with self._asked("The index of keys could not be changed"):
@@ -136,7 +136,7 @@ class GoogleSecrets:
 
 
 def connect(project: str, prefix: str) -> GoogleSecrets:
-    """Return the secrets as the account sees them that this process runs as.
+    """Return the secrets as this process's account sees them.
 
     Raises EnvironmentProblem if the client is not installed or has no credentials.
     """

@@ -1,7 +1,7 @@
-"""Which installation writes a table: numbers in the table's log that tell its keys from others.
+"""Which installation writes a table: numbers in the table's log that identify its keys.
 
     installation      the installation's random id
-    key/<epoch>       for each epoch of which the table holds rows: a check of its key
+    key/<epoch>       for each epoch with rows in the table: a check of its key
     key/optout, key/files, ..   the same for the keys that stay
     list/optout, list/receipts, ..   how often each list of the state folder was written
 
@@ -40,7 +40,7 @@ REMEDY = (
 
 
 def generations(state: Path) -> Mapping[str, int]:
-    """Return how often each list of a state folder was written, by app id, if a marker tells.
+    """Return how often each list of a state folder was written, by app id, if a marker says so.
 
     Raises EnvironmentProblem.
     """
@@ -79,7 +79,7 @@ def number_of(installation: str) -> int:
 
 
 def checks_of(keys: Keystore, epochs: Iterable[str]) -> Mapping[str, int]:
-    """Return the checks of the keys that are live, of these epochs and for good, by app id."""
+    """Return the checks of the live keys, of these epochs and permanent ones, by app id."""
     found = {name: keys.live_permanent_key(name) for name in sorted(PERMANENT)}
     found |= {name: keys.live_key(name) for name in epochs}
     return {f"{KEY}{name}": key_check(key) for name, key in found.items() if key is not None}

@@ -1,10 +1,10 @@
-"""What a place for keys is: the port, what it tells of an epoch, and the names of keys.
+"""What a place for keys is: the port, what it tells about an epoch, and the names of keys.
 
 An epoch has the key of its tokens and, where files are encrypted, a data key; both are random, and
 both are destroyed together. Some keys stay (`PERMANENT`). A keystore also carries the
 installation: a random id, made at first use, by which a lake knows whose keys it was written with,
 and the names of the lists that were begun, so that a list that is gone is told from one that never
-was. Nothing of it lies in the lake. `local` and `secret_manager` implement it.
+existed. None of this is in the lake. `local` and `secret_manager` implement it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Keystore(Protocol):
 
 
 def epoch_name(epoch: str) -> str:
-    """Return under which name an epoch's token key is kept.
+    """Return the name under which an epoch's token key is kept.
 
     >>> epoch_name("4weeks-0037")
     'epoch-4weeks-0037'
@@ -98,7 +98,7 @@ def epoch_name(epoch: str) -> str:
 
 
 def data_name(epoch: str) -> str:
-    """Return under which name an epoch's data key is kept.
+    """Return the name under which an epoch's data key is kept.
 
     >>> data_name("4weeks-0037")
     'data-4weeks-0037'

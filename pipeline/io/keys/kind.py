@@ -1,4 +1,4 @@
-"""What a store of keys declares: how the settings name it, and how it is opened."""
+"""What a key store declares: how the settings name it, and how it is opened."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class _Index:
 
 
 class LocalKeystore:
-    """Keys in a folder of this machine: mode 0700, files 0600, owned by whoever runs.
+    """Keys in a folder of this machine: mode 0700, files 0600, owned by the user running this.
 
     `now` decides whether an epoch may still get a key: only within the retention.
     """

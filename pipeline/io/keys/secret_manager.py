@@ -7,12 +7,12 @@
 
 Version numbers are given by the service, so of several processes that make the same key at once
 exactly one writes version 1, and all read it back. The index is changed by compare-and-swap on
-its etag. Orders are those of the local keystore: a key is made before the index names it, and is
-destroyed after the index calls it destroyed; so a crash leaves a usable key, or one whose
-destruction the next opening finishes. A key that is listed but missing stops the pipeline.
+its etag. The order of steps is that of the local keystore: a key is made before the index names
+it, and is destroyed after the index calls it destroyed; so a crash leaves a usable key, or one
+whose destruction the next opening finishes. A key that is listed but missing stops the pipeline.
 
-What a process knows it keeps for five minutes: a key that was destroyed elsewhere may be used for
-as long, for events that the age limit refuses anyway. The service keeps the audit log of who read
+A process keeps what it knows for five minutes: a key destroyed elsewhere may still be used for
+that long, for events that the age limit refuses anyway. The service keeps the audit log of who read
 a key. Annotations hold about 230 epochs; the oldest destroyed ones are forgotten before that.
 """
 
@@ -40,7 +40,7 @@ KNOWN_FOR = timedelta(minutes=5)
 ATTEMPTS = 20
 MOST_EPOCHS = 220
 FINISHED_WITHIN = timedelta(days=7)
-"""Destructions older than that are not looked after again at every opening."""
+"""Destructions older than that are not followed up again at every opening."""
 
 _INDEX = "index"
 _EPOCH, _PERMANENT, _LIST, _INSTALLATION = "epoch.", "permanent.", "list.", "installation"
@@ -73,7 +73,7 @@ class SecretManagerKeystore:
         since = now() - FINISHED_WITHIN
         for record in self._read().epochs.values():
             if record.destroyed_at and datetime.fromisoformat(record.destroyed_at) >= since:
-                # Only the expirer may destroy; whoever else comes by leaves it to that account.
+                # Only the expirer may destroy; any other account leaves it to that one.
                 self._destroy(record, if_allowed=True)
 
     def __repr__(self) -> str:
@@ -281,7 +281,7 @@ class SecretManagerKeystore:
         return _Index(etag, permanent, epochs, lists, annotations.get(_INSTALLATION))
 
     def _change(self, change: Callable[[_Index], _Index]) -> _Index:
-        """Change the index by compare-and-swap; return what it is then."""
+        """Change the index by compare-and-swap; return the changed index."""
         for _ in range(ATTEMPTS):
             before = self._read()
             if not before.etag:

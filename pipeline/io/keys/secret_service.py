@@ -1,4 +1,4 @@
-"""What a service of secrets has to do so that `SecretManagerKeystore` can keep keys in it."""
+"""What a secrets service has to do so that `SecretManagerKeystore` can keep keys in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SecretService(Protocol):
         """Return the full name of a secret, for messages."""
 
     def create(self, name: str) -> None:
-        """Make a secret, if the service has secrets without content; one that is there is fine."""
+        """Create a secret, if the service has secrets without content; an existing one is fine."""
 
     def add(self, name: str, data: bytes) -> None:
         """Write a secret's content, unless somebody was faster: then `first` returns theirs."""
@@ -30,7 +30,7 @@ class SecretService(Protocol):
         """Return the first content that a secret ever had. Raises NoVersion or Unreadable."""
 
     def destroy_first(self, name: str, *, if_allowed: bool = False) -> None:
-        """Destroy that content for ever; one that is gone already is fine.
+        """Destroy that content for ever; one that is already gone is fine.
 
         With `if_allowed`, an account without that right leaves it to one that has it.
         """
@@ -39,4 +39,4 @@ class SecretService(Protocol):
         """Return a state and the texts of an index; an empty state if there is no such secret."""
 
     def annotate(self, name: str, etag: str, annotations: Mapping[str, str]) -> bool:
-        """Replace the texts; False, with nothing changed, if the state is another one by now."""
+        """Replace the texts; False, with nothing changed, if the state has changed meanwhile."""

@@ -1,7 +1,7 @@
 """What each commit of an event table said about the messages it accounts for.
 
 A commit's account (read = written + rejected + dropped) stays in the log for as long as the log
-keeps its entries, two days at least.
+keeps its entries, at least two days.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Commit:
     event: str
     version: int
     at: datetime
-    """When it was made, by the clock of its run: `--now` sets it."""
+    """When it was made, by the clock of its run (which `--now` sets)."""
     read: int
     written: int
     rejected: Mapping[str, int]

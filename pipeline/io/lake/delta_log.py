@@ -1,7 +1,7 @@
-"""The log of one Delta Lake table: load, commit, shorten; how it begins is in `creation`.
+"""The log of one Delta Lake table: load, commit, shorten; `creation` begins it.
 
-delta-rs brings atomic commits, and refuses two concurrent commits of one application id or of the
-same removed file. It compares neither an application's versions nor schemas: both are ours.
+delta-rs provides atomic commits, and refuses two concurrent commits of one application id or of
+the same removed file. It compares neither an application's versions nor schemas: we do both.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from pipeline.io.lake.storage import storage_at
 LOG = logging.getLogger(__name__)
 
 LOOKS = 5
-"""How often a log is read that others clean at the same time."""
+"""How often to try reading a log that others clean at the same time."""
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class DeltaLog:
 
     @property
     def folder(self) -> Path:
-        """Where a local log lies."""
+        """The folder of a local log."""
         return Path(self.uri) / LOG_FOLDER
 
     @property
@@ -83,8 +83,8 @@ class DeltaLog:
         """Return the table as its log stands now, or None if it was not created yet.
 
         What is asked of it later is read later: do both in one `look`. A held one stays as it was.
-        Nobody may change it: others are given the same one, for as long as the log stands there.
-        Raises TableGone if the state folder knows it, and it is not there any more.
+        Nobody may change it: others get the same object for as long as the log does not move.
+        Raises TableGone if the state folder knows the table but it is no longer there.
         """
         return (self.held or HeldTables()).get(self.uri, lambda: self.look(self._current))
 
@@ -97,7 +97,7 @@ class DeltaLog:
 
         delta-rs reads versions and history only when they are asked for. Another process may
         write a checkpoint and delete the entries before it at any time; then everything is read
-        anew, from the log as it stands by now.
+        again, from the log as it stands by then.
         """
         with lake_faults("The lake's log could not be read", self.uri):
             for _ in range(LOOKS - 1):
@@ -105,7 +105,7 @@ class DeltaLog:
                     return read()
                 except (DeltaError, FileNotFoundError) as error:
                     self.standings.forget(self.uri)
-                    # delta-rs has no class of its own for an object that is gone while it reads.
+                    # delta-rs has no class of its own for an object that vanishes while it reads.
                     if not isinstance(error, FileNotFoundError) and "not found" not in str(error):
                         raise
             return read()
@@ -145,9 +145,9 @@ class DeltaLog:
         return table
 
     def ready(self) -> LogState:
-        """Return what a commit of new files needs of the table; see `ensure` for what is done.
+        """Return what a commit of new files needs from the table; see `ensure` for what is done.
 
-        What was found to be in order is not looked at again for as long as no entry changes it.
+        What was found to be in order is not checked again until an entry changes it.
         """
         if not self.local:
             return self.ensure()
@@ -178,7 +178,7 @@ class DeltaLog:
 
         Returns that version, durable. Raises CommitRefused if another commit has it; LakeError
         or EnvironmentProblem if the log was asked and the commit cannot have been made; and
-        OutcomeUnknown if it may have been: nothing that it names may be removed then.
+        OutcomeUnknown if it may have been: then nothing that it names may be removed.
         """
         positions = {**positions, **self._marks(table, actions)}
         durable = self.durable.known(self.folder) if self.local else table.version()
@@ -189,14 +189,14 @@ class DeltaLog:
             try:
                 self.shorten()
             except TelemetryError as error:
-                # The commit stands without; the next one that is due tries again.
+                # The commit stands without it; the next one that is due tries again.
                 LOG.warning("%s: no checkpoint was written: %s", self.uri, type(error).__name__)
         return version
 
     def mark(
         self, table: DeltaTable, numbers: Mapping[str, int], account: Mapping[str, object]
     ) -> None:
-        """Commit numbers alone, on top of the version that was loaded, whatever they were before.
+        """Commit only numbers, on top of the version that was loaded, whatever they were before.
 
         Raises as `commit` does.
         """
@@ -279,7 +279,7 @@ class DeltaLog:
     def _marks(
         self, table: LogState, actions: Sequence[AddAction | RemoveAction]
     ) -> Mapping[str, int]:
-        """Return what the log has to say of the installation with these rows, and does not yet."""
+        """Return what the log must say about the installation with these rows, and does not yet."""
         if self.installation is None:
             return {}
         days = [
@@ -326,7 +326,7 @@ class DeltaLog:
     def _repair(self) -> bool:
         """Set aside what a power cut tore of the log; return whether there was anything.
 
-        Raises LakeError where nothing may be changed, and there is something.
+        Raises LakeError if there is something and nothing may be changed.
         """
         files = log_files(self.uri, self.options)
         if not self.durable.repairs:

@@ -39,7 +39,7 @@ class EventTable(StoredTable):
     """Application ids that had a position at some time in this process's life."""
 
     def position(self, app_id: str) -> int | None:
-        """Return the next position of a source, as of now; None if nothing was committed of it.
+        """Return the next position of a source, as of now; None if nothing of it was committed.
 
         Raises LakeError if a position that this process has seen is gone: somebody removed the
         table under a running pipeline, and starting over would double or lose events.
@@ -86,7 +86,7 @@ class EventTable(StoredTable):
     ) -> Committed:
         """Commit staged files together with the position, if the lake stands at the slice's start.
 
-        A source of which nothing was committed yet may start anywhere (Kafka keeps no beginning).
+        A source that has no commit yet may start anywhere (Kafka does not keep the beginning).
         Raises PositionConflict (another writer moved the position), SliceExpired (staged too long
         ago), LakeError or EnvironmentProblem; then the staged files are gone and nothing of the
         batch is in the table.
@@ -105,7 +105,7 @@ class EventTable(StoredTable):
             if not self._marks_agree(table, span):
                 raise self._conflict(span)
             if refused is not None:
-                # The number of this slice replaces the last one: nothing of that may be open.
+                # The number of this slice replaces the last one: nothing of that one may be open.
                 decided = table.transaction_version(decision_of(span.app_id))
                 self.rejections.catch_up(batch.event, span.app_id, decided)
             return table
@@ -122,7 +122,7 @@ class EventTable(StoredTable):
         return committed
 
     def _record(self, refused: Prepared) -> None:
-        """Record rejections that were just decided for; the next slice or start makes it good."""
+        """Record rejections just decided for; after a failure the next slice or start does it."""
         certain, self.writer.leftovers = self.writer.leftovers, True
         with suppress(LakeError, EnvironmentProblem):
             self.rejections.record(refused)
@@ -155,7 +155,7 @@ class EventTable(StoredTable):
 
 
 def account(batch: CleanBatch, metadata: Mapping[str, object] | None = None) -> dict[str, object]:
-    """Return what a commit records of its messages, so that completeness can be proven later.
+    """Return what a commit records about its messages, so that completeness can be proven later.
 
     read = written + the sum of rejected + the sum of dropped.
     """

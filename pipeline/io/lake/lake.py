@@ -1,4 +1,4 @@
-"""The lake: one Delta table per event, one for its restricted rows, and one of rejections.
+"""The lake: one Delta table per event, one for its restricted rows, and one for rejections.
 
     <root>/events/<event>/event_date=YYYY-MM-DD/part-<writer>-<random>.parquet
     <root>/restricted/<event>/event_date=YYYY-MM-DD/part-<writer>-<random>.parquet
@@ -50,7 +50,7 @@ class Lake:
     of at the next start. `encryption` says whether files of events are
     written encrypted, and opens those that are; `installation` is written into the logs of tables
     with rows of people, and compared with them at every commit. Without `repairs`, a log that a
-    power cut tore is refused where it would be repaired. With `holds`, for who only reads, every
+    power cut tore is refused where it would be repaired. With `holds`, for readers only, every
     table is loaded once, until `look_again`.
     """
 
@@ -89,7 +89,7 @@ class Lake:
 
     @property
     def options(self) -> Mapping[str, str]:
-        """delta-rs's storage options, credentials among them: hand them on, never show them."""
+        """delta-rs's storage options, credentials among them: pass them on, never show them."""
         return self._options
 
     def look_again(self, path: str | None = None) -> None:
@@ -115,7 +115,7 @@ class Lake:
                 self._log(path, STORED, EVENT_DATE, path).load()
 
     def forget_gone_tables(self) -> tuple[str, ...]:
-        """Forget the tables that are not there any more; return their paths in the lake."""
+        """Forget the tables that are no longer there; return their paths in the lake."""
         if self._known is None:
             return ()
         gone: list[str] = []
@@ -160,7 +160,7 @@ class Lake:
         return RestrictedTable(*self._parts(f"{RESTRICTED}/{event}", schema, EVENT_DATE, event))
 
     def restricted_events(self) -> tuple[str, ...]:
-        """Name the events of which rows were ever restricted, in alphabetical order."""
+        """Name the events whose rows were ever restricted, in alphabetical order."""
         return tuple(
             name for name in self.stored_events() if self.restricted(name).log.load() is not None
         )
@@ -210,7 +210,7 @@ class Lake:
         return removed + sum(table.sweep() for table in tables)
 
     def close(self) -> None:
-        """Tell others that this process does not write any more."""
+        """Tell others that this process no longer writes."""
         for prepared in self._prepared.values():
             prepared.staging.discard()
         self._prepared.clear()
@@ -256,7 +256,7 @@ class Lake:
     def _parts(
         self, path: str, schema: pa.Schema, partition: str, name: str
     ) -> tuple[DeltaLog, Storage, Writer]:
-        # Rejections hold no row of anybody, and outlive short retentions.
+        # Rejections hold nobody's rows, and outlive short retentions.
         personal = partition == EVENT_DATE
         encryption = self.encryption if personal else PLAIN
         log = self._log(path, schema, partition, name, self.installation if personal else None)

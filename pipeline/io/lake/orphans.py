@@ -5,9 +5,9 @@
     younger                               left alone: a commit may be about to name them
     not named as our writers name files   never removed, only reported
 
-Age is told by the store's clock alone: one that this machine's clock judged could be in flight.
-The listing is taken before the log is loaded: a file that is committed in between is then known
-as committed. A writer abandons what it staged more than 30 minutes ago, so an hour is safe.
+Only the store's clock tells the age: a file that this machine's clock calls old may be in flight.
+The listing is taken before the log is loaded, so a file that is committed in between is known to
+be committed. A writer abandons what it staged more than 30 minutes ago, so an hour is safe.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def sort_leftovers(
     alive: frozenset[str],
     store_clock: Callable[[], float],
 ) -> Leftovers:
-    """Tell apart what lies in the storage and is not `named` by the log.
+    """Sort what is in the storage and is not `named` by the log.
 
     `store_clock` is read at most once, and only if there is something to judge: it costs a file.
     """

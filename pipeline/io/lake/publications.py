@@ -24,7 +24,7 @@ FOLDER = "rollups"
 MANIFEST = "manifest.json"
 
 FORMAT = 2
-"""Of manifest and files; 1 was written by 0.1, whose figures are not perturbed."""
+"""The format of manifest and files; 0.1 wrote 1, whose figures are not perturbed."""
 
 
 def require_format(manifest: Mapping[str, object], where: str) -> None:
@@ -52,7 +52,7 @@ class RollupStore:
         )
 
     def read(self, metric: str, schema: pa.Schema) -> pa.Table:
-        """What is published of a metric; no rows if nothing is. Raises LakeError."""
+        """What is published for a metric; no rows if nothing is. Raises LakeError."""
         path = f"{metric}/{metric}.parquet"
         try:
             if self._files.get_file_info(path).type == pafs.FileType.NotFound:
@@ -93,7 +93,7 @@ class RollupStore:
     def clear(self, known: Container[str]) -> list[str]:
         """Empty every publication, then the manifest; returns the metrics' names.
 
-        The file of a metric that is not `known` any more goes with its folder.
+        The file of a metric that is no longer `known` goes with its folder.
         """
         names = self.published()
         for name in names:
@@ -124,7 +124,7 @@ class RollupStore:
             raise self._unreadable(MANIFEST, error) from None
 
     def write_manifest(self, manifest: Mapping[str, object]) -> None:
-        """Replace the manifest, last of all: what it names is there."""
+        """Replace the manifest, last of all: by then all that it names is there."""
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
         self._replace(MANIFEST, text.encode() + b"\n")
 
@@ -136,8 +136,8 @@ class RollupStore:
     def _replace(self, path: str, content: bytes) -> None:
         try:
             if self._local is None:
-                # Buffered whole: what Arrow does not buffer it hands on as a buffer of its own, and
-                # delta-rs takes nothing but bytes.
+                # Buffered whole: what Arrow does not buffer it passes on as a buffer of its own,
+                # and delta-rs accepts only bytes.
                 size = len(content) + 1
                 with self._files.open_output_stream(path, buffer_size=size) as stream:
                     stream.write(content)
@@ -147,7 +147,7 @@ class RollupStore:
             write_file(self._local / path, [content])
         except (OSError, pa.ArrowException, EnvironmentProblem) as error:
             if self._holds(path, content):
-                return  # the store has written it; its answer was lost
+                return  # the store has written it; only its answer was lost
             raise LakeError(
                 "A publication could not be written",
                 where=f"{self.uri}/{path}",

@@ -1,15 +1,15 @@
 """The table of refused messages: where they were and why, never what they said.
 
-A message is either stored or rejected, also when two processes read it at once and judge it
-differently, because its age crossed a limit in between. So the commit of the events decides for
+A message is either stored or rejected, even when two processes read it at once and judge it
+differently because its age crossed a limit in between. So the commit of the events decides for
 both tables, in three steps:
 
     prepare   the rejections of a slice are written to a hidden, durable file with a number
     decide    the commit of the slice's events carries that number beside the position
     record    the file is committed to this table, under the same number
 
-Whoever loses the decision drops its file. After a crash between decision and record the file is
-recorded by the next start, or by the next slice of the same source that has rejections.
+The process that loses the decision drops its file. After a crash between decision and record, the
+file is recorded by the next start, or by the source's next slice that has rejections.
 
 Unit of parallelism: one application id. Delivery: exactly-once, decided by the events' log.
 """
@@ -62,7 +62,7 @@ STORED = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rejections of one slice that wait for the commit of its events."""
+    """The rejections of one slice, which wait for the commit of its events."""
 
     event: str
     span: Span
@@ -108,10 +108,10 @@ class RejectionTable(StoredTable):
         return self.waiting.pop((batch.event, batch.span.app_id))
 
     def catch_up(self, event: str, app_id: str, decided: int | None) -> None:
-        """Record the rejections that the events' log has decided for and a crash left out.
+        """Record the rejections that the events' log has decided for and that a crash left out.
 
         `decided` is the number in the events' log. If the file is gone, the log of this table
-        says so and work goes on: rejections are a help for operators, not the record of events.
+        says so and work goes on: rejections help operators, and are not the record of events.
         """
         if decided is None or self._recorded(event, app_id) == decided:
             return
@@ -150,7 +150,7 @@ class RejectionTable(StoredTable):
         return True
 
     def _record(self, event: str, app_id: str, number: int, file: StagedFile | None) -> None:
-        """Commit a decided file once, whoever else tries the same; it is never removed here."""
+        """Commit a decided file once, even if others try the same; it is never removed here."""
         counts = {"app_id": app_id, "event": event, "rejections": file.rows if file else 0}
 
         def load() -> tuple[LogState, int | None]:

@@ -50,7 +50,7 @@ class RestrictedTable(StoredTable):
     def replace_day(self, file: StagedFile) -> None:
         """Commit a decided file in place of all others of its day; it is never removed here.
 
-        Raises LakeError or EnvironmentProblem; then the file is still there, to be decided again.
+        Raises LakeError or EnvironmentProblem; the file is then still there, to be decided again.
         """
         for _ in range(ATTEMPTS):
             table = self.log.ensure()
@@ -79,7 +79,7 @@ class RestrictedTable(StoredTable):
         )
 
     def _reveal(self, file: StagedFile) -> None:
-        """Give a decided file its final name, unless that was done before."""
+        """Give a decided file its final name, unless it already has it."""
         with lake_faults("Decided rows could not be revealed", self.log.uri):
             try:
                 self.storage.reveal([(file.hidden, file.path)])

@@ -1,9 +1,9 @@
 """Files that are written but not yet committed.
 
 A file is staged (written, durable, hidden), then revealed and named by a commit, or discarded.
-From the call that commits on the files are the log's, and cannot be discarded any more.
+From the call that commits onwards, the files are the log's and can no longer be discarded.
 Whatever a crash leaves behind is removed by `orphans`. A slice staged more than 30 minutes ago is
-not committed any more, because orphans are swept after an hour: a process that was stopped in
+no longer committed, because orphans are swept after an hour: a process that was stopped in
 between must not commit a file that is gone.
 """
 
@@ -134,12 +134,12 @@ class Staging:
                     continue
 
     def actions(self) -> list[AddAction]:
-        """Return what the commit says of the files."""
+        """Return what the commit says about the files."""
         return [add_action(file, self.partition, self.clock.wall()) for file in self.files]
 
 
 def add_action(file: StagedFile, partition: str, now: float) -> AddAction:
-    """Return what a commit says of a file: a row count, and no minimum or maximum."""
+    """Return what a commit says about a file: a row count, and no minimum or maximum."""
     return AddAction(
         file.path,
         file.size,

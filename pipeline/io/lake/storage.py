@@ -39,7 +39,7 @@ _GOOGLE_CREDENTIALS = re.compile(r"(google_)?(service_account|application_creden
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that lies in a table's storage, whether or not a commit names it."""
+    """A file in a table's storage, whether or not a commit names it."""
 
     path: str
     size: int
@@ -66,13 +66,13 @@ class Storage(Protocol):
         """Rename (hidden, final) pairs and make the names durable."""
 
     def delete(self, path: str) -> None:
-        """Delete a file; one that is gone already is fine."""
+        """Delete a file; one that is already gone is fine."""
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
 
     def remove_empty_folder(self, path: str) -> None:
-        """Remove a folder if nothing lies in it; an object store has none to remove."""
+        """Remove a folder if nothing is in it; an object store has none to remove."""
 
     def clock(self) -> float:
         """Return the store's own time, in seconds since 1970: that of a file written just now."""
@@ -282,7 +282,7 @@ def _dataset(
             group, schema=schema, format=form, filesystem=files, partitioning=folders
         )
         if label is not None:
-            # A wrong key is told here: whoever scans the dataset gets a library's error for it.
+            # A wrong key is reported here: a scan of the dataset would get a library's error.
             with opened(group[0]):
                 next(iter(part.get_fragments())).ensure_complete_metadata()
         parts.append(part)
@@ -296,7 +296,7 @@ def _read(
     files: pafs.FileSystem,
     decryption: pq.FileDecryptionProperties | None,
 ) -> pa.Table:
-    # partitioning=None: the folder's name must not become a column, it is not in the file.
+    # partitioning=None: the folder's name must not become a column, as it is not in the file.
     return pq.read_table(
         path,
         columns=columns,

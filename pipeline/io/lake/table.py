@@ -1,7 +1,7 @@
 """What every table of the lake can do: be read as files, take commits, be rewritten, be cleaned.
 
-A commit is made in an order that leaves nothing doubtful: files are staged and durable, they are
-revealed, the log names them. Up to the call of the log every failure removes them. From then on
+A commit is made in an order that leaves nothing in doubt: files are staged and durable, they are
+revealed, the log names them. Up to the call to the log, every failure removes them. From then on
 they belong to the log (`Staging.hand_over`), and nobody can remove them until it was asked and has
 said that it does not name them; recovery and the sweep ask it as well.
 """
@@ -31,7 +31,7 @@ from pipeline.io.lake.writer import Writer
 from pipeline.io.parquet.encryption import label_of
 
 ATTEMPTS = 50
-"""How often a commit is tried: each try is for one version, and others may be faster."""
+"""How often a commit is tried: each try is for one version, and other writers may be faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Committed:
     bytes: int
     version: int
     commit_ns: int
-    """How many nanoseconds the entry of the log took, of the whole."""
+    """How many nanoseconds went into the log entry, out of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class StoredTable:
         return EMPTY if table is None else take_snapshot(table, self.log.uri, self.log.partition)
 
     def dataset(self, paths: Sequence[str]) -> pads.Dataset | None:
-        """Return files of the table as one dataset, for readers that cannot open them.
+        """Return files of the table as one dataset, for readers that cannot open the files.
 
         None for plain files on a disk, which any reader opens. Raises KeyUnavailable.
         """
@@ -100,10 +100,10 @@ class StoredTable:
     ) -> Committed:
         """Take files out of the table and put staged ones in, in one commit.
 
-        `metadata` says why, for the log: counts and names of jobs, never tokens; `positions` are
+        `metadata` tells the log why: counts and names of jobs, never tokens; `positions` are
         committed with it, for jobs that have to know whether it was; see `land` for `companion`.
         Appends to the same days do not disturb it. Raises RewriteConflict if one of the files is
-        not in the table any more; nothing has changed then and the staged files are gone. The
+        no longer in the table; nothing has changed then and the staged files are gone. The
         removed files stay on the disk until `vacuum`.
         """
         staging = staging or self.staging()
@@ -150,7 +150,7 @@ class StoredTable:
             tombstoned = table.vacuum(
                 retention_hours=0, dry_run=True, enforce_retention_duration=False, full=False
             )
-            # It names files that are gone as well, and some of them by absolute paths.
+            # It also names files that are gone, and some of them by absolute paths.
             named = {path.removeprefix(f"{self.log.uri}/") for path in tombstoned}
             doomed = sorted(named & there)
             for path in doomed:
@@ -174,7 +174,7 @@ class StoredTable:
         return tuple(sorted(gone))
 
     def remove_unnamed(self, paths: Iterable[str]) -> None:
-        """Delete files that no commit names, and the folders of days that are empty then."""
+        """Delete files that no commit names, and the folders of days that this leaves empty."""
         folders = set()
         with lake_faults("A leftover file could not be removed", self.log.uri):
             for path in paths:
@@ -211,13 +211,13 @@ class StoredTable:
         """Reveal staged files and commit them; the shared last step of every kind of commit.
 
         `load` returns the table as it stands now, or raises if the commit may not be made on top
-        of it. delta-rs refuses an append also when a rewrite of other files came in between, so a
+        of it. delta-rs refuses an append even when a rewrite of other files came in between, so a
         refused commit is tried again for as long as `load` agrees. `companion` holds files that
         share the fate of these: their age counts too, and they are removed with them.
 
         Raises what `load` raises, CommitRefused, SliceExpired, LakeError or EnvironmentProblem;
         the staged files are gone then. Raises OutcomeUnknown if the commit may have been made; then
-        they stay, for whoever asks the log later.
+        they stay until somebody asks the log later.
         """
         together = [staging, companion] if companion else [staging]
         certain = self.writer.leftovers
@@ -260,7 +260,7 @@ class StoredTable:
         raise CommitRefused
 
     def mark(self, numbers: Mapping[str, int], account: Mapping[str, object]) -> None:
-        """Have the log carry these numbers, whatever it carried before; nothing if it does.
+        """Have the log carry these numbers, whatever it carried before; do nothing if it does.
 
         Raises LakeError or EnvironmentProblem.
         """
@@ -280,7 +280,7 @@ class StoredTable:
         )
 
     def _take_back(self, parts: Iterable[Staging], leftovers: bool) -> None:
-        """Own staged files again: the log was asked, and cannot name them any more."""
+        """Own staged files again: the log was asked, and can no longer name them."""
         self.writer.leftovers = leftovers
         for part in parts:
             part.take_back()

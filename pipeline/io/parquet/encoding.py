@@ -1,6 +1,6 @@
 """How rows become Parquet: the one place that knows the file settings.
 
-No statistics on columns of tokens: a minimum or maximum would say who was there in the footer.
+No statistics on columns of tokens: a minimum or maximum in the footer would say who was there.
 Row groups of about 128k rows, zstd. Comments, units and sensitivities travel as Arrow field
 metadata.
 """
@@ -27,7 +27,7 @@ WRITE_BATCH = 16_384
 """Rows between Arrow's looks at page sizes and minima: with its own 1,024 a third of a copy's time
 goes into looking."""
 BLOOM_COLUMN = SUBJECT
-"""Sealed files say of a token that it is not in them without being read: for erasure."""
+"""Sealed files tell, without being read, that a token is not in them: for erasure."""
 _ARROW_SCHEMA = "ARROW:schema"
 """Where Arrow keeps its own schema in a Parquet file: field metadata lives in it."""
 UNIQUE_COLUMNS = frozenset({EVENT_TOKEN})
@@ -67,7 +67,7 @@ def kind_of(path: str) -> PartKind:
 
 
 def token_columns(schema: pa.Schema) -> frozenset[str]:
-    """Name the columns that may hold tokens: every text of which the schema does not say more."""
+    """Name the columns that may hold tokens: every text about which the schema says no more."""
     return frozenset(field.name for field in schema if _may_hold_tokens(field))
 
 
@@ -88,8 +88,8 @@ def part_writer(
 ) -> pq.ParquetWriter:
     """Open a Parquet writer with the lake's settings on `sink`.
 
-    Minima and maxima are written of numbers, and of texts whose field metadata says that they hold
-    no tokens.
+    Minima and maxima are written for numbers, and for texts whose field metadata says that they
+    hold no tokens.
 
     Columns may be dictionary arrays, as `open_part` reads them: they are written without being
     decoded, and the file says that they are plain, as every reader expects. An encrypted file has

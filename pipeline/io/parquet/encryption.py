@@ -1,4 +1,4 @@
-"""Encrypted files: which file is, with which key, and the one place where they are opened.
+"""Encrypted files: which ones are, with which key, and the one place where they are opened.
 
 Parquet modular encryption, uniform (footer and all columns), AES-256-GCM, with the data key of the
 epoch that the file's day belongs to. The name of the file carries the epoch, which is the label of
@@ -11,7 +11,7 @@ today, and a reader finds all it needs in the log. The label is no secret: it fo
 from the day. It is not in the footer, because pyarrow writes no key metadata for a key that it is
 given, and DuckDB reads no file whose label is a prefix of the authenticated data (decision 13).
 
-Not encrypted: rejections, publications and the log, which hold no row of anybody.
+Not encrypted: rejections, publications and the log, which hold nobody's rows.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ PLAIN = Encryption()
 
 @contextmanager
 def opened(path: str) -> Iterator[None]:
-    """Tell of an encrypted file that does not open with its key; of others say nothing.
+    """Report an encrypted file that does not open with its key; say nothing about others.
 
     Raises KeyUnavailable. AES-GCM does not tell a wrong key from a damaged file.
     """

@@ -1,4 +1,4 @@
-"""Test what a source needs of its schema registry: an answer, credentials, a schema to be read by.
+"""Test what a source needs from its schema registry: an answer, credentials, a schema to read by.
 
 Nothing is changed there. `telemetry doctor` shows the result.
 """
@@ -13,7 +13,7 @@ from pipeline.io.registry.readers import RegistryReaders
 
 @dataclass(frozen=True, slots=True)
 class RegistryCheck:
-    """What came of the test: `state` is ok, warn or fail."""
+    """The result of the test: `state` is ok, warn or fail."""
 
     state: str
     detail: str

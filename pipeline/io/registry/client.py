@@ -1,7 +1,7 @@
 """Ask a schema registry for a schema: three requests of Confluent's REST interface.
 
 Registries of several vendors answer them (Confluent, Karapace, Apicurio, Redpanda). The packaged
-clients either bring a second Kafka client in C or read no Protobuf, for what is one address here.
+clients either bring a second Kafka client in C or cannot read Protobuf, where one address will do.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class RegistryClient:
         return found
 
     def _mind(self, answer: Answer) -> None:
-        """Raise what a refusal means, if that is more than that there is no such schema."""
+        """Raise what a refusal means, unless it only means that there is no such schema."""
         status = answer.status
         if status == 404 and _code_of(answer.body) in _UNKNOWN:
             return

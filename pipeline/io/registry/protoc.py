@@ -1,7 +1,7 @@
 """Compile a Protobuf schema: registries keep its source text, and messages need descriptors.
 
-The compiler is Google's own, of the package `grpcio-tools`, in a process of its own: what it has
-to say of somebody else's text is not shown, and a fault of it ends nothing else.
+The compiler is Google's own, from the package `grpcio-tools`, in a process of its own: what it
+says about somebody else's text is not shown, and a fault in it ends nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TOP: Final = "telemetry_top.proto"
 def compiled(text: str, imports: Mapping[str, str]) -> bytes:
     """Return the `FileDescriptorSet` of a schema, which is its last file.
 
-    `imports` are the texts of the files that it imports, by the names that it imports them by.
+    `imports` are the texts of the files that it imports, by the names under which it does so.
     Raises `Unusable`, and EnvironmentProblem if there is no compiler.
     """
     tools = importlib.util.find_spec("grpc_tools")

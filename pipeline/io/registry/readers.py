@@ -1,10 +1,10 @@
-"""Readers of messages by the numbers of their schemas, asked of a registry once and kept.
+"""Readers of messages by the numbers of their schemas, looked up in a registry once and kept.
 
-A number stands for one schema forever, so what was found is never asked again. One that the
+A number stands for one schema forever, so what was found is never asked for again. One that the
 registry does not know is asked for several times, because a registry's replicas may learn of a
 schema later than its producers, and again a minute later: without that, messages with it would be
-refused until the next start. While the registry is away the numbers that are missing are asked
-for, once a second, and no message is read.
+refused until the next start. While the registry is unavailable, the missing numbers are asked
+for once a second, and no message is read.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from pipeline.io.source import Clock
 
 TRIES: Final = 3
 TRY_SECONDS: Final = 1.0
-"""How long after a failure, or a number that is not known, a registry is asked again."""
+"""How long after a failure, or an unknown number, a registry is asked again."""
 FORGET_SECONDS: Final = 60.0
-"""How long a number is taken for unknown."""
+"""How long a number counts as unknown."""
 MOST_UNKNOWN: Final = 10_000
 MOST_NAMED: Final = 64
-"""How many schemas one schema may refer to, at any remove."""
+"""How many schemas one schema may refer to, directly or indirectly."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class RegistryReaders:
         return {number: self._known.get(number) for number in numbers}
 
     def ready(self) -> bool:
-        """Return whether what could not be looked up the last time is known by now."""
+        """Return whether what could not be looked up the last time is known now."""
         if not self._missing:
             return True
         if self._clock() - self._asked_at >= TRY_SECONDS:
@@ -137,7 +137,7 @@ class RegistryReaders:
         return WriterSchema(SchemaLanguage.PROTOBUF, descriptors=compiled(text, named))
 
     def _follow(self, answer: Mapping[str, Any], named: dict[str, str]) -> None:
-        """Add what a schema refers to, by name, each after what that one refers to."""
+        """Add what a schema refers to, by name, each after its own references."""
         for reference in answer.get("references") or ():
             try:
                 name = str(reference["name"])

@@ -3,7 +3,7 @@
     {"hold": "<8 hex>", "first": "2026-11-01", "last": "2026-11-03", "owner": t, "reason": t,
      "until": "2027-01-31", "at": t, "ended": t or null, "accounts": []}
 
-A hold of days stops their expiry. A hold of accounts stops that their rows are removed on request;
+A hold of days stops their expiry. A hold of accounts stops the removal of their rows on request;
 it has no days, and knows the accounts by their opt-out tokens, as every request does: these stay
 the same while key epochs come and go. Append-only; the last line of a hold wins. `owner` and
 `reason` are an operator's words: they name a case, not a person whose data is kept.
@@ -32,7 +32,7 @@ class Hold:
 
     hold: str
     first: date | None
-    """It is on every UTC day from here to `last`; None for a hold of accounts."""
+    """It covers every UTC day from this one to `last`; None for a hold of accounts."""
     last: date | None
     owner: str
     reason: str
@@ -40,7 +40,7 @@ class Hold:
     at: datetime
     ended: datetime | None = None
     accounts: tuple[str, ...] = field(default=(), repr=False)
-    """Opt-out tokens of the accounts that it is on."""
+    """Opt-out tokens of the accounts that it covers."""
 
     def active(self, today: date) -> bool:
         """Whether the hold is in force."""

@@ -1,9 +1,9 @@
 """The opt-out list of an embedded installation: a file in the state folder that only grows.
 
-A token of whom nothing is known any more leaves blanks behind, as many as its lines were long: a
-list that becomes shorter is a list that was cut, and a reader's place in it stays where it is.
+A token about which nothing is known any more leaves blanks behind, as many as its lines were long:
+a list that becomes shorter is one that was cut, and a reader's place in it stays where it is.
 Account ids go in, tokens under the permanent opt-out key are kept. What cannot be read stops the
-pipeline (`OptOutStale`) and is told by line number, never by content. A list that was never
+pipeline (`OptOutStale`) and is reported by line number, never by content. A list that was never
 created is an empty list; one that was created and has disappeared is not.
 """
 
@@ -30,7 +30,7 @@ from pipeline.privacy.identity.tokens import Domain, TokenKey
 from pipeline.privacy.optout import OptOutState, Standing
 
 Change = Callable[[Standing, int], Standing]
-"""From what a token's standing was, and a time in microseconds, to what it becomes."""
+"""From a token's old standing, and a time in microseconds, to its new one."""
 
 
 class OptOutSource(Protocol):
@@ -43,7 +43,7 @@ class OptOutSource(Protocol):
         """Return the list brought up to date. Raises OptOutStale if that has become too old."""
 
     def age(self, now: datetime) -> timedelta | None:
-        """Tell how old the knowledge of the list is; None if nothing is known of it."""
+        """Return how old our knowledge of the list is; None if nothing is known."""
 
     def close(self) -> None:
         """Let go of connections."""

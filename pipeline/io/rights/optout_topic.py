@@ -3,7 +3,7 @@
 Every process keeps the whole list in memory: read to its end before anything else is read, and
 tailed from then on. The list is as old as the newest message on the topic, by the time that the
 broker or the writer gave it, so a broker that is gone and a writer that has died look the same.
-Past the limit `OptOutPaused` says so until news comes. A message that cannot be understood pauses
+Past the limit `OptOutPaused` says so until news arrives. A message that cannot be understood pauses
 reading, too, until its key is rewritten or deleted: it may be somebody's opt-out.
 """
 
@@ -33,7 +33,7 @@ POSITION = b"position/"
 
 STALE_AFTER = timedelta(minutes=15)
 TAIL_SECONDS = 1.0
-"""How often the topic is looked at."""
+"""How often to look at the topic."""
 RETRY_SECONDS = 5.0
 """How long to wait after the topic could not be read."""
 LOAD_SECONDS = 300.0
@@ -87,13 +87,13 @@ class OptOutTopic:
         return self._judged(now)
 
     def age(self, now: datetime) -> timedelta | None:
-        """Tell how old the newest message is; None if there is none."""
+        """Return how old the newest message is; None if there is none."""
         if not self._newest_ms:
             return None
         return timedelta(microseconds=max(0, to_micros(now) - self._newest_ms * 1000))
 
     def read_to_end(self) -> Mapping[str, Standing]:
-        """Return all standings as of now, however old the news is: for whoever changes them.
+        """Return all standings as of now, however old the news is: for writers.
 
         Raises OptOutPaused if the topic cannot be read.
         """
@@ -184,7 +184,7 @@ class OptOutTopic:
         assert consumer is not None
         try:
             changed = False
-            # A poll sends the next request and gives what earlier ones brought.
+            # A poll sends the next request and returns what earlier ones brought.
             while found := consumer.poll(timeout_ms=0):
                 changed |= self._take(found)
         except kafka_errors.RetriableError:
@@ -202,7 +202,7 @@ class OptOutTopic:
             self._positions[at.partition] = consumer.position(at)
 
     def _take(self, found: dict[Any, list[Any]]) -> bool:
-        """Apply messages; return whether the list is another one now."""
+        """Apply messages; return whether the list has changed."""
         changed = False
         now_ms = to_micros(self._now()) // 1000
         for records in found.values():

@@ -93,8 +93,8 @@ class OptOutTopicWriter:
     ) -> None:
         """Write standings, a heartbeat and positions of requests, all or nothing.
 
-        Positions are kept beside what was made of the requests, as the lake does it: a consumer
-        group would be another place, and kafka-python 3.0 waits forever when offsets of a group
+        Positions are kept beside the outcome of the requests, as the lake does it: a consumer
+        group would be a second place, and kafka-python 3.0 waits forever when offsets of a group
         are to be part of a transaction.
         """
         if not standings and not served and not heartbeat:
@@ -104,7 +104,7 @@ class OptOutTopicWriter:
         with kafka_faults("writing the opt-out list", self._list.topic):
             producer.begin_transaction()
             for token, standing in standings.items():
-                # Nothing is left to be known of the token: compaction removes it from the topic.
+                # Nothing is left to be known about the token: compaction removes it from the topic.
                 known = standing != Standing()
                 value = encode(token, standing, at).encode() if known else None
                 producer.send(self._list.topic, key=token.encode(), value=value)

@@ -1,7 +1,7 @@
 """The privacy budget that releases have spent, day by day: `<state>/releases.ndjson`.
 
-A day's budget is written down, durably, before any noise is drawn. Whoever stops a release
-afterwards has spent it: a second draw would average the noise away, so nothing is refunded.
+A day's budget is written down, durably, before any noise is drawn. A release that is
+stopped afterwards has spent it: a second draw would average the noise away, so nothing is refunded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ReleaseLedger:
             raise self._problem(error) from None
 
     def spend(self, days: Sequence[date], rho: float, limit: float, now: datetime) -> list[date]:
-        """Take `rho` of each day's budget and give the days that still had it.
+        """Take `rho` of each day's budget and return the days that still had it.
 
         Decided and written under one lock, so two releases at once cannot spend it twice.
         """

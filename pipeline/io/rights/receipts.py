@@ -1,9 +1,9 @@
 """Receipts: what was destroyed, when and with what result, in lines that vouch for one another.
 
 Each line holds the hash of the one before, so a removed, changed or reordered line breaks the
-chain; a small file beside it remembers the last one, so a cut end is found too. Whoever can write
-the folder can also write a whole new chain: keep copies of the last hash elsewhere (`audit` prints
-it), and the chain cannot be exchanged either.
+chain; a small file beside it remembers the last one, so a cut end is found too. Anybody who can
+write to the folder can also write a whole new chain: keep copies of the last hash elsewhere
+(`audit` prints it), and the chain cannot be replaced unnoticed either.
 
     {"number": n, "at": t, "kind": "erase", "body": {...}, "previous": "<hex>", "hash": "<hex>"}
 
@@ -49,7 +49,7 @@ class Broken:
 
 
 class Receipts:
-    """The chain in a local file; writers take turns by a lock."""
+    """The chain in a local file; writers take turns with a lock."""
 
     def __init__(self, path: Path, register: Register | None = None) -> None:
         self._file = AppendFile(path, register)

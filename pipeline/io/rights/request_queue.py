@@ -68,7 +68,7 @@ class Request:
     tokens: AccountTokens = field(repr=False)
     done_at: int | None = None
     swept_at: int | None = None
-    """When its rows were first removed; it waits for its second pass then."""
+    """When its rows were first removed; then it waits for its second pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def account_tokens(
 ) -> list[AccountTokens]:
     """Return the tokens of accounts in every live epoch and every epoch that may still get rows.
 
-    `reach_days` is how old an event may be at most when it is stored. Raises KeyUnavailable, and
+    `reach_days` is the greatest age of an event when it is stored. Raises KeyUnavailable, and
     UsageError for an id that cannot be one.
     """
     names = {record.name for record in keys.epochs() if record.live}
@@ -136,7 +136,7 @@ class RequestQueue:
         `numbers` (16 hex digits) names the requests: one whose number is known, waiting or done,
         is not queued again, so that a message may be handled twice.
 
-        With `unless_since`, an account is passed over if the same kind of request has been
+        With `unless_since`, an account is skipped if the same kind of request has been
         waiting since that time (microseconds) or later; None queues in any case.
         """
         at = to_micros(now)
@@ -160,7 +160,7 @@ class RequestQueue:
         return fresh
 
     def pending(self) -> tuple[Request, ...]:
-        """Return what waits: under-13 first, then by age."""
+        """Return the waiting requests: under-13 first, then by age."""
         waiting = [request for request in self.all() if request.done_at is None]
         waiting.sort(key=lambda one: (one.kind is not RequestKind.ERASE_UNDER_13, one.at))
         return tuple(waiting)
@@ -235,8 +235,8 @@ def opt_out(
 ) -> OptedOut:
     """Queue the purge of the accounts' stored rows, then put them on the list.
 
-    In this order a crash in between leaves a purge too many, never one too few: whoever is on the
-    list has had a purge queued, and the repeated command finds the waiting one.
+    In this order a crash in between leaves a purge too many, never one too few: every account on
+    the list has had a purge queued, and the repeated command finds the waiting one.
     """
     people = account_tokens(account_ids, optouts=optouts, keys=keys, epochs=epochs, now=now)
     newly = [

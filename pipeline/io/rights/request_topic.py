@@ -1,14 +1,14 @@
-"""Rights requests by topic: account ids come in, tokens go out, and nothing of the ids stays.
+"""Rights requests by topic: account ids come in, tokens go out, and nothing of the ids remains.
 
 A message is one JSON object:
 
     {"request": "opt_out", "account_id": "..."}
 
 with `request` one of opt_out, opt_in, erase, restrict, release, export, and for erase optionally
-`"under_13": true`. What has to be done on stored rows is queued durably first; then standings and
+`"under_13": true`. What has to be done to stored rows is queued durably first; then standings and
 the position are written in one transaction. So a crash at any point repeats at most the queueing,
-which knows a message by its coordinates, and a replay changes nothing. A message that is not a
-request is passed over with a reason and its coordinates.
+which recognizes a message by its coordinates, and a replay changes nothing. A message that is not a
+request is skipped with a reason and its coordinates.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def parse_request(value: bytes | None) -> Asked | Malformed:
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        # A second account_id would be the one that counts, or not: depending on the parser.
+        # A second account_id would count or not, depending on the parser.
         raise ValueError
     return found
 
@@ -197,7 +197,7 @@ class RequestService:
             self._consumer.seek(at, max(begins[at], stored or 0))
 
     def serve(self, now: datetime, wait: float) -> Served:
-        """Handle what comes within `wait` seconds, and send a heartbeat when it is time."""
+        """Handle what arrives within `wait` seconds, and send a heartbeat when it is time."""
         with kafka_faults("reading requests", self._topic):
             found = self._consumer.poll(timeout_ms=int(wait * 1000))
         served = Served()

@@ -1,8 +1,8 @@
-"""One request over HTTP, and its answer whole: for services that need no client of their own.
+"""One HTTP request and its whole response: for services that need no client of their own.
 
 No redirect is followed, as it would take credentials elsewhere, and no proxy is looked for.
-An answer of any status is an answer; what it means is for the caller to say. Nothing of a
-request or an answer is in an error.
+A response of any status is an answer; the caller decides what it means. Errors contain nothing of
+a request or an answer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.errors import EnvironmentProblem
 REQUEST_SECONDS: Final = 5.0
 MOST_BYTES: Final = 4 * 2**20
 BUSY: Final = (408, 425, 429)
-"""Statuses besides those from 500 on that mean: not now."""
+"""Statuses below 500 that also mean: not now."""
 
 
 class Answer(NamedTuple):

@@ -1,8 +1,8 @@
 """Access tokens by OAuth 2.0's client credentials (RFC 6749, section 4.4), as OIDC providers give.
 
 A token is kept until four fifths of its life have passed, then the next request for it fetches
-another: a broker asks a client to authenticate again at 85 to 95 percent. If that fails the old
-one serves until it ends. The token and the client's secret are in no log, error or `repr`.
+another: a broker asks a client to authenticate again at 85 to 95 percent. If that fails, the old
+one serves until it expires. The token and the client's secret are in no log, error or `repr`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TokenAccess:
 
 
 class TokenRefused(EnvironmentProblem):
-    """The endpoint answers, and gives no token: that stays so until somebody changes something."""
+    """The endpoint answers but gives no token: this lasts until somebody changes something."""
 
 
 class TokenSource:
@@ -68,7 +68,7 @@ class TokenSource:
         return f"TokenSource({self._access.endpoint!r})"
 
     def problem(self) -> EnvironmentProblem | None:
-        """Say why there is no token that is valid now, if one was asked for in vain."""
+        """Say why there is no valid token now, if a request for one has failed."""
         return self._problem if self._clock() >= self._ends_at else None
 
     def token(self) -> str:
@@ -94,7 +94,7 @@ class TokenSource:
             return self._token
 
     def _fetch(self) -> tuple[str, float]:
-        """Return a new token and the seconds of its life, 0 if the endpoint does not say."""
+        """Return a new token and its lifetime in seconds, 0 if the endpoint does not say."""
         form = {"grant_type": "client_credentials"}
         if self._access.scope is not None:
             form["scope"] = self._access.scope
@@ -148,7 +148,7 @@ _CODES: Final = frozenset(
         "unsupported_grant_type", "invalid_scope",
     }
 )  # fmt: skip
-"""Of RFC 6749, section 5.2. Nothing else of a refusal is repeated: it may quote the request."""
+"""From RFC 6749, section 5.2. Nothing else in a refusal is repeated: it may quote the request."""
 
 
 def _code(body: bytes) -> str:
