@@ -39,6 +39,18 @@ def encrypted(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def iceberg(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy whose sealed days are tables of Iceberg as well."""
+    place = tmp_path_factory.mktemp("iceberg") / "demo"
+    shutil.copytree(demo, place)
+    with (place / "telemetry.toml").open("a", encoding="utf-8") as settings:
+        settings.write('\n[iceberg]\nfolder = "iceberg"\n')
+    run("telemetry seal --config telemetry.toml", place)
+    run("telemetry iceberg sync --config telemetry.toml", place)
+    return place
+
+
 def run(command: str, cwd: Path, **variables: str) -> str:
     words = shlex.split(command)
     if words[0] == "telemetry":
@@ -58,7 +70,9 @@ def run(command: str, cwd: Path, **variables: str) -> str:
 
 @pytest.mark.parametrize("example", examples("python"), ids=str)
 def test_python_examples_run(example: Example, demo: Path, request: pytest.FixtureRequest) -> None:
-    place = request.getfixturevalue("encrypted") if "data-*.key" in example.text else demo
+    prepared = {"data-*.key": "encrypted", "pyiceberg": "iceberg"}
+    needed = [fixture for word, fixture in prepared.items() if word in example.text]
+    place = request.getfixturevalue(needed[0]) if needed else demo
     done = subprocess.run(
         [sys.executable, "-W", "error::FutureWarning", "-c", example.text],
         cwd=place,
