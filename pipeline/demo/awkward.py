@@ -38,7 +38,7 @@ def _time(moment: datetime) -> str:
 
 
 def _sound(event: str, moment: datetime, random: np.random.Generator) -> Fields:
-    """A small event that is accepted; the awkward lines are edits of it."""
+    """A small event that is accepted; the awkward lines are edited from it."""
     fields: Fields = {
         "event": event,
         "version": VERSIONS[event],

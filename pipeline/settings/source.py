@@ -1,4 +1,4 @@
-"""What the section of a source holds whatever its kind, and what a kind declares for its own keys.
+"""What every source's section holds, and what a kind of source declares for its own keys.
 
 A kind of source is a subclass in the source's own folder: its fields are the settings that it adds.
 This room knows no kind; it gets them as an argument (`declared.Declared`).

@@ -32,7 +32,7 @@ class Demo:
 
     @property
     def inputs(self) -> Path:
-        """Where the raw events lie."""
+        """Where the raw events are."""
         return self.folder / "input"
 
     @property
@@ -45,7 +45,7 @@ class Demo:
         return taken_in_on(day, self.begin.date(), self.call.now().date())
 
     def counts(self) -> dict[str, int]:
-        """How many events of which kind."""
+        """How many events there are of each kind."""
         others = {event: round(self.events * share) for event, share in SHARES.items()}
         return {"api_request": self.events - sum(others.values()), **others}
 
