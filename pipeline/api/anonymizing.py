@@ -60,9 +60,9 @@ class Anonymized:
     """One row for each message that was refused: `offset` (int64, its number from 0), `size`
     (int32, bytes), `stage` and `reason` (closed lists, docs/privacy.md#reasons)."""
     dropped: Mapping[str, int]
-    """How many messages were dropped, by why: opt_out, signal, restricted, erased."""
+    """How many messages were dropped, by reason: opt_out, signal, restricted, erased."""
     nulled: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """How many values were made null, by (raw field, why)."""
+    """How many values were made null, by (raw field, reason)."""
 
     def __repr__(self) -> str:
         return (
@@ -231,7 +231,7 @@ class _Keys(Protocol):
 
 
 _Opened = tuple[_Keys, Callable[[datetime], OptOutState], Callable[[], None]]
-"""Keys, what tells the opt-out list as of a time, and what lets go of it."""
+"""Keys, what gives the opt-out list as of a time, and what releases it."""
 
 
 def _for_trial() -> _Opened:

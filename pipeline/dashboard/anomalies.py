@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 THRESHOLD = 6.0
-"""Robust standard deviations from which on a day stands out."""
+"""Robust standard deviations from which a day stands out."""
 
 WEEKS = 8
 """How many of the same weekday before are looked at."""

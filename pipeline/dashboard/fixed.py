@@ -14,7 +14,7 @@ from typing import Any, cast
 from pipeline.errors import counted
 
 PROMISED_DAYS = 90
-"""How long an event day is stored at most, as the data policy promises."""
+"""The longest time that an event day is stored, as the data policy promises."""
 
 PERTURBED = "figures are perturbed by about ±2 accounts so that nobody can be singled out"
 
@@ -25,8 +25,8 @@ HOW = (
 )
 
 ERRORS = ((20, 0, 0), (21, 1, 5), (25, 1, 4), (100, 1, 4), (1_000, 1, 4))
-"""By accounts in a cell: by how many a count of accounts is off in half of all cells at most, and
-in 99 of 100. They follow from the table of noise; a test compares them with it."""
+"""By accounts in a cell: how far off a count of accounts is at most in half of all cells, and in
+99 of 100. They follow from the table of noise; a test compares them with it."""
 
 _GOOD = {"up": "higher is better", "down": "lower is better"}
 

@@ -21,7 +21,7 @@ from pipeline.errors import SettingsError, TelemetryError
 PAGE = "index.html"
 NOTES = "metrics/annotations.json"
 STAMP = "stamp"
-"""A file of a served site alone: it changes with the page, and an open page asks for it."""
+"""A file of a served site only: it changes with the page, and an open page asks for it."""
 
 MEASURES = ("value", "p50", "p90", "p95", "p99")
 _FAILED = ("The last build failed: ", ". The figures are those of the last good build.")

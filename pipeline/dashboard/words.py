@@ -11,7 +11,7 @@ from pipeline.dashboard.layout import Tiles, added_tiles
 from pipeline.errors import SettingsError
 
 LONGEST = 60
-"""Characters of a title or a label at most."""
+"""Most characters of a title or a label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _Edit = Callable[[Fields], object]
 
 _OVERSIZED = 70_000
 _ACCOUNTS = 40
-"""Few accounts send what is awkward, so that it does not look like growth in the figures."""
+"""Few accounts send awkward lines, so that these do not look like growth in the figures."""
 _TIME_FIELD = {"session": "started_at"}
 
 

@@ -44,7 +44,7 @@ Maker = Callable[[World, WorldSessions, int, np.random.Generator], MadeLines]
 _LATE_SHARE = 0.003
 _MESSAGE_VARIANTS = 16
 _FAILURES = ("server_error", "model_error", "network_lost")
-"""How a session ends that never showed a frame."""
+"""How a session that never showed a frame ends."""
 
 
 def _head(event: str, time_field: str, random: np.random.Generator, times: Ints) -> list[pa.Array]:

@@ -34,7 +34,7 @@ _SHORT_FLAGS = {"lake.path": "--lake", "state.path": "--state"}
 _SHORT = {"TELEMETRY_LAKE": "lake.path", "TELEMETRY_STATE": "state.path"}
 _DOCUMENTED = "telemetry config schema lists what can be set; so does docs/configuration.md"
 _EDITORS = "$schema"
-"""Names the schema for editors, and is no setting."""
+"""Names the schema for editors, and is not a setting."""
 _TABLES = {
     ("lake", "storage"),
     ("dashboard", "labels"),

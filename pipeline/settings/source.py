@@ -26,7 +26,7 @@ class SourceSettings:
     EXAMPLE: ClassVar[str] = ""
     """The settings that it needs, as they are written."""
     NEEDS: ClassVar[tuple[str, ...]] = ()
-    """Settings by which the kind is told from the others; a source has all of them."""
+    """Settings that distinguish the kind from the others; a source has all of them."""
     PATHS: ClassVar[tuple[str, ...]] = ()
     """Settings that are lists of paths: relative ones start at the folder of the settings file."""
 

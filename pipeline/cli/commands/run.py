@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BEAM = "beam words"
 _FLAGS = [flag for kind in KINDS for flag in kind.FLAGS]
 _OF_SOURCE = "source_"
-"""Begins the names of the parameters that these flags give."""
+"""Prefix of the names of the parameters that these flags give."""
 
 
 def source_flags(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.demo.world import World
 
 SHARES = {"session": 0.08, "feature_use": 0.14, "error_log": 0.08}
-"""Which part of the demo's events are of which kind; the rest are API requests."""
+"""Share of the demo's events by kind; the rest are API requests."""
 
 
 @dataclass(frozen=True, slots=True)
