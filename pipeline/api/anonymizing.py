@@ -1,8 +1,8 @@
 """Messages of one event, anonymized in memory by the stages and the keys of `telemetry run`.
 
 Nothing is stored here, so nothing is exactly once: what to do with rows that are anonymized twice
-is the caller's business, and `event_token` tells them apart. No lake means no retention either:
-who keeps the rows has to delete them, and to serve erasures in them.
+is up to the caller, and `event_token` tells them apart. No lake means no retention either:
+whoever keeps the rows has to delete them and carry out erasures in them.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Anonymized:
     """One row for each message that was refused: `offset` (int64, its number from 0), `size`
     (int32, bytes), `stage` and `reason` (closed lists, docs/privacy.md#reasons)."""
     dropped: Mapping[str, int]
-    """How many messages were dropped, by why: opt_out, signal, restricted, erased."""
+    """How many messages were dropped, by reason: opt_out, signal, restricted, erased."""
     nulled: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """How many values were made null, by (raw field, why)."""
+    """How many values were made null, by (raw field, reason)."""
 
     def __repr__(self) -> str:
         return (
@@ -74,7 +74,7 @@ class Anonymized:
 class Anonymizer:
     """Anonymizes messages of one event; made by `open_anonymizer`, and closed by its `with`.
 
-    For one thread. It remembers answers for values that come again, so it cannot be pickled or
+    For one thread. It remembers results for values that recur, so it cannot be pickled or
     copied: open one in each process.
     """
 
@@ -91,7 +91,7 @@ class Anonymizer:
         close: Callable[[], None],
         now: Clock,
     ) -> None:
-        """Not for callers: the parameters are no contract."""
+        """Not for callers: the parameters are not part of the contract."""
         self._schema, self._decoder, self._name = schema, decoder, name
         self._gate, self._treat, self._standing = gate, treat, standing
         self._close, self._now = close, now
@@ -118,7 +118,7 @@ class Anonymizer:
         self.close()
 
     def close(self) -> None:
-        """Let go of connections; calling it again is fine."""
+        """Release connections; calling it again is fine."""
         self._close()
 
     @property
@@ -129,10 +129,10 @@ class Anonymizer:
     def lines(self, text: bytes | Iterable[bytes]) -> Anonymized:
         """Anonymize lines: a whole text, or an iterable of lines without their ends.
 
-        They are in the format that was named, else one JSON object of the event each. A format
+        They are in the format that was named, else each is one JSON object of the event. A format
         that names its columns in a first line (`#Fields:`) finds it in the text of each call.
         A line that cannot be read is rejected, not raised. Raises OptOutStale or KeyUnavailable
-        if list or keys cannot be had, UsageError for more than 256 MiB.
+        if the list or the keys are unavailable, UsageError for more than 256 MiB.
         """
         held = split_lines(text) if isinstance(text, bytes) else text
         return self._anonymize(limited_slice(held, self._schema.event))
@@ -142,7 +142,7 @@ class Anonymizer:
 
         Text for texts and identifiers, numbers, timestamps (without zone: UTC), dates, lists of
         text; null means not reported. Columns that the schema does not declare are ignored. Rows
-        are judged as lines are, which makes this slower than `lines`. Raises as `lines` does,
+        are judged like lines, which makes this slower than `lines`. Raises as `lines` does,
         and UsageError for a column of another type or an anonymizer of a format.
         """
         if self._name != NATIVE:
@@ -176,10 +176,10 @@ def open_anonymizer(
 
     `format` is the name of a packaged format or the path of a format file, and says the event;
     `envelope` is `docker` or `cri`. Without `settings` they are read as a command reads them.
-    They need a state folder: its tokens join with those of the lake, and who is on the opt-out
-    list is dropped. If they name a lake too, state folder and lake have to belong together.
+    They need a state folder: its tokens join with those of the lake, and events of accounts on the
+    opt-out list are dropped. If they name a lake too, state folder and lake must fit together.
     With `trial` keys are made for this object and gone with it, nobody is on the list, and
-    nothing is made on the disk: for tests and to look. `backfill` admits events of 89 days
+    nothing is made on the disk: for tests and for trying out. `backfill` admits events of 89 days
     instead of 7. `now` is the clock, in UTC.
 
     Raises SettingsError, SchemaError, UsageError (no such event), EnvironmentProblem,
@@ -224,14 +224,14 @@ def open_anonymizer(
 
 
 class _Keys(Protocol):
-    """What an anonymizer needs of a keystore."""
+    """What an anonymizer needs from a keystore."""
 
     def epoch_key(self, epoch: Epoch) -> bytes | None: ...
     def permanent_key(self, name: str) -> bytes: ...
 
 
 _Opened = tuple[_Keys, Callable[[datetime], OptOutState], Callable[[], None]]
-"""Keys, what tells the opt-out list as of a time, and what lets go of it."""
+"""Keys, what gives the opt-out list as of a time, and what releases it."""
 
 
 def _for_trial() -> _Opened:
@@ -249,7 +249,7 @@ def _in_earnest(settings: Settings, clock: Clock) -> _Opened:
 
 
 def _account(batch: CleanBatch, schema: EventSchema) -> Anonymized:
-    """Return what callers get: texts of closed lists as texts, rows in random order."""
+    """Return what callers get: texts of closed lists as plain text, rows in random order."""
     rows = shuffled(batch.rows, os.urandom)
     columns = [rows.column(field.name).cast(field.type) for field in schema.stored]
     return Anonymized(

@@ -1,6 +1,6 @@
-"""Messages in memory as the slice that decoding takes: lines, or the rows of a record batch.
+"""Messages in memory as a slice, as decoding takes it: lines, or the rows of a record batch.
 
-Rows become lines of JSON first, so that they are judged by the rules that lines are judged by.
+Rows become lines of JSON first, so that they are judged by the same rules as lines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LINE_FEED = b"\n"
 
 
 def split_lines(text: bytes) -> list[bytes]:
-    r"""Return the lines of a text. Blank ones are left out, as of a file.
+    r"""Return the lines of a text. Blank ones are left out, as they are in a file.
 
     >>> split_lines(b"one\r\n\ntwo")
     [b'one\r', b'two']
@@ -44,7 +44,7 @@ def limited_slice(messages: Iterable[bytes], event: str) -> Slice:
 def lines_of_rows(rows: pa.RecordBatch, schema: EventSchema) -> Iterator[bytes]:
     """Yield each row as a line of JSON: declared fields that are not null, nothing else.
 
-    Where `event` and `version` are no columns the rows are of this schema. Raises UsageError
+    Where `event` and `version` are not columns, the rows are of this schema. Raises UsageError
     for a declared column of a type that no field has, before the first line.
     """
     declared = [field.name for field in schema.fields if field.name in rows.schema.names]
@@ -79,7 +79,7 @@ def _check_type(name: str, kind: pa.DataType) -> None:
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON has it; a time without zone is UTC, as everywhere."""
+    """Return a value as JSON has it; a time without zone is UTC, as it is everywhere."""
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
     return value.isoformat() if isinstance(value, date) else value

@@ -51,7 +51,7 @@ class LakeReader:
         schemas: Mapping[str, tuple[EventSchema, ...]],
         now: Callable[[], datetime],
     ) -> None:
-        """Not for callers: the parameters are no contract."""
+        """Not for callers: the parameters are not part of the contract."""
         self._lake, self._schemas, self._now = lake, schemas, now
         self._database: duckdb.DuckDBPyConnection | None = None
 
@@ -121,7 +121,7 @@ class LakeReader:
         return self._database
 
     def sql(self, query: str) -> pa.Table:
-        """Return what one reading statement answers. Raises UsageError if it cannot be run."""
+        """Return the result of one reading statement. Raises UsageError if it cannot be run."""
         from pipeline.ops.views import reading
 
         database = self.connection()

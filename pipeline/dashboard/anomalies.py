@@ -1,9 +1,9 @@
-"""Days that differ from the same weekday before by far more than is usual: marked automatically.
+"""Days that differ from earlier days of the same weekday by far more than usual, marked as such.
 
 A robust z-score: the distance from the median of the same weekday in the weeks before, in units of
 their median absolute deviation. That is never taken to be smaller than the figure's own
 uncertainty, so what the perturbation or a small sample did is no anomaly. Only published totals by
-day are looked at; nothing new about anybody is said.
+day are looked at; nothing new is said about anybody.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 THRESHOLD = 6.0
-"""Robust standard deviations from which on a day stands out."""
+"""Robust standard deviations from which a day stands out."""
 
 WEEKS = 8
 """How many of the same weekday before are looked at."""

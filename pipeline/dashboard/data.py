@@ -1,7 +1,7 @@
 """From rollups to the page's data block: everything the page shows, and nothing else.
 
 The input is what `telemetry rollup` published (Parquet files and a manifest); there is no way from
-here to a row of the lake. A table becomes, per measure, one list of numbers for each cell over
+here to a row in the lake. A table becomes, per measure, one list of numbers for each cell over
 the windows in which the table was published; null is a hidden cell, which the page never shows
 as zero. Figures are perturbed (`privacy.figures`), so cells do not add up to totals. The shape is
 fixed by `page.schema.json`.
@@ -137,7 +137,7 @@ def _limited(row: Mapping[str, Any]) -> dict[str, Any]:
 def _cubes(metric: Mapping[str, str], rows: Sequence[dict[str, Any]], adds: bool) -> dict[str, Any]:
     """One entry `metric|grain|cut` for each table of the metric.
 
-    How many accounts there are at least is only needed for the uncertainty of percentiles.
+    The minimum number of accounts is only needed for the uncertainty of percentiles.
     """
     measures = MEASURES if metric["kind"] == "percentiles" else MEASURES[:-1]
     parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -221,7 +221,7 @@ def _closed_day(tables: Mapping[str, pa.Table]) -> str | None:
 
 
 def _edge(tables: Mapping[str, pa.Table], which: str) -> str | None:
-    """First or last day with any event, by the one table that has no gate in its way."""
+    """First or last day with any event, from the one table that needs no gate."""
     days = [
         getattr(pc, which)(rows["first_day"]).as_py()
         for table in tables.values()

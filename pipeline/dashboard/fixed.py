@@ -1,4 +1,4 @@
-"""What the page says whatever range is chosen: promises, what the gate hides, definitions.
+"""What the page says for any chosen range: promises, what the gate hides, definitions.
 
 Written as HTML into the page's file, so that the script draws only what depends on a choice and the
 definitions can be read without it. Every text passes `escape`; there is no other way in.
@@ -14,7 +14,7 @@ from typing import Any, cast
 from pipeline.errors import counted
 
 PROMISED_DAYS = 90
-"""How long an event day is stored at most, as the data policy promises."""
+"""The longest time that an event day is stored, as the data policy promises."""
 
 PERTURBED = "figures are perturbed by about ±2 accounts so that nobody can be singled out"
 
@@ -25,8 +25,8 @@ HOW = (
 )
 
 ERRORS = ((20, 0, 0), (21, 1, 5), (25, 1, 4), (100, 1, 4), (1_000, 1, 4))
-"""By accounts in a cell: by how many a count of accounts is off in half of all cells at most, and
-in 99 of 100. They follow from the table of noise; a test compares them with it."""
+"""By accounts in a cell: how far off a count of accounts is at most in half of all cells, and in
+99 of 100. They follow from the table of noise; a test compares them with it."""
 
 _GOOD = {"up": "higher is better", "down": "lower is better"}
 
@@ -49,7 +49,7 @@ def fixed_parts(data: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
 
 
 def facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Freshness and promises: a term and what is so, for each."""
+    """Freshness and promises: for each, a term and its state."""
     status = cast("Mapping[str, Any]", data["status"])
     rule = data["rule"]
     if status.get("newest_commit"):
@@ -94,7 +94,7 @@ def _card(kind: str, title: str, words: str) -> str:
 
 
 def _errors() -> str:
-    """How far counts of accounts are from the truth, by size of the cell."""
+    """How far counts of accounts are from the true ones, by size of the cell."""
     body = "".join(
         f"<tr><td>{size:,}</td><td>{_off(half, size)}</td><td>{_off(most, size)}</td></tr>"
         for size, half, most in ERRORS
@@ -125,7 +125,7 @@ def _hidden(
     words: Mapping[str, Mapping[str, str]],
     names: Mapping[str, str],
 ) -> str:
-    """Per table, the share of its events that are too small to be shown."""
+    """Per table, the share of its events in cells too small to be shown."""
     if not hidden:
         return (
             '<div class="empty"><strong>Nothing hidden</strong>'

@@ -1,7 +1,7 @@
 """What is shown on which page, and the titles of dimensions: `layout.toml` as values.
 
 The file is data of ours, packaged with the code; a malformed one is a defect and fails as such. An
-installation adds metrics of its own to a page: each becomes a tile and a chart of its days.
+installation can add metrics of its own to a page: each becomes a tile and a chart by day.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def read_layout(more: Tiles | None = None, known: Collection[str] = ()) -> dict[
 
 
 def added_tiles(layout: Mapping[str, Any]) -> Tiles:
-    """What was added to the packaged layout; raises KeyError for what is no layout."""
+    """What was added to the packaged layout; raises KeyError for what is not a layout."""
     packaged = {page["name"]: len(page["tiles"]) for page in read_layout()["page"]}
     found = {page["name"]: page["tiles"][packaged[page["name"]] :] for page in layout["page"]}
     return {name: tiles for name, tiles in found.items() if tiles}

@@ -1,4 +1,4 @@
-"""The page: one HTML file with style, charts, script and data inside, that asks for nothing.
+"""The page: one HTML file with style, charts, script and data inside, which loads nothing.
 
 Its content security policy allows exactly the inlined script and style, by hash, and no request
 at all. Text from the rollups reaches the document as text nodes, or escaped.
@@ -59,7 +59,7 @@ def render(data: Mapping[str, Any], fixed: str) -> str:
 
 
 def with_notice(page: str, notice: str) -> str | None:
-    """The same page with a notice above its figures; None if it is no page of this version."""
+    """The same page with a notice above its figures; None if it is not a page of this version."""
     found = _DATA.search(page)
     data = json.loads(found[2]) if found else {}
     if data.get("version") != VERSION:
@@ -68,7 +68,7 @@ def with_notice(page: str, notice: str) -> str | None:
 
 
 def with_stamp(page: str, stamp: str) -> str:
-    """The same page for a server that is asked now and then whether `stamp` is still its own.
+    """The same page for a server, which it asks now and then whether `stamp` is still current.
 
     Its policy allows this one request, to where the page came from.
     """
@@ -80,7 +80,7 @@ def with_stamp(page: str, stamp: str) -> str:
 
 
 def data_of(page: bytes) -> dict[str, Any] | None:
-    """The data block of a page; None if it is no page of this version."""
+    """The data block of a page; None if it is not a page of this version."""
     try:
         found = _DATA.search(page.decode("utf-8"))
         data = json.loads(found[2]) if found else None
@@ -98,7 +98,7 @@ def script_text() -> str:
 def policy(*, live: bool = False) -> str:
     """The page's content security policy; a server adds `frame-ancestors`, which needs a header.
 
-    `live`: of a page that asks its own server for news.
+    `live`: for a page that asks its own server for changes.
     """
     connect = " connect-src 'self';" if live else ""
     script, charts, style = script_text(), _asset("vendor/echarts.js"), _asset("style.css")

@@ -54,7 +54,7 @@ class SiteServer(ThreadingHTTPServer):
     def handle_error(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
-        """Pass over a browser that went away in the middle of an answer."""
+        """Ignore a browser that went away in the middle of a response."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -65,7 +65,7 @@ class SiteServer(ThreadingHTTPServer):
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The names under which a request may ask."""
+        """The host names that a request may use."""
         return frozenset(f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost"))
 
 
@@ -77,11 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        """Answer with a file of the site."""
+        """Respond with a file of the site."""
         self._answer(body=True)
 
     def do_HEAD(self) -> None:
-        """Answer with the headers alone."""
+        """Respond with the headers only."""
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def end_headers(self) -> None:
-        """Every answer is strict, a refusal by the base class too."""
+        """Send strict headers with every response, also with a refusal by the base class."""
         self.send_header("Content-Security-Policy", f"{policy(live=True)}; frame-ancestors 'none'")
         for name, value in _HEADERS.items():
             self.send_header(name, value)

@@ -21,7 +21,7 @@ from pipeline.errors import SettingsError, TelemetryError
 PAGE = "index.html"
 NOTES = "metrics/annotations.json"
 STAMP = "stamp"
-"""A file of a served site alone: it changes with the page, and an open page asks for it."""
+"""A file of a served site only: it changes with the page, and an open page asks for it."""
 
 MEASURES = ("value", "p50", "p90", "p95", "p99")
 _FAILED = ("The last build failed: ", ". The figures are those of the last good build.")
@@ -56,7 +56,7 @@ def build(
 
 
 def build_as(published: Published, data: Mapping[str, Any]) -> dict[str, str] | None:
-    """Give the site's files as of the time, marks, words and notice that a page's data names.
+    """Give the site's files for the time, marks, words and notice that a page's data names.
 
     None if the data names none that this program would write. Whoever compares the files with
     the page knows whether it says what is published, and nothing else.
@@ -103,7 +103,7 @@ class Site:
     """A site that is built again when the rollups change, and survives a build that fails.
 
     `read` gives the publications, `stamp` something that changes with them, `clock` the time.
-    After a failure the last good figures stay, under a notice; the next change is tried again.
+    After a failure the last good figures stay, under a notice; the next change triggers a retry.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What an installation says of its page: a title, labels for keys of dimensions, tiles to add."""
+"""What an installation sets for its page: a title, labels for keys of dimensions, tiles to add."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pipeline.dashboard.layout import Tiles, added_tiles
 from pipeline.errors import SettingsError
 
 LONGEST = 60
-"""Characters of a title or a label at most."""
+"""Most characters of a title or a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The page's title, and labels by dimension and key. Raises SettingsError for what is none.
+    """The page's title, and labels by dimension and key. Raises SettingsError for invalid ones.
 
     A label that names an address, an e-mail or a token does not load: the page is for everybody.
     """

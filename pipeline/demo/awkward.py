@@ -29,7 +29,7 @@ _Edit = Callable[[Fields], object]
 
 _OVERSIZED = 70_000
 _ACCOUNTS = 40
-"""Few accounts send what is awkward, so that it does not look like growth in the figures."""
+"""Few accounts send awkward lines, so that these do not look like growth in the figures."""
 _TIME_FIELD = {"session": "started_at"}
 
 
@@ -38,7 +38,7 @@ def _time(moment: datetime) -> str:
 
 
 def _sound(event: str, moment: datetime, random: np.random.Generator) -> Fields:
-    """A small event that is accepted; the awkward lines are edits of it."""
+    """A small event that is accepted; the awkward lines are edited from it."""
     fields: Fields = {
         "event": event,
         "version": VERSIONS[event],

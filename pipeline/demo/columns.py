@@ -1,6 +1,6 @@
 """JSON lines from columns: text is made for whole columns at once, never row by row.
 
-Each function returns a `pa.Array` of strings with one value a row. Making a line costs about as
+Each function returns a `pa.Array` of strings with one value per row. Making a line costs about as
 much as copying it, which is what lets a laptop produce hundreds of thousands of events a second.
 """
 
@@ -82,7 +82,7 @@ def time_text(microseconds: Ints) -> tuple[pa.Array, pa.Array, pa.Array]:
 
 
 def words(choices: Sequence[str] | pa.Array, indices: Ints) -> pa.Array:
-    """One of the given texts a row; a long list is better given as an array, once made."""
+    """One of the given texts per row; a long list is better passed as an array, made once."""
     column = choices if isinstance(choices, pa.Array) else pa.array(choices, pa.string())
     return column.take(pa.array(indices))
 
@@ -91,7 +91,7 @@ def join(*pieces: str | pa.Array) -> pa.Array:
     """Join texts and columns of text, row by row."""
     parts: list[Any] = []
     for piece in pieces:
-        # Neighbouring constants are one piece: each costs a copy a row.
+        # Neighbouring constants are one piece: each costs a copy per row.
         if isinstance(piece, str) and parts and isinstance(parts[-1], str):
             parts[-1] += piece
         else:

@@ -1,4 +1,4 @@
-"""Which feature is used and what is done with it: a session goes one feature's way, in steps."""
+"""Which feature is used and what is done with it: a session follows one feature, in steps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def feature_actions(
 
 
 def _ranks(owner: Ints) -> Ints:
-    """Of each row: how many rows of its owner stand before it.
+    """For each row, how many rows of its owner come before it.
 
     >>> _ranks(np.array([5, 3, 5, 5, 3])).tolist()
     [0, 0, 1, 2, 1]

@@ -44,7 +44,7 @@ Maker = Callable[[World, WorldSessions, int, np.random.Generator], MadeLines]
 _LATE_SHARE = 0.003
 _MESSAGE_VARIANTS = 16
 _FAILURES = ("server_error", "model_error", "network_lost")
-"""How a session ends that never showed a frame."""
+"""How a session that never showed a frame ends."""
 
 
 def _head(event: str, time_field: str, random: np.random.Generator, times: Ints) -> list[pa.Array]:
@@ -249,7 +249,7 @@ def _no_start_share(world: World, in_incident: Flags) -> Floats:
 def _frame_rate(
     world: World, slowness: Floats, released: Flags, in_incident: Flags, random: np.random.Generator
 ) -> Ints:
-    """Frames a second that arrived: what was asked for, less what came too late."""
+    """Frames that arrived per second: what was asked for, less what came too late."""
     profile, rows = world.profile, len(slowness)
     rates = profile.shares["frame_rates"]
     wanted = np.array([int(rate) for rate in rates.words])[rates.pick(random.random(rows))]

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """Words with the cumulative share of each, ready for sampling by a uniform number."""
+    """Words with their cumulative shares, ready for sampling by a uniform number."""
 
     words: tuple[str, ...]
     cumulative: Floats

@@ -23,7 +23,7 @@ _PER_SESSION = {"api_request": 9, "session": 1, "feature_use": 3, "error_log": 2
 """How many lines of an event come with one session."""
 
 _DUPLICATE_SHARE = 0.15
-"""Which part of the awkward lines are exact repeats of the line before."""
+"""Share of the awkward lines that are exact repeats of the line before."""
 
 _BLOCK = 64_000
 

@@ -34,7 +34,7 @@ VERSIONS = {"api_request": 2, "session": 2, "feature_use": 2, "error_log": 1}
 
 @dataclass(frozen=True, slots=True)
 class WorldSessions:
-    """A part of the sessions, ordered by start; every column has one value a session."""
+    """A part of the sessions, ordered by start; every column has one value per session."""
 
     part: int
     account: Ints
@@ -138,7 +138,7 @@ class World:
         self._activity = np.cumsum(weight) / weight.sum()
         self._activity[-1] = 1.0
         self._opted_out = random.random(count) < 0.01
-        # However small the demo, one account that is really seen has opted out.
+        # However small the demo, one account that really appears has opted out.
         self._opted_out[np.searchsorted(self._activity, 0.5)] = True
         plans = [shares["plans"].words[i] for i in shares["plans"].pick(random.random(count))]
         dates = np.datetime_as_string((self._created_us // DAY_US).astype("datetime64[D]"))
@@ -163,7 +163,7 @@ class World:
         self.addresses = _texts(self._places(random))
 
     def _places(self, random: np.random.Generator) -> list[str]:
-        """Three addresses an account: at home, at work behind our own proxy, on the road."""
+        """Three addresses per account: at home, at work behind our own proxy, on the road."""
         rows = self.accounts * 3
         country = self.profile.shares["countries"].pick(random.random(rows))
         country[1::3] = country[::3]
@@ -198,5 +198,5 @@ def _microseconds(time: datetime) -> int:
 
 
 def fragments(choices: tuple[str, ...], key: str, indices: Ints) -> pa.Array:
-    """`,"key":"word"` for one of the words a row."""
+    """`,"key":"word"` for one of the words per row."""
     return words([f',"{key}":{quoted(word)}' for word in choices], indices)

@@ -1,4 +1,4 @@
-"""Settings: text from flags, environment and one TOML file to frozen, checked values.
+"""Settings: from text in flags, environment and one TOML file to frozen, checked values.
 
 Precedence: flag, then environment (`TELEMETRY_SECTION_KEY`), then the settings file (`--config`,
 else `telemetry.toml` in the working directory), then the default. Unknown names are refused with

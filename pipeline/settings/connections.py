@@ -1,4 +1,4 @@
-"""The settings of services that the pipeline connects to, declared as those of `sections` are."""
+"""The settings of services that the pipeline connects to, declared like those in `sections`."""
 
 # `setting` returns a dataclass field, which is what a default may be.
 # ruff: noqa: RUF009
@@ -30,7 +30,7 @@ _NO_TEXTS: Mapping[str, str] = Table({})
 
 @dataclass(frozen=True, slots=True)
 class OtlpSettings:
-    """Metrics and traces to a collector of OpenTelemetry, beside or instead of Prometheus."""
+    """Metrics and traces to an OpenTelemetry collector, beside or instead of Prometheus."""
 
     endpoint: str | None = setting(
         None,
@@ -48,7 +48,7 @@ class OtlpSettings:
 
 @dataclass(frozen=True, slots=True)
 class LineageSettings:
-    """Run events of OpenLineage: which command read and wrote what, and how it ended."""
+    """OpenLineage run events: which command read and wrote what, and how it ended."""
 
     file: Path | None = setting(
         None, path, "File of JSON lines that events are added to. Default: none is written."

@@ -1,4 +1,4 @@
-"""What other rooms declare and settings read: the kinds of source, and the stores of keys.
+"""What other rooms declare and settings read: the kinds of source and the stores of keys.
 
 `pipeline.cli.declared` puts them together; a kind that it does not list does not exist.
 """
@@ -43,7 +43,7 @@ class DeclaredKinds:
     keys: Sequence[KeyReference]
 
     def settings_of(self, section: object) -> Iterator[Declaration]:
-        """The settings of a section, given with its defaults."""
+        """The settings of a section, which is given with its defaults."""
         for field in dataclasses.fields(section):  # type: ignore[arg-type]
             type_, says = field.metadata["type"], field.metadata["says"]
             if type_ is KEY_REFERENCE:
@@ -52,7 +52,7 @@ class DeclaredKinds:
             yield Declaration(field.name, getattr(section, field.name), type_, says)
 
     def source_settings(self) -> Mapping[str, Declaration]:
-        """The settings of all kinds of source, each once, those that every kind has first."""
+        """The settings of all kinds of source, each once; first those that every kind has."""
         found: dict[str, Declaration] = {}
         kinds: list[type[SourceSettings]] = [SourceSettings, *self.sources]
         for kind in kinds:

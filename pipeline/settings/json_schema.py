@@ -1,6 +1,6 @@
 """The settings file as JSON Schema, for editors that complete and check TOML while it is written.
 
-Made from the same declarations as the documentation. It is no second check: `load` decides.
+Made from the same declarations as the documentation. It is not a second check: `load` decides.
 """
 
 from __future__ import annotations

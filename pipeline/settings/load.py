@@ -34,7 +34,7 @@ _SHORT_FLAGS = {"lake.path": "--lake", "state.path": "--state"}
 _SHORT = {"TELEMETRY_LAKE": "lake.path", "TELEMETRY_STATE": "state.path"}
 _DOCUMENTED = "telemetry config schema lists what can be set; so does docs/configuration.md"
 _EDITORS = "$schema"
-"""Names the schema for editors, and is no setting."""
+"""Names the schema for editors, and is not a setting."""
 _TABLES = {
     ("lake", "storage"),
     ("dashboard", "labels"),
@@ -50,7 +50,7 @@ def variable(section: str, key: str) -> str:
 
 
 def has_variable(section: str, key: str) -> bool:
-    """Whether a setting can be given by the environment: sources and tables cannot."""
+    """Whether a setting can come from the environment: sources and tables cannot."""
     return section in _SECTIONS and (section, key) not in _TABLES
 
 
@@ -138,7 +138,7 @@ def _parsed(text: str, file: Path) -> Mapping[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        # The parser's message describes syntax; only its position is sure to hold no value.
+        # The parser's message describes syntax; only its position is certain to hold no value.
         position = str(error).rpartition("(at ")[2].rstrip(")")
         raise SettingsError(
             "the settings file is not TOML",
@@ -148,7 +148,7 @@ def _parsed(text: str, file: Path) -> Mapping[str, object]:
 
 
 class _File:
-    """A settings file, and on which line of it something stands."""
+    """A settings file, and the line on which each setting is."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.base = path.parent
@@ -278,7 +278,7 @@ def _checked(type_: ValueType, value: object, where: str) -> object:
 
 
 def _below(base: Path, value: object, section: str, key: str) -> object:
-    """Relative paths of a settings file start at the file's folder."""
+    """Resolve relative paths of a settings file from the file's folder."""
     if isinstance(value, Path):
         return base / value
     return _from_base(base, str(value)) if (section, key) == ("lake", "path") else value

@@ -200,7 +200,7 @@ def _no_sources() -> Mapping[str, SourceSettings]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set, checked."""
+    """Everything that can be set, after the checks."""
 
     lake: LakeSettings = LakeSettings()
     state: StateSettings = StateSettings()

@@ -1,4 +1,4 @@
-"""What the section of a source holds whatever its kind, and what a kind declares for its own keys.
+"""What every source's section holds, and what a kind of source declares for its own keys.
 
 A kind of source is a subclass in the source's own folder: its fields are the settings that it adds.
 This room knows no kind; it gets them as an argument (`declared.Declared`).
@@ -26,7 +26,7 @@ class SourceSettings:
     EXAMPLE: ClassVar[str] = ""
     """The settings that it needs, as they are written."""
     NEEDS: ClassVar[tuple[str, ...]] = ()
-    """Settings by which the kind is told from the others; a source has all of them."""
+    """Settings that distinguish the kind from the others; a source has all of them."""
     PATHS: ClassVar[tuple[str, ...]] = ()
     """Settings that are lists of paths: relative ones start at the folder of the settings file."""
 

@@ -1,4 +1,4 @@
-"""A table of settings that nobody changes, and that worker processes can be handed.
+"""A table of settings that nobody changes and that can be handed to worker processes.
 
 `types.MappingProxyType` cannot be pickled, and a run hands its settings to processes of its own
 and, on other runners, to workers elsewhere.

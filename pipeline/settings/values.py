@@ -222,7 +222,7 @@ secret = ValueType(
 
 
 def matching(forms: Sequence[tuple[str, re.Pattern[str]]]) -> ValueType:
-    """A text of one of several forms, each given as it is shown and as it is checked."""
+    """A text in one of several forms, each given as it is shown and as it is checked."""
     shown = " or ".join(form for form, _ in forms)
     pattern = re.compile("|".join(pattern.pattern for _, pattern in forms))
 
@@ -307,7 +307,7 @@ storage = ValueType(
 def written(value: object) -> str:
     """A setting's value as text, the way a person writes it; empty if there is none.
 
-    A secret is told by its kind alone, and so is a password inside a URL.
+    Only the kind of a secret is shown, and so it is with a password inside a URL.
 
     >>> written(timedelta(minutes=15)), written(64 * 2**20), written(("a", "b"))
     ('15m', '64MiB', 'a, b')

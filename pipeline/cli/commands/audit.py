@@ -96,7 +96,7 @@ def open_audited(
     dashboard: Path | None = None,
     all_figures: bool = False,
 ) -> Audited:
-    """Everything that an audit looks at; nothing is made by opening it."""
+    """Everything that an audit looks at; opening it creates nothing."""
     from pipeline.cli.wiring.registry import open_registry
     from pipeline.ops.audit.audit import Audited
 
@@ -159,7 +159,7 @@ def rebuilt(call: Invocation, page: bytes) -> Mapping[str, str] | None:
 
 
 def read_canaries(path: Path) -> list[str]:
-    """The identifiers of a file, one a line. UsageError for one that would be found by chance."""
+    """The identifiers in a file, one per line. UsageError for one that would be found by chance."""
     found = [line for line in path.read_text("utf-8").splitlines() if line]
     if any(len(line) < SHORTEST for line in found):
         raise UsageError(

@@ -101,7 +101,7 @@ def serve(call: Invocation, port: int, annotations: Path | None) -> None:
 
 
 def _changed(file: Path | None) -> int:
-    """When the file was changed last; 0 without one."""
+    """When the file was last changed; 0 if there is none."""
     try:
         return file.stat().st_mtime_ns if file else 0
     except OSError:
@@ -109,7 +109,7 @@ def _changed(file: Path | None) -> int:
 
 
 def write_site(call: Invocation, out: Path, annotations: Path | None) -> tuple[Path, int]:
-    """Build the site into a folder; give the page's path and size. The page is written last.
+    """Build the site into a folder; return the page's path and size. The page is written last.
 
     After a failure the last good page stays, with a notice above its figures.
     """

@@ -1,4 +1,4 @@
-"""`telemetry demo`: the whole path on one machine, from invented traffic to looked-at results."""
+"""`telemetry demo`: the whole path on one machine, from invented traffic to the results."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def command(
 
 
 def prepare(folder: Path) -> Path:
-    """Make the folder, without what an earlier demo left in it; return its settings file.
+    """Make the folder and remove what an earlier demo left in it; return its settings file.
 
-    A folder that holds anything but a demo is refused: nothing of anybody's is removed.
+    A folder that holds anything but a demo is refused: nobody's files are removed.
     """
     settings_file = folder / SETTINGS_FILE
     try:

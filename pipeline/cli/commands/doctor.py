@@ -1,4 +1,4 @@
-"""`telemetry doctor`: is everything as the pipeline needs it, and if not, what repairs it?"""
+"""`telemetry doctor`: is everything as the pipeline needs it, and if not, how to fix it?"""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def command(call: Invocation) -> int:
 def _guarded(
     look: Callable[[Invocation], Iterator[Examined]], call: Invocation
 ) -> Iterator[Examined]:
-    """A check that raises one of our errors has failed, and the error says how to repair it."""
+    """A check that raises one of our errors has failed, and the error says how to fix it."""
     name = look.__name__.removeprefix("_").replace("_", " ")
     try:
         yield from look(call)

@@ -1,4 +1,4 @@
-"""`telemetry erase`: show what is stored of accounts, and remove it permanently."""
+"""`telemetry erase`: show what is stored about accounts, and remove it permanently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`telemetry export`: hand out everything that is stored of one account."""
+"""`telemetry export`: export everything that is stored about one account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`telemetry init`: from a log that exists to settings and a catalogue that fit it."""
+"""`telemetry init`: from an existing log to settings and a catalogue that fit it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def command(
 
 
 def _check_free(config: Path) -> None:
-    """Refuse to begin where something would be overwritten."""
+    """Refuse to start where something would be overwritten."""
     for path in (config, config.parent / "catalogue", config.parent / "schemas"):
         if os.path.lexists(path):
             raise EnvironmentProblem(

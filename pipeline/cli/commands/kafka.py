@@ -1,4 +1,4 @@
-"""`telemetry kafka`: what is particular to topics as sources."""
+"""`telemetry kafka`: commands for sources that are topics."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def accept(
 
 
 def _schema(call: Invocation, source: SourceSettings) -> EventSchema:
-    """The newest schema of a source's event, which its format may say."""
+    """The newest schema of a source's event, which may come from its format."""
     schemas = open_schemas(call.settings)
     return newest_schema(schemas, event_of(source, schemas))
 

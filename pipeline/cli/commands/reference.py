@@ -1,4 +1,4 @@
-"""`telemetry reference`: the pages of docs/ that are made from code and schemas as a whole.
+"""`telemetry reference`: the pages of docs/ that are generated entirely from code and schemas.
 
 cli.md, configuration.md, dictionary.md, metrics.md and the settings' JSON Schema.
 

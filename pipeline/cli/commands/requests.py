@@ -1,4 +1,4 @@
-"""`telemetry requests`: rights requests by topic, the queue of what has to be done, its worker."""
+"""`telemetry requests`: rights requests from a topic, the queue of work to do, its worker."""
 
 from __future__ import annotations
 

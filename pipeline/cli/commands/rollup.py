@@ -138,7 +138,7 @@ def replaced(call: Invocation) -> list[str]:
 
 
 def open_store(call: Invocation) -> RollupStore:
-    """Where the publications of this lake lie."""
+    """Where the publications of this lake are."""
     return open_lake(call.settings).rollups()
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BEAM = "beam words"
 _FLAGS = [flag for kind in KINDS for flag in kind.FLAGS]
 _OF_SOURCE = "source_"
-"""Begins the names of the parameters that these flags give."""
+"""Prefix of the names of the parameters that these flags give."""
 
 
 def source_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,7 +165,7 @@ def _run(
             "the native kernel is not built, so decoding is about ten times slower; "
             "telemetry doctor says how to get it"
         )
-    # Beam takes over a second to import: only when the words are known to make sense.
+    # Beam takes over a second to import: only once the arguments are known to make sense.
     from pipeline.cli.wiring.fitting import open_fitting_lake
     from pipeline.cli.wiring.ports import given_source, make_ports, open_formats
     from pipeline.cli.wiring.reach import check_reach
@@ -189,7 +189,7 @@ def _run(
         for warning in one.warnings:
             call.out.warn(f"source {name}: {warning}")
     if settings.state.keys is None:
-        # Before anything is made; the workers compare again, also where only they have the keys.
+        # Before anything is made; the workers compare again, even where only they have the keys.
         open_fitting_lake(settings, call.now).close()
     ports = make_ports(
         settings,

@@ -1,4 +1,4 @@
-"""`telemetry schema`: which events there are, what is stored of them and why, and DDL."""
+"""`telemetry schema`: which events there are, what is stored from them and why, and DDL."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def seal_lake(call: Invocation, days: tuple[object, ...] = ()) -> list[Sealed]:
     from pipeline.ops.retention.seal import Sealer
     from pipeline.ops.rights.restriction import Restriction
 
-    # Keys are needed where files are encrypted; elsewhere a commit compares those that are there.
+    # Keys are needed where files are encrypted; elsewhere a commit compares those that exist.
     encrypts = call.settings.lake.encryption != "off"
     lake = (open_fitting_lake if encrypts else open_lake)(call.settings, call.now)
     lake.recover()
@@ -90,7 +90,7 @@ def seal_lake(call: Invocation, days: tuple[object, ...] = ()) -> list[Sealed]:
         # Commits shorten the log, but a table that nobody writes to would keep old entries.
         table.log.shorten()
     for quiet in (lake.rejections(), *map(lake.restricted, lake.restricted_events())):
-        # Nor are these written to for as long as nothing is refused and nobody asks.
+        # Nor is anything written to these as long as nothing is refused and nobody makes a request.
         quiet.log.shorten()
     if sealer.encrypt:
         with locked(opened_places(call.settings).rights_lock):

@@ -40,7 +40,7 @@ _FILES_SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class OptOutStatus:
-    """What is known of the opt-out list; `None` counts if there never was one, or it is unknown."""
+    """What is known about the opt-out list; counts are `None` if it is missing or unknown."""
 
     accounts: int | None
     opted_out: int | None
@@ -175,7 +175,7 @@ def _topics(call: Invocation, lake: Lake, schemas: Schemas) -> list[PartitionLag
 
 
 def _optout(call: Invocation) -> OptOutStatus:
-    """What is known of the list that a run would read; a broker that does not answer is a warning.
+    """What is known about the list a run would read; a broker that does not answer is a warning.
 
     Raises OptOutStale if the file of the state folder cannot be trusted.
     """
@@ -333,7 +333,7 @@ def _optout_line(optout: OptOutStatus) -> str:
 
 
 def _input_rows(inputs: Sequence[InputState]) -> Iterator[Sequence[str | int | None]]:
-    """A row for each file; of a source of many files, one for all that were read to their end."""
+    """A row for each file; for a source of many files, one for all that were read to their end."""
     for source, group in groupby(inputs, lambda one: one.source):
         files = list(group)
         done = [one for one in files if not one.lag_bytes] if len(files) > _FILES_SHOWN else []

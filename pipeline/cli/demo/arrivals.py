@@ -1,4 +1,4 @@
-"""The demo's input as it would have come: a file for each day, taken in on that day.
+"""The demo's input as it would have arrived: a file for each day, taken in on that day.
 
 An installation is a few weeks old when the demo looks at it: what is older was in the logs
 already, and was taken in on the first day. One clock, that of the story, moves from day to day
@@ -90,7 +90,7 @@ class DailyFiles:
 
 
 class DailyReader:
-    """Reads one day's file after the other, and sets the story's clock to each."""
+    """Reads the days' files one after the other, and sets the story's clock to each."""
 
     def __init__(
         self, source: DailyFiles, shard: Shard, positions: Positions, pace: Pace, clock: Clock

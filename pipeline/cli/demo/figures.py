@@ -30,7 +30,7 @@ def rollup(demo: Demo) -> StepResult:
 
 
 def dashboard(demo: Demo) -> StepResult:
-    """Build the page; open it in a browser on a terminal, unless that is not wanted."""
+    """Build the page; open it in a browser when on a terminal, unless that is not wanted."""
     from pipeline.io.disk.atomic import write_file
 
     notes = demo.folder / ANNOTATIONS

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.demo.world import World
 
 SHARES = {"session": 0.08, "feature_use": 0.14, "error_log": 0.08}
-"""Which part of the demo's events are of which kind; the rest are API requests."""
+"""Share of the demo's events by kind; the rest are API requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Demo:
 
     @property
     def inputs(self) -> Path:
-        """Where the raw events lie."""
+        """Where the raw events are."""
         return self.folder / "input"
 
     @property
@@ -45,7 +45,7 @@ class Demo:
         return taken_in_on(day, self.begin.date(), self.call.now().date())
 
     def counts(self) -> dict[str, int]:
-        """How many events of which kind."""
+        """How many events there are of each kind."""
         others = {event: round(self.events * share) for event, share in SHARES.items()}
         return {"api_request": self.events - sum(others.values()), **others}
 

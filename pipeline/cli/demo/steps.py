@@ -104,7 +104,7 @@ def run(demo: Demo) -> StepResult:
 
 
 def expire(demo: Demo) -> StepResult:
-    """Delete what is due: of the story's four weeks, rejections that are older than one."""
+    """Delete what is due: in the story's four weeks, rejections that are older than one week."""
     expiry = open_expiry(demo.call)
     now = demo.call.now()
     plan = expiry.propose(now).plan

@@ -1,8 +1,8 @@
-"""Account ids of a command: from its words or from standard input, never echoed.
+"""Account ids given to a command: as arguments or on standard input, never echoed.
 
-What no event can carry is refused before anything is done, alike for every command: an id that is
-empty, longer than 256 bytes, holds a NUL or is not UTF-8. A byte order mark and CRLF, which
-editors and spreadsheets add, are no part of an id.
+What no event can carry is refused before anything is done, in the same way for every command: an
+id that is empty, longer than 256 bytes, holds a NUL or is not UTF-8. A byte order mark and CRLF,
+which editors and spreadsheets add, are not part of an id.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FROM_INPUT = "-"
 
 
 def read_accounts(ids: Sequence[str]) -> list[str]:
-    """The ids, from the words or from standard input (one a line); each once, in order.
+    """The ids, from the arguments or from standard input (one per line); each once, in order.
 
     Raises UsageError for an id that no event can carry; it does not show it.
     """
@@ -35,7 +35,7 @@ def read_accounts(ids: Sequence[str]) -> list[str]:
 
 
 def _lines_of_input() -> list[str]:
-    """The lines of standard input, without mark and line ends."""
+    """The lines of standard input, without byte order mark and line ends."""
     stream = getattr(sys.stdin, "buffer", None)
     content: bytes = (
         stream.read() if stream is not None else sys.stdin.read().encode("utf-8", "surrogateescape")

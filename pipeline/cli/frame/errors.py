@@ -1,7 +1,8 @@
 """How a failure is reported: what, where, why, what to do next, and where to read more.
 
 Nothing that a user or an event supplied is repeated. An exception that is not ours is reported
-by its class alone, with `--verbose` also by the places it passed: its message could hold a value.
+by its class alone, with `--verbose` also by the places it went through: its message could hold a
+value.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ _REFUSALS: Mapping[int, tuple[str, str]] = {
 
 
 def refused(error: OSError) -> TelemetryError | None:
-    """Return a refusal of the operating system as our error; None for any other failure of it."""
+    """Return a refusal by the operating system as our error; None for any other failure."""
     why, remedy = _REFUSALS.get(error.errno or 0, ("", ""))
     if not why:
         return None

@@ -1,6 +1,6 @@
-"""Run events of OpenLineage around a command: it starts, and completes, fails or is aborted.
+"""OpenLineage run events around a command: it starts, and completes, fails or is aborted.
 
-Datasets have names and no address: `sources.NAME` of the settings, `events/EVENT` of the lake. An
+Datasets have names but no address: `sources.NAME` of the settings, `events/EVENT` of the lake. An
 event holds the command's name, these, times and a random id; no option, no count, no error.
 Without `[lineage]` nothing is imported and nothing is done.
 """
@@ -50,7 +50,7 @@ Send = Callable[[Mapping[str, object]], None]
 
 @contextmanager
 def lineage(settings: Settings) -> Iterator[Callable[[object], None]]:
-    """Tell of the command that runs inside; it hands over its exit code at the end."""
+    """Report the command that runs inside; it hands over its exit code at the end."""
     ways = _ways(settings)
     code: list[object] = []
     if not ways:

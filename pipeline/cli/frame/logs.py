@@ -1,7 +1,7 @@
-"""Logging of a process: to standard error, without anything that an exception has to say.
+"""Logging of a process: to standard error, without the text of any exception.
 
 Messages of exceptions quote values, and libraries log exceptions. So an exception in a log record
-becomes its class and the places it passed; its text never gets out.
+becomes its class and the places it passed through; its text never gets out.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class AsJson(WithoutMessages):
     """The same record as one JSON object on one line, for collectors of logs."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give time (UTC), level, logger and message, and of an exception class and places."""
+        """Give time (UTC), level, logger and message, and for an exception its class and places."""
         record.exc_text = None
         record.msg, record.args = _told(record), None
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -96,7 +96,7 @@ class _ToStandardError(logging.Handler):
             sys.stderr.flush()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep libraries' records off the terminal: an error of ours says what is to be known."""
+        """Keep libraries' records off the terminal: an error of ours says what there is to know."""
         ours = record.name.split(".")[0] == "pipeline"
         return bool(ours or self._verbose) and bool(super().filter(record))
 
@@ -114,7 +114,7 @@ def set_up_logging(verbose: int, form: str = "text") -> None:
     root.handlers[:] = [one for one in root.handlers if not isinstance(one, _ToStandardError)]
     root.addHandler(handler)
     root.setLevel(LEVELS[min(verbose, 2)])
-    # Beam logs every type hint that it reads: only for who asks for everything.
+    # Beam logs every type hint that it reads: only for those who ask for everything.
     logging.getLogger(BEAM).setLevel(logging.WARNING if verbose < 2 else logging.DEBUG)
 
 

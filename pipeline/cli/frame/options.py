@@ -61,7 +61,7 @@ class Invocation:
 def read_time(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> datetime | None:
-    """A time, RFC 3339; one without zone is UTC, as every time of this program."""
+    """A time, RFC 3339; one without zone is UTC, like every time in this program."""
     del parameter
     if value is None:
         return None
@@ -96,7 +96,7 @@ def number_option(
 
 
 def seed_option(text: str) -> Callable[[Decorated], Decorated]:
-    """Return the option `--seed` of what generates events."""
+    """Return the option `--seed` of commands that generate events."""
     return number_option("--seed", 0, None, 1, text)
 
 
@@ -172,7 +172,7 @@ def configured(command: Decorated) -> Decorated:
 def unread_settings(command: Decorated) -> Decorated:
     """Add the shared options; the command gets the flags by dotted name and reads the rest itself.
 
-    For commands that speak of settings that may be invalid.
+    For commands about settings that may be invalid.
     """
     return _with_places(command, command)
 

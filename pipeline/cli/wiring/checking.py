@@ -1,6 +1,6 @@
-"""What can be wrong with settings that are well written: whatever they name is looked for.
+"""What can be wrong with settings that are well formed: whatever they name is looked for.
 
-Nothing is made, and no service is asked.
+Nothing is created, and no service is contacted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.settings.secrets import reveal
 
 
 def problems_of(settings: Settings) -> list[TelemetryError]:
-    """Everything that the settings name and that is not there or does not load."""
+    """Everything that the settings name but that is not there or does not load."""
     problems: list[TelemetryError] = [*_missing_files(settings), *_unknown_events(settings)]
     for _, source in kinds_of(settings):
         try:

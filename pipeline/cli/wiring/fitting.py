@@ -1,4 +1,4 @@
-"""From settings to a lake whose installation was compared: for whatever writes or destroys.
+"""From settings to a lake whose installation was checked: for whatever writes or destroys.
 
 A state folder that does not belong to the lake is refused (exit code 4); lake and lists of version
 0.1 are adopted, with a line that says so.

@@ -74,7 +74,7 @@ def optout_source(settings: Settings, now: Callable[[], datetime]) -> Callable[[
 
 
 def read_optouts(call: Invocation) -> OptOutState:
-    """The opt-out list as of now, for whoever only looks.
+    """The opt-out list as of now, for callers that only look.
 
     Raises OptOutPaused if its topic cannot be read, OptOutStale if its file cannot be trusted.
     """

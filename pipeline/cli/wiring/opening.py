@@ -72,7 +72,7 @@ def one_of(event: str, schemas: Iterable[str]) -> str:
 
 
 def no_lake(lake: Lake) -> EnvironmentProblem:
-    """Return what to raise where a lake is needed and nothing was ever committed to this one."""
+    """Return what to raise where a lake is needed but nothing was ever committed to this one."""
     return EnvironmentProblem(
         "there is no lake here",
         where=lake.root,
@@ -101,7 +101,7 @@ def open_catalogue(settings: Settings) -> Catalogue:
 
 
 def open_ceilings(settings: Settings) -> Ceilings:
-    """Most bits of a network that rows may hold: as the schemas declare and the settings say."""
+    """Most bits of a network that rows may hold, as the schemas declare and the settings say."""
     from pipeline.ops.scan.column_values import Ceilings
     from pipeline.privacy.treatments.addresses import widest_networks
 
@@ -165,7 +165,7 @@ def installation_of(settings: Settings, now: Callable[[], datetime]) -> Installa
 
     if settings.state.path is None:
         return None
-    # Keys in a secret manager: several machines have a state folder, and one of them the lists.
+    # Keys in a secret manager: several machines have a state folder, one of them with the lists.
     local = settings.state.keys is None
     return Installation(
         partial(existing_keys, settings, now),
@@ -217,7 +217,7 @@ def lake_at(
     from pipeline.io.lake.lake import Lake
     from pipeline.io.parquet.encryption import PLAIN
 
-    # Ten tries, of random length, are over after two seconds or twenty; what ends them is the
+    # Ten tries, of random length, may take two seconds or twenty; what ends them is the
     # client's own limit of three minutes.
     options = {"max_retries": "1000"} if "://" in root else {}
     options |= {

@@ -90,7 +90,7 @@ def make_ports(
 def open_formats(settings: Settings) -> Mapping[str, Format]:
     """The format of each source that has one, by the source's name.
 
-    Raises SettingsError for a format that does not load, or is of another event than its source.
+    Raises SettingsError for a format that does not load, or is for another event than its source.
     """
     named = {name: one for name, one in settings.sources.items() if one.format is not None}
     if not named:

@@ -1,6 +1,6 @@
-"""From files that nobody has described to a proposal: format, catalogue, and what would be stored.
+"""From files without a description to a proposal: format, catalogue, and what would be stored.
 
-Nothing is written, and no value of a line is in what is returned but words of closed lists.
+Nothing is written, and what is returned holds no value of a line except words of closed lists.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Proposal:
 def propose(
     files: Sequence[str], name: str | None, envelope: str | None, schemas: Schemas, now: datetime
 ) -> Proposal:
-    """Look at the beginnings of files. Raises NothingAccepted if one is of no known kind."""
+    """Look at the beginnings of files. Raises NothingAccepted if a file is of no known kind."""
     samples = _samples(files, name, envelope, schemas)
     routes, lists = _closed(samples, schemas, open_catalogue(Settings()))
     texts = catalogue_texts(routes, lists)

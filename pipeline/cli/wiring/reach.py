@@ -1,7 +1,7 @@
 """Whether the workers of another runner reach what the settings name.
 
-Folders are of one machine unless somebody mounts them. On Dataflow nobody does, and each worker
-would make its own lake and keys; a Flink cluster may have a common disk, which cannot be
+Folders belong to one machine unless somebody mounts them. On Dataflow nobody does, and each worker
+would make its own lake and keys; a Flink cluster may have a shared disk, which cannot be
 seen from here.
 """
 
@@ -21,7 +21,7 @@ _HERE = ("[", "localhost", "127.0.0.1")
 
 
 def check_reach(settings: Settings, runner: str, beam_words: Sequence[str]) -> None:
-    """Refuse, or for a Flink cluster elsewhere warn of, things that lie in folders.
+    """Refuse things that are in folders, or warn about them for a Flink cluster elsewhere.
 
     Raises `SettingsError`.
     """

@@ -1,4 +1,4 @@
-"""From settings to the worker that carries out rights requests; what its commands share."""
+"""From settings to the worker that carries out rights requests; what the commands share."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def look_for(call: Invocation, accounts: Sequence[str]) -> Looked | None:
-    """Look whether anything is stored of accounts; None where the settings name no lake.
+    """Look whether anything is stored about accounts; None where the settings name no lake.
 
-    It is for a note alone, so a lake that cannot be read is only told of.
+    It only serves a note, so a lake that cannot be read is merely reported.
     """
     import pyarrow as pa
 
@@ -51,7 +51,7 @@ def look_for(call: Invocation, accounts: Sequence[str]) -> Looked | None:
 
 
 def unknown_note(unknown: int, accounts: int, where: str = "in the lake") -> str:
-    """Say that nothing is stored of some accounts: most often an id was mistyped."""
+    """Say that nothing is stored about some accounts: most often an id was mistyped."""
     all_of = "it" if accounts == 1 else f"any of the {accounts}"
     which = all_of if unknown == accounts else f"{unknown} of the {accounts}"
     return (
@@ -76,7 +76,7 @@ class Desk:
     rights: Rights
 
     def people(self, accounts: Sequence[str]) -> list[AccountTokens]:
-        """Return the tokens of accounts; their ids go no further than this."""
+        """Return the tokens of accounts; the ids go no further than this."""
         from pipeline.io.rights.request_queue import account_tokens
 
         call = self.call
@@ -93,7 +93,7 @@ class Desk:
     ) -> list[Request]:
         """Queue requests, then change the list.
 
-        In this order a crash in between leaves a request too many, never one too few.
+        In this order, a crash in between leaves one request too many, never one too few.
         """
         now = self.call.now()
         requests = self.rights.queue.submit(kind, people, now)

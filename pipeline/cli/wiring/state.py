@@ -1,7 +1,7 @@
 """From settings to the state folder: its places, and the folder itself where something is written.
 
-Nothing else turns the setting into paths. A folder that other accounts may enter is refused by a
-run; what was made for this account alone stays so.
+Nothing else turns the setting into paths. A run refuses a folder that other accounts may
+enter; what was made for this account alone stays so.
 """
 
 from __future__ import annotations

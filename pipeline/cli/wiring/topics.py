@@ -1,4 +1,4 @@
-"""From settings to brokers: how to connect to those of a source, and to those of the lists.
+"""From settings to brokers: how to connect to those of a source and of the lists.
 
 Also to the schema registries of their messages.
 """
@@ -58,7 +58,7 @@ def _registry_readers(
 
 
 def _opener(place: str, secret: Secret | None) -> partial[str] | None:
-    """What reveals a secret where a connection is opened."""
+    """What reveals a secret when a connection is opened."""
     return None if secret is None else partial(reveal, secret, place)
 
 
