@@ -32,7 +32,7 @@ from pipeline.privacy.identity.tokens import IDENTIFIER_LIMIT, TOKEN_BYTES, Doma
 from pipeline.privacy.memo import Memo
 
 _ORDER = (Drop.ERASED, Drop.RESTRICTED, Drop.OPT_OUT, Drop.SIGNAL)
-"""A row that several reasons hold for is counted under the first."""
+"""A row to which several reasons apply is counted under the first."""
 
 Batch = TypeVar("Batch")
 Interval = tuple[int, int | None]
@@ -98,9 +98,9 @@ class OptOutGate:
         """The batch without the rows that `state` or a signal forbids; they are only counted.
 
         `now_us` is the processing time in microseconds since 1970, `time_field` the raw field of
-        the event time. An event without a time of an account that was ever opted out is dropped:
-        it may be from then. A row is counted once: erased, restricted, opted out, signal, in this
-        order. What remains lies in new buffers that no dropped row has been in.
+        the event time. An event without a time is dropped if its account was ever opted out: it
+        may be from then. A row is counted once: erased, restricted, opted out, signal, in this
+        order. The remaining rows are in new buffers that have held no dropped row.
         """
         rows = batch.rows
         reasons = self._by_account(rows, state, now_us, time_field)
@@ -162,7 +162,7 @@ class OptOutGate:
 
 
 def _verdict(standing: Standing, now_us: int) -> Drop | None:
-    """Why every event of the account is dropped, whatever its time; None if it is not so."""
+    """Why every event of the account is dropped, whatever its time; None if not."""
     if standing.erased_at is not None:
         return Drop.ERASED
     if standing.restricted is not None:

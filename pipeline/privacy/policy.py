@@ -55,7 +55,7 @@ class Policy:
         )
 
     def bits(self, ipv4: int, ipv6: int) -> tuple[int, int]:
-        """Bits that are stored of an IPv4 and an IPv6 address where a schema declares these."""
+        """Stored bits of an IPv4 and an IPv6 address where a schema declares these."""
         return (
             ipv4 if self.ipv4_bits is None else self.ipv4_bits,
             ipv6 if self.ipv6_bits is None else self.ipv6_bits,
