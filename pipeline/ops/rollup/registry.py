@@ -5,8 +5,8 @@ in which it is published: a window and at most two dimensions. Everything that p
 read about a metric (title, sentence, unit, caveat) comes from here. Files:
 `schemas/metrics/*.toml`; `populations.toml` holds the views, the others one table per metric.
 
-What could show a person does not load: a window that crosses a key epoch, more than two
-dimensions, two dimensions per day, a token column in what is published, sums of one kind over
+A definition that could expose a person does not load: a window that crosses a key epoch, more than
+two dimensions, two dimensions per day, a token column in what is published, sums of one kind over
 overlapping windows, or accounts of two populations under one cut, whose difference is a few people.
 """
 
@@ -39,7 +39,7 @@ class Window(Enum):
 
 
 class MetricKind(Enum):
-    """How a metric's number is made of what the cell's accounts contributed."""
+    """How a metric's number is made from what the cell's accounts contributed."""
 
     COUNT = "count"
     """Events."""
