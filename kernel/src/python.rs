@@ -167,7 +167,7 @@ fn arrays(py: Python<'_>, column: Finished) -> PyResult<Vec<Option<Py<Buffer>>>>
         .collect()
 }
 
-/// Messages in a slice, checked to lie inside of it.
+/// Messages in a slice, checked to be inside it.
 struct Places<'a> {
     data: &'a [u8],
     starts: &'a [i64],

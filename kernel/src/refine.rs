@@ -150,7 +150,7 @@ impl Time {
     }
 }
 
-/// Refine a column of texts, of which text i is `data[offsets[i]..offsets[i + 1]]`, empty if null.
+/// Refine a column of texts; text i is `data[offsets[i]..offsets[i + 1]]`, empty if null.
 pub fn refine(how: &How, offsets: &[i32], data: &[u8]) -> Refined {
     let count = offsets.len().saturating_sub(1);
     let mut work = Work {

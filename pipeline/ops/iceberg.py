@@ -36,7 +36,7 @@ def registrable(event: str, files: Sequence[PartFile], today: date) -> tuple[Par
 
 
 def synchronize(lake: Lake, catalog: IcebergCatalog, today: date) -> list[Registered]:
-    """Make the catalog's tables name what the lake's logs name today; drop tables without event.
+    """Make the catalog's tables name what the lake's logs name today; drop those of no event.
 
     Nothing is changed if a file is encrypted. Raises EnvironmentProblem or LakeError.
     """

@@ -1,6 +1,6 @@
 """Whether keys and lake belong together, the first meeting of an old pair, and a deliberate change.
 
-A state folder that is a replacement, new, or another installation's has other keys: everybody who
+A state folder that was lost, is new, or belongs to another lake has other keys: everybody who
 opted out or was erased would come back under new tokens, every row would be read a second time, and
 an erasure would find nothing. So every writer looks first. What version 0.1 wrote does not name its
 installation: it is adopted if everything that can be compared agrees.

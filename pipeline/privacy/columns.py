@@ -128,7 +128,7 @@ def with_nulls(values: npt.NDArray[np.generic], valid: Bools | None, kind: pa.Da
     owned = values.astype(dtype_of(kind), copy=True)
     if valid is None:
         return pa.array(owned, kind)
-    owned[~valid] = 0  # the value behind a null is stored in memory all the same
+    owned[~valid] = 0  # the value under a null is in memory all the same
     return pa.array(owned, kind, mask=~valid)
 
 

@@ -1,10 +1,10 @@
 """The opt-out test: whose events are dropped, and for which reason.
 
 A person is known here by the token of the account id under the permanent opt-out key; the list
-holds tokens and standings, never ids. Processing time decides: whoever is opted out now loses
-every event that arrives, and events from inside an earlier opt-out stay dropped after opting in
-again. Events without an account id obey the signals alone. Reading the list, and refusing to go
-on with a stale one, is the business of `io/` and `flow/`.
+holds tokens and standings, never ids. Processing time decides: an account that is opted out now
+loses every event that arrives, and events from inside an earlier opt-out stay dropped after opting
+in again. Events without an account id obey the signals alone. Reading the list, and refusing to
+continue with a stale one, is up to `io/` and `flow/`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Standing:
     intervals: tuple[Interval, ...] = ()
     """Opt-outs as half-open intervals `[from, to)`; `to` is None while it lasts."""
     erased_at: int | None = None
-    """When erasure was asked for: nothing of the account is taken from then on."""
+    """When erasure was requested: no event of the account is accepted after that."""
     restricted: int | None = None
     """When processing was restricted (Art. 18); None while it is not."""
 
@@ -58,7 +58,7 @@ class Standing:
         return any(stop is None or start <= now_us < stop for start, stop in self.intervals)
 
     def covers(self, event_us: Ints) -> Bools:
-        """Which of these event times lie inside an opt-out."""
+        """Which of these event times are inside an opt-out."""
         inside = np.zeros(len(event_us), dtype=np.bool_)
         for start, stop in self.intervals:
             inside |= (event_us >= start) & (True if stop is None else event_us < stop)
@@ -132,7 +132,7 @@ class OptOutGate:
         accounts = distinct(raw_column(rows, ACCOUNT_FIELD, pa.string()))
         ids = accounts.values.cast(pa.binary())
         sizes = pc.binary_length(ids)
-        # Whatever is too long for a token is rejected later on; the list cannot hold it.
+        # A value that is too long for a token is rejected later; the list cannot hold it.
         possible = pc.and_(pc.greater(sizes, 0), pc.less_equal(sizes, IDENTIFIER_LIMIT))
         tokens = iter(self._tokens.get(ids.filter(possible).to_pylist()))
         standings = [

@@ -136,7 +136,7 @@ impl Out {
         flat.lines.push(self.line as i64);
     }
 
-    /// Give the resource to the messages from `first` on, which were written before it.
+    /// Add the resource to the messages from `first` on, which were written before it.
     #[cold]
     fn catch_up(&mut self, first: usize) {
         let flat = &mut self.flat;

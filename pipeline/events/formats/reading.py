@@ -202,7 +202,7 @@ _LIMITS: Final = (MAX_SIZE, TEXT_LIMIT)
 
 
 def texts_of(column: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Where the texts of a column lie in its bytes; a null is an empty text."""
+    """Where the texts of a column are in its bytes; a null is an empty text."""
     _, offsets, data = column.buffers()
     bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     return bounds, np.frombuffer(b"" if data is None else data, np.uint8)

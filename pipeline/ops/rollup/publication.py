@@ -81,7 +81,7 @@ def publish(
     """Make one pass's publication for the windows that begin on `starts`.
 
     Returns the rows of each metric (schema `PUBLISHED`, revision 0), and what the gate hid:
-    start and `share` of the events, null where nothing of the window is published.
+    start and `share` of the events, null where no part of the window is published.
     """
     rule = method.rule
     if task.column:

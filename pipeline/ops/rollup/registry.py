@@ -34,7 +34,7 @@ class Window(Enum):
     PERIOD = "period"
 
     def fits(self, epoch: EpochKind) -> bool:
-        """Whether windows of this kind lie inside one key epoch each."""
+        """Whether each window of this kind is inside one key epoch."""
         return self is not Window.WEEK or epoch.days % 7 == 0
 
 
@@ -128,11 +128,11 @@ class Registry:
 def parse_registry(
     texts: Mapping[str, str], epoch: EpochKind, withheld: frozenset[str]
 ) -> Registry:
-    """Read the registry from file name (without `.toml`) to text.
+    """Read the registry, given as file name (without `.toml`) to text.
 
     Raises `SchemaError` naming file, metric and remedy. `epoch` is the length of key epochs:
-    a metric whose window would cross their border does not load, nor does one that is cut by one
-    of the columns `withheld`.
+    a metric whose window would cross their border does not load, nor does one that is grouped by
+    one of the columns `withheld`.
     """
     files = {name: _toml(text, f"{name}.toml") for name, text in sorted(texts.items())}
     if POPULATIONS not in files:

@@ -39,7 +39,7 @@ def least_growth(rule: Rule) -> int:
 
 
 def _hidden(rule: Rule) -> int:
-    """How much growth, or none, two published numbers of accounts can hide."""
+    """Return by how much two published numbers of accounts can differ without any growth."""
     return rule.accounts - 1 + 2 * BOUND
 
 
@@ -55,8 +55,8 @@ def revise(published: pa.Table, fresh: pa.Table, rule: Rule, keys: Sequence[str]
     A window in which any named cell shrank (by more than a step) or vanished, or which did not grow
     by `STEP` as a whole, stays as it is: an erasure can move a cell's remaining accounts into
     `(other)`, or let a cell pass that one account had dominated, and either would look like growth.
-    So does one with cells that changed (any figure, all of them floats) and would stay behind,
-    unless these have surely grown by `STEP` together.
+    So does a window with cells that changed (any figure, all of them floats) and would stay behind,
+    unless these have certainly grown by `STEP` together.
     """
     window = list(keys[:3])
     figures = [item.name for item in published.schema if pa.types.is_floating(item.type)]
