@@ -1,7 +1,7 @@
 //! Columns as Arrow lays them out, filled row by row.
 //!
-//! A row that says nothing of a column costs nothing: texts catch up at the next value, numbers
-//! lie in memory that is zero from the start. A row can be taken back until the next one begins.
+//! A row without a value in a column costs nothing: texts catch up at the next value, numbers are
+//! in memory that is zero from the start. A row can be taken back until the next one begins.
 
 #![forbid(unsafe_code)]
 
@@ -12,7 +12,7 @@ pub enum Kind {
     Text,
     /// Whether a privacy signal is on: `1` or null.
     Signal,
-    /// Any single value as the text that JSON writes it with (strings unescaped).
+    /// Any single value as its JSON text (strings unescaped).
     Scalar,
     Int,
     Float,
@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind of this name.
+    /// The kind with this name.
     pub fn parse(name: &str) -> Option<Kind> {
         Some(match name {
             "text" => Kind::Text,
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-/// Short texts are copied in one piece of this size, and the next one overwrites what is too much.
+/// Short texts are copied in one piece of this size, and the next one overwrites the excess.
 const PIECE: usize = 32;
 
 /// Texts one after another.
@@ -114,7 +114,7 @@ impl Texts {
         }
     }
 
-    /// Offsets and bytes of the first `rows` texts, without the memory that is too much.
+    /// Offsets and bytes of the first `rows` texts, without the excess memory.
     fn finish(mut self, rows: usize) -> (Vec<i32>, Vec<u8>) {
         self.catch_up(rows);
         self.offsets.truncate(rows + 1);
@@ -235,7 +235,7 @@ impl Column {
         }
     }
 
-    /// End the row's list, or throw its items away if it is not to be kept.
+    /// End the row's list, or discard its items if it is not to be kept.
     pub fn close_list(&mut self, row: usize, keep: bool) {
         if let Store::Lists {
             offsets,
@@ -257,7 +257,7 @@ impl Column {
         }
     }
 
-    /// Take back what `row` and later rows have.
+    /// Take back the values of `row` and later rows.
     pub fn cut(&mut self, row: usize) {
         match &mut self.store {
             Store::Texts(texts) => texts.cut(row),

@@ -1,16 +1,16 @@
 //! Strict decoding: one pass over a message's bytes, straight into columns.
 //!
-//! `pipeline/events/decode/strict.py` is the specification; here is the same meaning at a fortieth
-//! of the time. Three things make it quick. What stands between two values (the comma, the name,
-//! the colon) is first compared with what stood there in the last message: producers write the
-//! same names over and over. Texts are looked through eight bytes at a time. And values go to
-//! their columns at once; a message that turns out to be refused takes its row back.
+//! `pipeline/events/decode/strict.py` is the specification; this has the same meaning in a fortieth
+//! of the time. Three things make it fast. The bytes between two values (the comma, the name,
+//! the colon) are first compared with those of the last message: producers write the same names
+//! over and over. Texts are scanned eight bytes at a time. And values go to their columns at
+//! once; a message that turns out to be refused takes its row back.
 //!
 //! A message is judged in `judge`, the names of its objects are read in `names`, declared values in
 //! `values`, and all others are passed over in `skip`. All four work on the one `Work`.
 //!
-//! Reasons come in the order of the specification: first what concerns the bytes (`refusal`),
-//! then what a parser meets on its way, then texts, then the event, its version and its fields.
+//! Reasons are in the order of the specification: first those about the bytes (`refusal`), then
+//! what a parser meets on its way, then texts, then the event, its version and its fields.
 
 #![forbid(unsafe_code)]
 
@@ -29,10 +29,10 @@ pub mod otlp;
 mod skip;
 mod values;
 
-/// Messages whose bytes are checked to be UTF-8 in one go: little enough to stay in the cache.
+/// Messages whose bytes are checked to be UTF-8 in one go: few enough to stay in the cache.
 const CHECKED_TOGETHER: usize = 64;
 
-/// What became of a slice.
+/// The result for a slice.
 pub struct Decoded {
     pub rows: usize,
     pub columns: Vec<Finished>,
@@ -46,8 +46,8 @@ pub struct Decoded {
 
 /// Decode message i, which is `data[starts[i]..ends[i]]`, for every i.
 ///
-/// The places must lie inside of `data`. Never fails on account of the data: a message at which
-/// the code itself fails is refused as `internal`, and the others go on.
+/// The places must be inside `data`. Never fails because of the data: a message on which the code
+/// itself fails is refused as `internal`, and the others go on.
 pub fn decode(table: &Table, data: &[u8], starts: &[i64], ends: &[i64]) -> Decoded {
     let mut work = Work::new(table, data, starts.len());
     let take = |work: &mut Work, (): &mut (), index, start, end| work.take(index, start, end);
@@ -170,7 +170,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Find out whether all of these messages are surely UTF-8.
+    /// Find out whether all of these messages are certainly UTF-8.
     fn check_utf8(&mut self, starts: &[i64], ends: &[i64]) {
         let (low, high) = (starts[0] as usize, ends[ends.len() - 1] as usize);
         let is_cut = |at: usize| self.data.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
@@ -226,7 +226,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// After a failure of our own: nothing is known of how far the row had come.
+    /// After a failure of our own: it is unknown how far the row had got.
     #[cold]
     fn take_back_everything(&mut self) {
         for column in &mut self.columns {

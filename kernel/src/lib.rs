@@ -1,6 +1,6 @@
 //! The hot loops of the telemetry pipeline: strict decoding of messages, formats, and tokens.
 //!
-//! `docs/architecture.md` says where it stands, `docs/decisions/` why it is there. It knows nothing
+//! `docs/architecture.md` says where it fits in, `docs/decisions/` why it exists. It knows nothing
 //! of files, Kafka's network, settings or Beam, and makes no decision that Python does not name.
 
 #![deny(unsafe_code)]

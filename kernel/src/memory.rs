@@ -77,10 +77,10 @@ impl Buffer {
     }
 }
 
-/// The elements of a buffer of Python's, without a copy.
+/// The elements of a Python buffer, without a copy.
 ///
-/// Nobody may write to it as long as the slice lives: the readers of `pipeline/io` fill a buffer
-/// before they hand it out and not again before the slice is committed or forgotten.
+/// Nobody may write to it while the slice lives: the readers of `pipeline/io` fill a buffer before
+/// they hand it out, and not again until the slice is committed or forgotten.
 pub fn elements<T: Element>(buffer: &PyBuffer<T>) -> PyResult<&[T]> {
     if !buffer.is_c_contiguous() {
         return Err(PyValueError::new_err("a buffer is not contiguous"));

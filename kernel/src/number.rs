@@ -1,4 +1,4 @@
-//! JSON numbers: integers of 64 bits, and finite floats rounded as everybody rounds them.
+//! JSON numbers: 64-bit integers, and finite floats with correct rounding.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,7 @@ const TENS: [f64; 23] = [
 
 /// The number that begins at `at` (a digit or a minus), and the place after it.
 ///
-/// As in the specification, what cannot belong to the number any more ends it: `1.` is the
+/// As in the specification, the first byte that cannot belong to the number ends it: `1.` is the
 /// integer 1 before a stray point, `01` is 0 before a stray 1.
 #[inline]
 pub fn number(data: &[u8], start: usize, end: usize) -> Result<(Number, usize), Reason> {
@@ -68,7 +68,7 @@ pub fn number(data: &[u8], start: usize, end: usize) -> Result<(Number, usize), 
     }
 }
 
-/// The place after the digits that begin at `at`; `value` goes on with them, modulo 2^64.
+/// The place after the digits that begin at `at`; `value` continues with them, modulo 2^64.
 #[inline(always)]
 fn digits(data: &[u8], mut at: usize, end: usize, value: &mut u64) -> usize {
     while at < end {

@@ -167,7 +167,7 @@ fn arrays(py: Python<'_>, column: Finished) -> PyResult<Vec<Option<Py<Buffer>>>>
         .collect()
 }
 
-/// Messages in a slice, checked to lie inside of it.
+/// Messages in a slice, checked to be inside it.
 struct Places<'a> {
     data: &'a [u8],
     starts: &'a [i64],
@@ -193,7 +193,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Refuse columns that a table of so many does not have.
+/// Refuse column numbers beyond those of the table.
 fn check_columns(mut columns: impl Iterator<Item = u16>, count: usize) -> PyResult<()> {
     if columns.any(|column| usize::from(column) >= count) {
         return Err(refused("a column is named that is not there"));
@@ -223,7 +223,7 @@ fn check_texts(offsets: &[i32], data: &[u8]) -> PyResult<()> {
     }
 }
 
-/// Templates of routes, ready to be walked; see `kernel.pyi`.
+/// Route templates, ready to be walked; see `kernel.pyi`.
 #[pyclass(frozen, module = "pipeline.kernel")]
 struct Routes(routes::Automaton);
 
@@ -303,7 +303,7 @@ fn tokens(
 /// Strict decoding, lines, record batches and tokens; see `docs/architecture.md`.
 #[pymodule]
 fn kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    // A panic becomes a rejection (`decode`); its text goes nowhere, whatever it may say.
+    // A panic becomes a rejection (`decode`); its text goes nowhere, whatever it says.
     std::panic::set_hook(Box::new(|_| {}));
     module.add("REASONS", PyTuple::new(module.py(), reasons::NAMES)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

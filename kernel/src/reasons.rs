@@ -1,6 +1,6 @@
 //! Why a message is refused: the closed list of the decoding stage, by the names of `model.Reason`.
 //!
-//! Python maps these names to its own list when it imports the kernel, so that a name which only
+//! Python maps these names to its own list when it imports the kernel, so that a name that only
 //! one of the two knows stops the import and never reaches a table.
 
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Kafka record batches (format 2), once they are unpacked: where each value lies.
+//! Kafka record batches (format 2), once they are unpacked: where each value is.
 
 #![forbid(unsafe_code)]
 
@@ -10,9 +10,9 @@ pub struct Records {
     pub offsets: Vec<i64>,
 }
 
-/// Find offset and value of each of `count` records; those below `floor` in front are left out.
+/// Find the offset and value of each of `count` records; leading ones below `floor` are left out.
 ///
-/// A null value is an empty one. None if the records do not fill `data` exactly.
+/// A null value counts as empty. None if the records do not fill `data` exactly.
 pub fn find_records(data: &[u8], count: usize, base: i64, floor: i64) -> Option<Records> {
     let mut found = Records::default();
     let mut at = 0;

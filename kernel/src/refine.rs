@@ -1,7 +1,7 @@
 //! One field of a format, for a whole column: `pipeline/events/formats/values.py`, natively.
 //!
-//! Texts come in as they stand in the lines, and go out as what the field declares. What cannot
-//! be read is null, or the unreadable mark of a text, and is told by row and reason.
+//! Texts come in as they are in the lines, and go out as what the field declares. What cannot
+//! be read is null, or the unreadable mark of a text, and is reported by row and reason.
 
 #![forbid(unsafe_code)]
 
@@ -67,7 +67,7 @@ pub enum Time {
     Rfc3339,
     Clf,
     Utc,
-    /// A count since 1970, of which so many digits of the fraction are microseconds.
+    /// A count since 1970, with the number of fraction digits that are microseconds.
     Unix(i8),
 }
 
@@ -150,7 +150,7 @@ impl Time {
     }
 }
 
-/// Refine a column of texts, of which text i is `data[offsets[i]..offsets[i + 1]]`, empty if null.
+/// Refine a column of texts; text i is `data[offsets[i]..offsets[i + 1]]`, empty if null.
 pub fn refine(how: &How, offsets: &[i32], data: &[u8]) -> Refined {
     let count = offsets.len().saturating_sub(1);
     let mut work = Work {
@@ -276,7 +276,7 @@ impl Work<'_> {
         None
     }
 
-    /// Take the escapes away, into `self.text`; whether a text is left.
+    /// Remove the escapes, into `self.text`; returns whether a text is left.
     fn decoded(&mut self, value: &[u8]) -> bool {
         self.text.clear();
         self.text.extend_from_slice(value);

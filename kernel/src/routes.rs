@@ -1,6 +1,6 @@
 //! Routes: the automaton of the catalogue's templates, walked over a column of paths.
 //!
-//! It answers for ordinary paths. Those with an escape, a blank, a backslash or a control character,
+//! It answers for ordinary paths. Those with an escape, blank, backslash or control character,
 //! or that do not begin with a slash, are left to the rule itself (`values/routes.py`).
 
 #![forbid(unsafe_code)]
@@ -10,7 +10,7 @@ pub const UNUSUAL: i32 = -1;
 const DEAD: i32 = 0;
 const START: i32 = 1;
 
-/// Where a state leads: to one state by each word that it knows, to another by any other text.
+/// Where a state leads: to one state for each word that it knows, to another for any other text.
 struct State {
     words: Vec<(Box<[u8]>, i32)>,
     other: i32,
@@ -23,7 +23,7 @@ pub struct Automaton {
 }
 
 impl Automaton {
-    /// `steps` has a row for each state: where each word leads, and last where other text leads.
+    /// `steps` has a row for each state: where each word leads, and, last, where other text leads.
     pub fn new(
         words: &[Vec<u8>],
         steps: Vec<Vec<i32>>,
@@ -62,7 +62,7 @@ impl Automaton {
     fn walk(&self, path: &[u8]) -> i32 {
         let end = path.iter().position(|byte| matches!(byte, b'?' | b'#'));
         let path = &path[..end.unwrap_or(path.len())];
-        // What has more segments than any route matches none, however they are spelled.
+        // A path with more segments than any route matches none, however they are spelled.
         let count = path.iter().filter(|byte| **byte == b'/').count();
         if count > self.depth || path.is_empty() {
             return DEAD;

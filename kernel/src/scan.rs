@@ -1,4 +1,4 @@
-//! Looks through bytes eight at a time, in safe code: no read leaves the slice.
+//! Scans bytes eight at a time, in safe code: no read leaves the slice.
 
 #![forbid(unsafe_code)]
 
@@ -45,7 +45,7 @@ pub fn string_end(data: &[u8], mut at: usize, end: usize) -> usize {
     end
 }
 
-/// Whether `size` bytes from `left` on equal those from `right` on; both ranges lie in `data`.
+/// Whether `size` bytes from `left` on equal those from `right` on; both ranges are in `data`.
 #[inline(always)]
 pub fn same(data: &[u8], left: usize, right: usize, size: usize) -> bool {
     let (a, b) = (&data[left..left + size], &data[right..right + size]);
@@ -72,7 +72,7 @@ pub fn skip_blank(data: &[u8], mut at: usize, end: usize) -> usize {
 }
 
 /// Whether nesting is deeper than `most` anywhere, as the specification counts it: brackets
-/// outside of strings, whether or not the rest is JSON.
+/// outside strings, whether or not the rest is JSON.
 pub fn is_deeper(message: &[u8], most: usize) -> bool {
     let mut depth = 0isize;
     let mut at = 0;

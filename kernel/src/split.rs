@@ -1,7 +1,7 @@
 //! Lines of text taken apart into columns of text, as `pipeline/events/formats/lines.py` says.
 //!
 //! A plan is data: literals with captures between them, or columns between separators. Every
-//! value is looked at, also those that no column takes: a line is refused for what is in it.
+//! value is checked, even one that no column takes: a line is refused for what is in it.
 
 #![forbid(unsafe_code)]
 
@@ -10,14 +10,14 @@ use crate::reasons::Reason;
 use crate::scan::skip_blank;
 use crate::table::NONE;
 
-/// What a line may be at most.
+/// The limits of a line.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub size: usize,
     pub text: usize,
 }
 
-/// A value and the literal that ends it; without one it goes on to the end of the line.
+/// A value and the literal that ends it; without one it extends to the end of the line.
 #[derive(Debug)]
 pub struct Capture {
     pub column: u16,
@@ -27,10 +27,10 @@ pub struct Capture {
 /// How lines are taken apart.
 #[derive(Debug)]
 pub enum Plan {
-    /// The first of these that fits: what stands first, then captures.
+    /// The first of these that fits: the leading text, then captures.
     Patterns(Vec<(Vec<u8>, Vec<Capture>)>),
-    /// Columns between separators, at least so many; more than are named are passed over unless
-    /// the number is exact.
+    /// Columns between separators, at least this many; more than are named are skipped unless the
+    /// number is exact.
     Columns {
         separator: u8,
         quoted: bool,
@@ -40,7 +40,7 @@ pub enum Plan {
     },
 }
 
-/// What became of the lines.
+/// The result for the lines.
 pub struct Split {
     pub rows: usize,
     pub columns: Vec<Finished>,
@@ -167,7 +167,7 @@ fn pattern(
     at == end
 }
 
-/// The place of a literal that begins with a quote, passing over escaped ones.
+/// The place of a literal that begins with a quote, skipping escaped ones.
 fn unescaped(text: &[u8], literal: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -182,7 +182,7 @@ fn unescaped(text: &[u8], literal: &[u8]) -> Option<usize> {
     }
 }
 
-/// Values between separators; how many there are, None if a quoted one does not end.
+/// Values between separators; returns how many there are, None if a quoted one does not end.
 fn delimited(
     separator: u8,
     quoted: bool,

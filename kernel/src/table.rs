@@ -1,6 +1,6 @@
 //! Which values of a message become which columns, and what a version of an event asks for.
 //!
-//! A table is made once by Python from schemas or from a format. Fields are named by paths, so a
+//! Python builds a table once, from schemas or from a format. Fields are named by paths, so a
 //! table is a tree: a node can be a column, an object with further fields in it, or both.
 
 #![forbid(unsafe_code)]
@@ -15,7 +15,7 @@ pub const NONE: u16 = u16::MAX;
 /// The node of the message itself.
 pub const ROOT: u16 = 0;
 
-/// What a message may be at most.
+/// The limits of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub size: usize,
@@ -38,7 +38,7 @@ pub struct Version {
     pub complete: bool,
 }
 
-/// The columns that say which event and version a message is of.
+/// The columns that say which event and version a message has.
 #[derive(Debug)]
 pub struct Identity {
     pub event: Vec<u8>,
@@ -143,7 +143,7 @@ impl Table {
         (hash >> 32) as usize & (self.entries.len() - 1)
     }
 
-    /// The node of a name inside of `parent`, or `NONE`.
+    /// The node of a name inside `parent`, or `NONE`.
     #[inline]
     pub fn find(&self, parent: u16, hash: u64, name: &[u8]) -> u16 {
         let mut at = self.place(hash);
@@ -156,7 +156,7 @@ impl Table {
         NONE
     }
 
-    /// A hash of a name that nobody outside of this process can foresee.
+    /// A hash of a name that nobody outside this process can predict.
     #[inline]
     pub fn hash(&self, parent: u16, name: &[u8]) -> u64 {
         let mut state = self.seeds[0] ^ (u64::from(parent) << 48) ^ name.len() as u64;

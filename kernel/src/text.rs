@@ -9,12 +9,12 @@ use crate::scan::string_end;
 pub struct Unescaped {
     /// The place after the closing quote.
     pub stop: usize,
-    /// NUL or a lone surrogate is in it. (A surrogate is kept as three bytes, which no valid
-    /// text has, so that two names stay different or equal as they are.)
+    /// It contains NUL or a lone surrogate. (A surrogate is kept as three bytes, which no valid
+    /// text has, so that different names stay different and equal ones equal.)
     pub forbidden: bool,
 }
 
-/// Append the string whose content begins at `at` to `out`; it is not JSON if it does not end.
+/// Append to `out` the string whose content begins at `at`; it is not JSON if it does not end.
 pub fn unescape(
     data: &[u8],
     mut at: usize,

@@ -6,7 +6,7 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400;
 const LAST_DAY: i64 = 2_932_896; // 9999-12-31
 
-/// Remembers the last date, which the next message mostly has as well.
+/// Caches the last date, which the next message usually shares.
 #[derive(Default)]
 pub struct Dates {
     text: [u8; 10],
@@ -112,7 +112,7 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((micros, &text[1 + digits..]))
 }
 
-/// Seconds by which a zone is ahead of UTC.
+/// How many seconds a zone is ahead of UTC.
 #[inline]
 fn offset(zone: &[u8]) -> Option<i64> {
     match *zone {

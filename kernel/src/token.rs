@@ -1,4 +1,4 @@
-//! Tokens: HMAC-SHA256 under a key of which only the two keyed states are kept.
+//! Tokens: HMAC-SHA256, of whose key only the two keyed states are kept.
 
 #![forbid(unsafe_code)]
 
@@ -59,7 +59,7 @@ impl Key {
     }
 }
 
-/// SHA-256 of the parts, going on from a state that has taken in `before` bytes.
+/// SHA-256 of the parts, continuing from a state that has absorbed `before` bytes.
 #[inline]
 fn hash(mut state: [u32; 8], before: usize, parts: &[&[u8]]) -> [u8; 32] {
     let mut block = [0; BLOCK];

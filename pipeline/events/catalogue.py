@@ -2,7 +2,7 @@
 
 A value that is not in its list is never stored: it becomes the list's fallback. Operators
 replace the YAML files in `schemas/catalogue/` without touching code; the lists that the privacy
-rules fix (`FIXED`) are not theirs to change and stand here.
+rules fix (`FIXED`) are not theirs to change and are defined here.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _SHAPED = ("routes", "clients", "os_families", "referrers")
 """Files that are more than a list of texts. Every other file `<name>.yaml` is a plain list: the key
-`<name>` and its values, nothing else. A schema that names a list demands its file."""
+`<name>` and its values, nothing else. A schema that names a list requires its file."""
 _METHODS = "methods"
-"""The plain list that the file of routes needs."""
+"""The plain list that the routes file needs."""
 
 REDUCTIONS = frozenset({"agent", "common_agent", "route", "referrer", "age", "minor"})
-"""Words that `generalize[...]` reads otherwise; no list may have such a name."""
+"""Words that mean something else in `generalize[...]`; no list may have such a name."""
 
 UNMATCHED = "/{unmatched}"
 OTHER = "other"
@@ -84,9 +84,9 @@ class Client:
     parsed: tuple[str, ...]
     """Names under which the user agent parser reports it."""
     contains: tuple[str, ...]
-    """Words that show it wherever they stand; tried after the prefixes, before parsing."""
+    """Words that show it wherever they occur; tried after the prefixes, before parsing."""
     majors: frozenset[int]
-    """Major versions that many people use: a rare one tells them apart."""
+    """Major versions that many people use: a rare one would single people out."""
     device: str | None
     """`library` or `bot` where the family alone decides the device class."""
 
@@ -125,9 +125,9 @@ def parse_catalogue(texts: Mapping[str, str]) -> Catalogue:
     """Parse catalogue files, given as file stem -> YAML text.
 
     Needs `routes`, `methods`, `clients`, `os_families` and `referrers`; every other file is a plain
-    list. Raises `SchemaError` that names the file and the remedy for a missing file, a name that
-    is no list's, an unknown key, a value that is duplicated, that does not look like a catalogue
-    value, or that is a fallback.
+    list. Raises `SchemaError` naming the file and the remedy for a missing file, the name of a
+    list that does not exist, an unknown key, or a value that is duplicated, that does not look
+    like a catalogue value, or that is a fallback.
     """
     for name in (*_SHAPED, _METHODS):
         if name not in texts:

@@ -4,7 +4,7 @@ YAML 1.1 reads `NO` as false, `010` as eight, `1:30` as ninety and `2024-01-01` 
 the last of two equal keys, and lets a small file expand to gigabytes through aliases. A file
 that decides what may be stored must not be read that way: here plain words are text, only
 `true`, `false` and decimal integers are anything else, and every other surprise is refused with
-the line it stands on. These files belong to the project, so messages may quote them.
+its line number. These files belong to the project, so messages may quote them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SURPRISES = re.compile(
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*",
     re.IGNORECASE,
 )
-"""Plain words that some YAML reader takes for something else than text."""
+"""Plain words that some YAML reader takes for something other than text."""
 
 _UNREAD = frozenset("&*!")
 """What anchors, aliases and tags begin with."""

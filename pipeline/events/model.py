@@ -1,8 +1,8 @@
 """The values that move through the pipeline, and the guarantees that their types carry.
 
 A `Slice` is raw bytes with coordinates, a `RawBatch` typed columns that may still hold
-identifiers, a `CleanBatch` what may be stored. `privacy.anonymize` alone turns a `RawBatch`
-into a `CleanBatch`, and sinks accept only the second. A batch carries what was refused on
+identifiers, a `CleanBatch` what may be stored. Only `privacy.anonymize` turns a `RawBatch`
+into a `CleanBatch`, and sinks accept only the latter. A batch carries what was refused on
 the way (`rejected`, `dropped`), so that its row counts always add up to what was read.
 No type here shows its content in `repr`.
 """
@@ -76,13 +76,13 @@ NULL_REASONS = frozenset(
         "too_many_new",
     }
 )
-"""Why a value that was there became null, or was not looked at closely: the words of its counts."""
+"""Why a value that was there became null, or was not examined closely: the names of the counts."""
 
 UNREADABLE = "\x00"
 """Stands in a text column for a value that was present but not text.
 
-NUL cannot occur in decoded text, so every treatment answers it as it answers any other value
-that it cannot parse: `invalid`, `other` or null.
+NUL cannot occur in decoded text, so every treatment handles it like any other value that it
+cannot parse: `invalid`, `other` or null.
 """
 
 OFFSET = "_offset"
@@ -97,7 +97,7 @@ REJECTED = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
     ]
 )
-"""What a stage says of messages that it refused: where they were and why, never what they said."""
+"""What a stage reports about refused messages: where they were and why, never what they said."""
 
 # From typed nulls: a conversion of Python lists makes pyarrow import pandas, a quarter of a second.
 NONE_REJECTED = pa.RecordBatch.from_arrays(
@@ -109,10 +109,10 @@ Offsets = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A part of a source's identity that stands beside its position in the lake's log.
+    """A part of a source's identity that is kept beside its position in the lake's log.
 
-    It is written by the commit that moves the position, and compared by it: a mark that does not
-    stand at `before` means that the position belongs to another sequence of messages by now.
+    It is written by the commit that moves the position, and compared by it: a mark that is not
+    `before` means that the position now belongs to another sequence of messages.
     """
 
     app_id: str
@@ -120,7 +120,7 @@ class Mark:
     before: int | None
     """None: the lake has no such mark yet."""
     after: int
-    """A signed number of 64 bits."""
+    """A signed 64-bit number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +144,14 @@ class Span:
 
 
 NATIVE = ""
-"""The format of messages that are an event's own JSON, as its schema declares it."""
+"""The format of messages in an event's own JSON, as its schema declares it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Slice:
     """Raw messages of one span, as they came: message i is `data[starts[i]:ends[i]]`.
 
-    What lies between messages means nothing. `offsets[i]` is the message's coordinate. A message
+    Bytes between messages mean nothing. `offsets[i]` is the message's coordinate. A message
     with `starts[i] == ends[i]` is empty (a Kafka tombstone, for one).
     """
 
@@ -164,9 +164,9 @@ class Slice:
     format: str = NATIVE
     """The format that the messages are in, by its name in the run (`flow.ports`)."""
     header: bytes | None = None
-    """The last line before the messages that says how they are to be read, in formats that have
-    such lines (`#Fields:` of a W3C log); empty if there is none. None where nobody looks for it:
-    then such lines have no say, for what they say would end with the slice."""
+    """The last line before the messages that says how to read them, in formats that have such
+    lines (`#Fields:` of a W3C log); empty if there is none. None where nobody looks for it:
+    then such lines are ignored, because what they say would end with the slice."""
 
     def __len__(self) -> int:
         return len(self.offsets)

@@ -1,7 +1,7 @@
-"""The promises, as `schemas/promises.yaml` states them: the one place where their ids stand.
+"""The promises, as `schemas/promises.yaml` states them: the one place that defines their ids.
 
-A field of a schema names the promise that it serves; a promise names the checks that prove it. What
-a check does is none of this module's business.
+A field of a schema names the promise that it serves; a promise names the checks that prove it. This
+module does not know what a check does.
 """
 
 from __future__ import annotations

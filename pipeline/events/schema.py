@@ -3,8 +3,8 @@
 One YAML file `schemas/<event>/v<N>.yaml` declares one version of one event. Whatever is not
 declared never leaves Decode, and a declaration that is incomplete or would let an identifier
 through does not load. A published version never changes; a later one may add fields, and may keep
-less of a field than the one before. The version of a message says what the message contains; what
-is stored of it is always decided by the newest version (docs/decisions/0016).
+less of a field than the one before. The version of a message says what the message contains; the
+newest version always decides what is stored of it (docs/decisions/0016).
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ __all__ = [
 ]
 
 EVENT_TOKEN, SUBJECT, SESSION = "event_token", "subject", "session"
-"""Columns of the common block by which rows are told apart, people, and their sessions."""
+"""Columns of the common block that tell apart rows, people and their sessions."""
 
 SHAPES = frozenset({"token", "fingerprint", "cidr", "country", "minor_version"})
 """What a stored text may be when it is not from a closed list: 32 hex digits, 16 hex digits,
 a network, an ISO 3166 alpha-2 code, `major.minor`."""
 
 TOKEN_SHAPES = frozenset({"token", "fingerprint"})
-"""Shapes of texts of which each stands for one person, thing or message."""
+"""Shapes of texts that each stand for one person, thing or message."""
 
 ACCOUNT_FIELD = "account_id"
-"""The raw field by which opt-outs are decided and rights are served, of every event."""
+"""The raw field, in every event, by which opt-outs are decided and rights requests are served."""
 
 SIGNAL_FIELDS = ("gpc", "dnt")
 """Raw fields that hold what the client's own switch said (Sec-GPC and DNT headers)."""
@@ -113,7 +113,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One raw field of an event and what becomes of it."""
+    """One raw field of an event and how it is treated."""
 
     name: str
     type: FieldType
@@ -126,13 +126,13 @@ class Field:
     unit: str
     since: int
     reads: str = ""
-    """The other raw field that the treatment reads besides; nothing for most of them."""
+    """The other raw field that the treatment also reads; most read none."""
 
     @property
     def is_decisive(self) -> bool:
-        """Whether a value that cannot be read refuses the message.
+        """Whether the message is refused if this value cannot be read.
 
-        It does if it may not be missing, or says whose event it is: an account id that is a
+        It is if the field may not be missing, or says whose event it is: an account id that is a
         number must not become "no account", which would pass the opt-out.
         """
         return self.required or self.type is FieldType.IDENTIFIER
@@ -201,7 +201,7 @@ class EventSchema:
     def clean(self) -> pa.Schema:
         """Schema of `CleanBatch.rows`: as stored, but texts of closed lists by their numbers.
 
-        What is written is the same; numbers are shuffled and encoded in two thirds of the time.
+        The files written are the same; numbers are shuffled and encoded in two thirds of the time.
         """
         closed = {column.name for column in self.columns if column.is_closed}
         coded = pa.dictionary(pa.int32(), pa.string())

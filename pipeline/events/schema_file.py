@@ -34,8 +34,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 def parse_schema(text: str, where: str, words: Vocabulary) -> EventSchema:
     """Parse one schema file; `words` are the treatments, lists and promises it may name.
 
-    Raises `SchemaError` that names `where`, the field and what to do when anything is missing,
-    unknown or contradictory, or when a treatment would not do for the field's sensitivity.
+    Raises `SchemaError` naming `where`, the field and what to do when anything is missing,
+    unknown or contradictory, or when a treatment is too weak for the field's sensitivity.
     """
     document = read_document(text, where)
     event = document.text("event")

@@ -1,11 +1,11 @@
 """What a treatment is, and how a schema declares one: `truncate[16,32]`, `keep`, `drop`.
 
 A treatment is one class: how it is written, which fields it applies to, what columns it makes, how
-it is explained, and how it is carried out. This module has what the schema loader needs of such a
-class and the reading of its written form. The classes themselves live in `privacy/treatments`,
+it is explained, and how it is carried out. This module has the part of such a class that the schema
+loader needs, and reads its written form. The classes themselves live in `privacy/treatments`,
 because carrying one out needs keys, networks and parsers that this room must not know; the loader
-is given them in a `Vocabulary`. So `events/` imports nothing of `privacy/`, and there is still one
-place to declare a treatment.
+gets them in a `Vocabulary`. So `events/` imports nothing from `privacy/`, and there is still only
+one place to declare a treatment.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ class Treatment(ABC):
     makes: ClassVar[tuple[str, ...]]
     """What each column holds, in order."""
     sensitivities: ClassVar[frozenset[Sensitivity]]
-    """How sensitive a field may be to be treated so."""
+    """How sensitive a field may be for this treatment."""
     reads: ClassVar[str] = ""
-    """Name of the other raw field that is read besides, where a schema does not name it."""
+    """Name of the other raw field that is also read, where a schema does not name it."""
 
     @classmethod
     def key(cls) -> str:
-        """What the declaration begins with: `keep`, `generalize`, `bucket[log4]`."""
+        """The beginning of the declaration: `keep`, `generalize`, `bucket[log4]`."""
         name, _, rest = cls.form.partition("[")
         first = rest.rstrip("]").partition(",")[0]
         return f"{name}[{first}]" if first and first.islower() else name
@@ -110,7 +110,7 @@ class Treatment(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words that a schema file may use besides its own."""
+    """The words that a schema file may use in addition to its own."""
 
     treatments: Mapping[str, type[Treatment]]
     """Classes of treatments by `Treatment.key`."""
@@ -154,7 +154,7 @@ class Vocabulary:
         return treatment
 
     def _known(self, name: str) -> str:
-        """What there is instead of a treatment that does not exist."""
+        """Name what exists in place of an unknown treatment."""
         forms = [made.form for made in self.treatments.values()]
         alike = [form for form in forms if form.partition("[")[0] == name]
         if alike:
@@ -164,5 +164,5 @@ class Vocabulary:
 
 
 def by_key(classes: Iterable[type[Treatment]]) -> Mapping[str, type[Treatment]]:
-    """The classes by how a declaration of them begins."""
+    """The classes by the beginning of their declarations."""
     return {made.key(): made for made in classes}

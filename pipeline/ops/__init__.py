@@ -1,1 +1,1 @@
-"""Actions on stored data: seal, expire, erase, export, rollup, audit."""
+"""Actions on stored data: seal, expire, erase, export, roll up, audit."""

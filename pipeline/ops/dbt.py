@@ -1,8 +1,8 @@
-"""The lake's tables as sources of dbt, with what their schemas say of every column as tests.
+"""The lake's tables as dbt sources, with tests for what their schemas say about every column.
 
 A closed list becomes `accepted_values`, a column that is never null `not_null`. dbt-duckdb reads
-the files where `external_location` says; other adapters read the tables that `telemetry schema ddl`
-made.
+the files at `external_location`; other adapters read the tables that `telemetry schema ddl`
+created.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def dbt_sources(schemas: Iterable[EventSchema], catalogue: Catalogue, lake: str)
 
 
 def _table(schema: EventSchema, catalogue: Catalogue, lake: str) -> dict[str, Any]:
-    # The location is a template: of dbt-duckdb's formatters this one leaves braces alone.
+    # The location is a template: this is the dbt-duckdb formatter that leaves braces alone.
     location = duckdb_files(schema, lake.rstrip("/")).replace("%", "%%")
     return {
         "name": schema.event,

@@ -1,9 +1,9 @@
 """Statements that create the lake's tables in other engines, with comments and the day-89 view.
 
 Each engine gets a table over the files (or, in DuckDB, a view) and a view that names every column
-and hides a day from its 89th on. The partition column is not in the files: every statement says
-where it comes from. A semicolon ends a statement and stands nowhere else, so that the text can be
-cut there: `spark.sql` takes one statement at a time.
+and hides each day from its 89th day on. The partition column is not in the files: every statement
+says where it comes from. A semicolon ends a statement and occurs nowhere else, so that the text can
+be split there: `spark.sql` takes one statement at a time.
 """
 
 from __future__ import annotations
@@ -164,4 +164,4 @@ ENGINES: Mapping[str, Callable[[EventSchema, str], str]] = {
     "trino": _trino,
     "bigquery": _bigquery,
 }
-"""Who writes the statements of which engine."""
+"""Which function writes the statements for each engine."""

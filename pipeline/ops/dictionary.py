@@ -1,6 +1,6 @@
 """The data dictionary: every table of a lake, every column, every closed list; Markdown or HTML.
 
-Made from schemas and catalogue alone: it says what a column may hold, never what it does.
+Made from schemas and catalogue alone: it says what a column may hold, never what it does hold.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class TableEntry:
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """The whole of it, with the closed lists that columns name."""
+    """The whole dictionary, with the closed lists that columns name."""
 
     tables: tuple[TableEntry, ...]
     lists: tuple[tuple[str, tuple[str, ...]], ...]
@@ -128,7 +128,7 @@ def _type(kind: pa.DataType) -> str:
 
 
 def as_markdown(told: Dictionary, made: str) -> str:
-    """Return it as Markdown; `made` is a line below the title that says where it is from."""
+    """Return it as Markdown; `made` is a line below the title that says where it comes from."""
     return "\n".join(_markdown(told, made)) + "\n"
 
 

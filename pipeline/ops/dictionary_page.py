@@ -1,4 +1,4 @@
-"""The data dictionary as one HTML file: no script, no request, readable on paper and by ear."""
+"""The data dictionary as one HTML file: no scripts or requests, readable on paper and by ear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of each field of an event, in words, and for one real event in stored values.
+"""What is stored for each field of an event, in words, and for one real event in stored values.
 
 The explanation shows what would be stored and never the input; see `trial`.
 """
@@ -31,7 +31,7 @@ class FieldStory:
     purpose: str
     comment: str
     source: str = ""
-    """Where a format takes it from; empty in an event's own JSON, and for what it does not have."""
+    """Where a format takes it from; empty in an event's own JSON, and where the format lacks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Explanation:
 
 
 def explain_schema(schema: EventSchema, format_: Format | None = None) -> Explanation:
-    """What is done with every field, without an event; of a format, with where it is found."""
+    """Explain the treatment of every field, without an event; with a format, where it is found."""
     stories = []
     for field in schema.fields:
         stored = {column.name: None for column in field.columns}
@@ -94,9 +94,9 @@ def explain_event(
     rules: Rules,
     format_: Format | None = None,
 ) -> Explanation:
-    """Decode and anonymize one message, and tell field by field what would be stored.
+    """Decode and anonymize one message, and explain field by field what would be stored.
 
-    Of a line that is many records (OTLP), the first.
+    Of a line with many records (OTLP), the first is explained.
     """
     schema = schemas[-1]
     raw = decode_messages([message], schemas, format_)

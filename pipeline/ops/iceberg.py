@@ -1,7 +1,7 @@
-"""Which files of the lake are tables of Iceberg: sealed ones, of days that readers may see.
+"""Which files of the lake go into Iceberg tables: sealed ones, of days that readers may see.
 
 Sealed files are few, and stay until a seal, an erasure or an expiry replaces them; each of these
-deletes what it replaces, so that a table that is not synchronized yet fails where it is read, and
+deletes what it replaces, so that a table that is not yet synchronized fails when it is read, and
 shows nobody a row that is gone.
 """
 
@@ -21,7 +21,7 @@ from pipeline.ops.views import visible
 def registrable(event: str, files: Sequence[PartFile], today: date) -> tuple[PartFile, ...]:
     """Return the files that a table of the event names.
 
-    Raises EnvironmentProblem if one is encrypted: a reader of Iceberg has no keys of ours.
+    Raises EnvironmentProblem if one is encrypted: an Iceberg reader does not have our keys.
     """
     found = [file for file in visible(files, today) if file.kind is not PartKind.STREAM]
     if any(file.label is not None for file in found):
@@ -36,7 +36,7 @@ def registrable(event: str, files: Sequence[PartFile], today: date) -> tuple[Par
 
 
 def synchronize(lake: Lake, catalog: IcebergCatalog, today: date) -> list[Registered]:
-    """Make the catalog's tables name what the lake's logs name today; drop tables of no event.
+    """Make the catalog's tables name what the lake's logs name today; drop those of no event.
 
     Nothing is changed if a file is encrypted. Raises EnvironmentProblem or LakeError.
     """

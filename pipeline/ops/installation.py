@@ -1,8 +1,8 @@
 """Whether keys and lake belong together, the first meeting of an old pair, and a deliberate change.
 
-A state folder that was lost, is new, or is another's has other keys: everybody who opted out or was
-erased would come back under new tokens, every row would be read a second time, and an erasure would
-find nothing. So whoever writes looks first. What version 0.1 wrote says nothing of its
+A state folder that was lost, is new, or belongs to another lake has other keys: everybody who
+opted out or was erased would come back under new tokens, every row would be read a second time, and
+an erasure would find nothing. So every writer looks first. What version 0.1 wrote does not name its
 installation: it is adopted if everything that can be compared agrees.
 """
 
@@ -34,11 +34,11 @@ class KeyFit:
     """What a comparison of lake and keys found."""
 
     misfits: tuple[str, ...]
-    """Why they do not belong together, a sentence each; empty if they do."""
+    """Why they do not belong together, one sentence per reason; empty if they do."""
     unmarked: tuple[StoredTable, ...]
-    """Tables that say nothing of an installation, as version 0.1 left them."""
+    """Tables that name no installation, as version 0.1 left them."""
     there: Mapping[str, StoredTable]
-    """Every table with rows of people that exists, by its path in the lake."""
+    """Every existing table with rows of people, by its path in the lake."""
 
     @property
     def tables(self) -> int:
@@ -47,7 +47,7 @@ class KeyFit:
 
     @property
     def first_meeting(self) -> bool:
-        """Whether no table says anything of an installation, and there are some."""
+        """Whether there are tables, and none of them names an installation."""
         return bool(self.unmarked) and len(self.unmarked) == self.tables
 
 
@@ -60,14 +60,14 @@ class Adopted:
     """The installations that the tables were marked with."""
     tables: list[str]
     gone: list[str]
-    """Tables that were there, and that nobody misses any more."""
+    """Tables that used to exist, and are no longer expected."""
 
 
 def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) -> KeyFit:
     """Compare every table with rows of people; nothing is changed.
 
     `keys` is None for a state folder without keys. Raises LakeError for a folder that holds Parquet
-    files and no log: nothing that is said of such a table would be true.
+    files and no log: nothing reported about such a table would be true.
     """
     records = () if keys is None else keys.epochs()
     mine = None if keys is None else keys.installation()
@@ -95,7 +95,7 @@ def look(lake: Lake, keys: Keystore | None, now: datetime, retention_days: int) 
             for app_id, check in checks.items()
             if loaded.transaction_version(app_id) not in (check, None)
         ]
-        # Asked after the log, which another process may have told of a newer state meanwhile.
+        # Read after the log, to which another process may have written a newer state meanwhile.
         lists = lake.installation.lists() if lake.installation else {}
         misfits += [
             f"{name}: {older_than(app_id)}"
@@ -115,7 +115,7 @@ def require_fit(
     """Raise WrongInstallation unless keys and lake belong together.
 
     Tables of version 0.1 are marked with this installation; True if all of them were such tables.
-    Raises TableGone if one that was there is gone.
+    Raises TableGone if one that used to exist is gone.
     """
     fit = look(lake, keys, now, retention_days)
     if fit.misfits:
@@ -133,7 +133,7 @@ def require_fit(
 def adopt(lake: Lake, keys: Keystore, kind: EpochKind, now: datetime) -> Adopted:
     """Mark every table with this installation and its keys, whatever it was marked with before.
 
-    Tables that are gone are forgotten: the next commit may begin them again.
+    Tables that are gone are forgotten: the next commit may create them again.
 
     Every epoch of a stored day that may have a key gets one. Returns what changed, for a receipt.
     Rows under earlier keys stay as they are: no request finds them, and they expire with their day.
@@ -173,9 +173,9 @@ def _today(now: datetime, kind: EpochKind) -> str:
 def _days_without_epoch(
     files: Sequence[PartFile], records: Sequence[EpochRecord], now: datetime, retention_days: int
 ) -> list[date]:
-    """Return the stored days that ought to have a key, or have had one, and are in no epoch.
+    """Return the stored days that ought to have a key, or to have had one, and are in no epoch.
 
-    A keystore forgets old destroyed epochs, so days beyond the retention ask for none.
+    A keystore forgets old destroyed epochs, so days beyond the retention need none.
     """
     epochs = [Epoch.parse(one.name) for one in records]
     oldest = now.date() - timedelta(days=retention_days)
@@ -190,11 +190,11 @@ def _days_without_epoch(
 def _older_than_keys(
     table: StoredTable, files: Sequence[PartFile], records: Sequence[EpochRecord]
 ) -> list[str]:
-    """Tell of files that were written before the key of their epoch was made.
+    """Report files that were written before the key of their epoch was created.
 
-    What can be compared where a log says nothing of its installation: names of epochs come from
-    the calendar, so another's keys have the same. A key of a day to come was made by a drill with
-    a clock of its own.
+    This can be compared even where a log does not name its installation: names of epochs come from
+    the calendar, so another installation's keys have the same names. A key of a future day was
+    created by a drill with a clock of its own.
     """
     wall = datetime.fromtimestamp(table.writer.clock.wall(), UTC)
     for one in records:

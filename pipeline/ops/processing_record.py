@@ -1,7 +1,7 @@
 """The record of processing activities (GDPR Art. 30), from the schemas and the settings in force.
 
-What only the controller knows stands as `[fill in: ...]`. Everything else is what this installation
-does: a field that a schema gains tomorrow is in tomorrow's record.
+What only the controller knows appears as `[fill in: ...]`. Everything else is what this
+installation does: a field that a schema gains tomorrow is in tomorrow's record.
 """
 
 from __future__ import annotations

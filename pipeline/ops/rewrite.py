@@ -1,7 +1,7 @@
-"""Replace the files of one day by better ones, beside a running pipeline and other jobs.
+"""Replace the files of one day by better ones, alongside a running pipeline and other jobs.
 
 A rewrite plans on a snapshot, writes new files, and commits removals and additions in one step.
-If another job has taken one of the planned files in between, nothing has happened and the whole
+If another job has taken one of the planned files in between, nothing has happened and the rewrite
 is planned again. Appends never disturb it. Removed files are deleted right after the commit.
 """
 
@@ -43,7 +43,7 @@ class Rewritten:
 
 
 def undisturbed(attempt: Callable[[], T]) -> T:
-    """Call `attempt`, which plans on a snapshot and reads its files, until nobody disturbs it.
+    """Call `attempt`, which plans on a snapshot and reads its files, until it runs undisturbed.
 
     A file of the snapshot may be replaced and deleted by another job at any moment. Raises
     RewriteConflict if other jobs were faster ten times in a row.
@@ -60,7 +60,7 @@ def undisturbed(attempt: Callable[[], T]) -> T:
 
 
 def retried(attempt: Callable[[], Rewritten], table: StoredTable) -> Rewritten:
-    """Plan and commit one rewrite with `attempt` until nobody disturbs it; then vacuum."""
+    """Plan and commit one rewrite with `attempt` until it runs undisturbed; then vacuum."""
     done = undisturbed(attempt)
     if done.files_before:
         table.vacuum()

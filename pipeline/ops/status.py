@@ -1,6 +1,6 @@
-"""What a lake and its inputs look like now: rows by day, positions, what is still unread.
+"""The state of a lake and its inputs now: rows by day, positions, what is still unread.
 
-Nothing is changed by looking, and nothing is made: an installation that never ran is empty.
+Looking changes and creates nothing: an installation that never ran is empty.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.io.lake.snapshot import Snapshot
 from pipeline.io.source import Positions
 
 RECENT_COMMITS = 200
-"""Commits of a table whose accounts are looked at: an hour or so of a busy source."""
+"""Commits of a table whose accounts are read: an hour or so of a busy source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,16 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class InputState:
-    """One input file: how far it is in the lake."""
+    """One input file: how much of it is in the lake."""
 
     source: str
     event: str
     path: str
     position: int | None
-    """Next unread byte; None if the lake has nothing of it."""
+    """Next unread byte; None if the lake has none of it."""
     size: int
     lag_bytes: int
-    """Bytes that are not in the lake; of a compressed file that was begun, not known: 0."""
+    """Bytes that are not in the lake; 0 for a compressed file that was begun: not known."""
 
 
 def table_states(lake: Lake, schemas: Mapping[str, tuple[EventSchema, ...]]) -> list[TableState]:
@@ -117,7 +117,7 @@ def _state(table: str, snapshot: Snapshot) -> TableState:
 def input_states(
     source: str, event: str, paths: Sequence[str], key: bytes, positions: Positions
 ) -> list[InputState]:
-    """How far each file of a source is in the lake; `key` is the permanent key "files"."""
+    """How much of each file of a source is in the lake; `key` is the permanent key "files"."""
     tails = Tails(paths, key, to_end=True)
     judge = Judge(Recognizer(key, positions), tails, None, key)
     try:

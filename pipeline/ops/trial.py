@@ -1,7 +1,7 @@
 """Messages taken through the pipeline's stages in memory: what would be stored of them.
 
-The keys are made for it and discarded, so its tokens match nothing that is stored. Nobody is on
-the opt-out list: what drops an event here is its own signal.
+The keys are created for the trial and discarded, so its tokens match nothing that is stored.
+Nobody is on the opt-out list: an event is dropped here only for its own signal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.privacy.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What decides of a message, but for its schema."""
+    """What decides how a message is treated, apart from its schema."""
 
     catalogue: Catalogue
     country: Callable[[str], str]
@@ -58,7 +58,7 @@ def decode_messages(
 
 
 def anonymize_batch(raw: RawBatch, schemas: tuple[EventSchema, ...], rules: Rules) -> CleanBatch:
-    """Drop and anonymize what was decoded."""
+    """Drop and anonymize decoded messages."""
     keys = ThrownAwayKeys()
     gate = OptOutGate(keys.permanent_key("optout"))
     now_us = round(rules.now.timestamp() * 1_000_000)
@@ -69,7 +69,7 @@ def anonymize_batch(raw: RawBatch, schemas: tuple[EventSchema, ...], rules: Rule
 
 
 class ThrownAwayKeys:
-    """Keys for one trial: as a keystore gives them, and gone with this object."""
+    """Keys for one trial: like a keystore's, and gone with this object."""
 
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
@@ -79,5 +79,5 @@ class ThrownAwayKeys:
         return self.permanent_key(epoch.name)
 
     def permanent_key(self, name: str) -> bytes:
-        """Return the key of a name."""
+        """Return the key with this name."""
         return self._keys.setdefault(name, secrets.token_bytes(32))

@@ -2,7 +2,7 @@
 
 The views have exactly the declared columns, whatever the files have: a column that an older file
 lacks is null. They read the files that the log names, never a glob, so a rewrite never shows a
-row twice; and they hide a day from its 89th on, when it is about to be expired.
+row twice; and they hide each day from its 89th day on, when it is about to expire.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view: its columns, partition column included, and the files it reads."""
+    """One view: its columns, including the partition column, and the files it reads."""
 
     name: str
     columns: pa.Schema
@@ -67,9 +67,9 @@ def visible(files: Iterable[PartFile], today: date) -> tuple[PartFile, ...]:
 def lake_views(
     lake: Lake, schemas: Mapping[str, tuple[EventSchema, ...]], today: date
 ) -> list[View]:
-    """Return a view for each event, with its newest schema's columns, and one of rejections.
+    """Return a view for each event, with its newest schema's columns, and one for rejections.
 
-    Of the lake's snapshot as it is now. Raises LakeError, and KeyUnavailable for encrypted files.
+    They show the lake's current snapshot. Raises LakeError, KeyUnavailable for encrypted files.
     """
     views = []
     for event, versions in schemas.items():
@@ -94,7 +94,7 @@ def open_views(
 ) -> duckdb.DuckDBPyConnection:
     """Open DuckDB in memory with the views, then lock it: no other file, network or setting.
 
-    What does not fit into memory goes to the folder `spill`; without one the query fails.
+    What does not fit in memory goes to the folder `spill`; without one the query fails.
     """
     connection = duckdb.connect(":memory:")
     connection.execute(f"SET temp_directory = {_text(str(spill or ''))}")
@@ -150,16 +150,16 @@ def _column(field: pa.Field, present: set[str]) -> str:
 
 
 def _sql_type(kind: pa.DataType) -> str:
-    # A table's log calls the values of a list otherwise than a schema does.
+    # A table's log names the values of a list differently from a schema.
     return "VARCHAR[]" if pa.types.is_list(kind) else _TYPES[kind]
 
 
 @contextmanager
 def reading(database: duckdb.DuckDBPyConnection, query: str) -> Iterator[None]:
-    """Let the body run a query: only one statement that reads.
+    """Let the body run a query: a single statement that only reads.
 
-    Raises UsageError with DuckDB's explanation if it cannot be run. That may quote the query,
-    which the user wrote, and stored values, which are anonymized.
+    Raises UsageError with DuckDB's explanation if it cannot be run. The explanation may quote the
+    query, which the user wrote, and stored values, which are anonymized.
     """
     try:
         if not is_reading(database, query):
@@ -187,7 +187,7 @@ def is_reading(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
         return False
     kind = statements[0].type
     if kind == duckdb.StatementType.EXPLAIN:
-        # EXPLAIN ANALYZE carries its statement out, so that statement has to be a reading one.
+        # EXPLAIN ANALYZE executes its statement, so that statement has to be a reading one.
         inner = _EXPLAIN.sub("", query, count=1)
         return inner != query and is_reading(connection, inner)
     return bool(kind == duckdb.StatementType.SELECT)

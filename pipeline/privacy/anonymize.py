@@ -1,9 +1,9 @@
 """Anonymize: the only place where a `RawBatch` becomes a `CleanBatch`.
 
-A row whose time or identifiers are out of bounds is rejected; of every other row each declared
-field is treated as its schema says, and nothing else goes over. Stored rows are pseudonymous,
-not anonymous: they say what an account did in an hour, under a token whose key is destroyed
-with its epoch.
+A row whose time or identifiers are out of bounds is rejected. In every other row each declared
+field is treated as its schema says, and nothing else passes. Stored rows are pseudonymous, not
+anonymous: they say what an account did in an hour, under a token whose key is destroyed with its
+epoch.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Anonymizer:
     """Turns raw batches into clean ones, by the schemas, the catalogue and one policy.
 
     `keys` gives the key of each epoch, `country` the country of a truncated network (see
-    `addresses.AddressReducer`). Built once per worker: it remembers answers for values that
-    come again. Raises `SchemaError` for a treatment that nothing carries out.
+    `addresses.AddressReducer`). Built once per worker: it caches the answers for values that
+    recur. Raises `SchemaError` for a treatment that nothing implements.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Anonymizer:
             self._try(schema)
 
     def anonymize(self, batch: RawBatch, now: datetime) -> CleanBatch:
-        """What may be stored of the batch: exactly the columns of the event's newest schema.
+        """Return what may be stored of the batch: exactly the columns of its newest schema.
 
-        Rejected with stage `anonymize`, the first of these that holds: no time, older than the
-        policy takes in, or of an epoch whose key is destroyed (`too_old`), too far ahead
+        Rows are rejected at stage `anonymize` for the first of these that holds: no time, older
+        than the policy accepts or from an epoch whose key is destroyed (`too_old`), too far ahead
         (`in_future`), an identifier that is too long, missing where it is required, or not text.
-        Raises `KeyUnavailable` if a key cannot be had; never raises on account of the data.
+        Raises `KeyUnavailable` if a key cannot be obtained; never raises because of the data.
         """
         schema = self._schemas[batch.event]
         rows = batch.rows
@@ -135,7 +135,7 @@ class Anonymizer:
         return pa.RecordBatch.from_arrays([columns[name] for name in clean.names], schema=clean)
 
     def _try(self, schema: EventSchema) -> None:
-        """Treat a batch without rows: what does not fit shows before anything was read."""
+        """Treat an empty batch, so that a mismatch shows before anything is read."""
         none = np.zeros(0, dtype=np.int64)
         rows = pa.RecordBatch.from_pylist([], schema.raw)
         work = Work(schema, rows, none, none, none, (), Counter())
@@ -151,12 +151,12 @@ class Anonymizer:
     def _check_times(
         self, schema: EventSchema, rows: pa.RecordBatch, now: datetime
     ) -> tuple[Ints, Ints]:
-        """Event times, and the code of a reason for each row whose time is out of bounds."""
+        """Return event times, and a reason code for each row whose time is out of bounds."""
         column = raw_column(rows, schema.time_field, pa.timestamp("us", tz="UTC"))
         event_us = np.asarray(numbers(column), dtype=np.int64)
         now_us = (now - UNIX_EPOCH) // _MICROSECOND
         # A backfill may reach back as far as rows are kept, but not into a partition that is
-        # already due to go: what was written there would outlive the run that removes it.
+        # already due for removal: rows written there would outlive the run that removes it.
         oldest = max(
             now_us - self._policy.max_age_days * DAY_US,
             (now_us // DAY_US - BACKFILL_DAYS + 1) * DAY_US,

@@ -2,7 +2,7 @@
 
 A filtered dictionary array still holds the values of dropped rows, and a slice the whole array
 that it was cut from. What leaves the privacy stage is therefore rebuilt by the functions
-here, from constants and numbers, never from buffers that raw text has been in.
+here, from constants and numbers, never from buffers that have held raw text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 _HEX = np.array(
     [int.from_bytes(f"{byte:02x}".encode(), "little") for byte in range(256)], dtype="<u2"
 )
-"""Two hex digits for each byte, as they lie in memory."""
+"""The two hex digits of each byte, in memory order."""
 
 
 def plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -95,7 +95,7 @@ def distinct(column: pa.Array) -> Distinct:
 def pick(values: Sequence[str | None], codes: npt.NDArray[np.integer]) -> pa.DictionaryArray:
     """A new text column whose row i is `values[codes[i]]`, as codes into the texts that occur.
 
-    The texts are sorted: the order in which they came would tell who came first.
+    The texts are sorted: their order of arrival would tell who came first.
     """
     used = np.flatnonzero(np.bincount(codes, minlength=len(values))).tolist()
     texts = sorted({text for index in used if (text := values[index]) is not None})
@@ -128,7 +128,7 @@ def with_nulls(values: npt.NDArray[np.generic], valid: Bools | None, kind: pa.Da
     owned = values.astype(dtype_of(kind), copy=True)
     if valid is None:
         return pa.array(owned, kind)
-    owned[~valid] = 0  # the value behind a null is stored in memory all the same
+    owned[~valid] = 0  # the value under a null is in memory all the same
     return pa.array(owned, kind, mask=~valid)
 
 
@@ -161,7 +161,7 @@ def fixed_width_column(texts: npt.NDArray[np.bytes_], valid: Bools | None) -> pa
 
 
 def keep_rows(rows: pa.RecordBatch, keep: Bools) -> pa.RecordBatch:
-    """The rows that are to be kept, in buffers that no other row has been in."""
+    """Return the rows to keep, in new buffers that have held no other row."""
     columns = [decoded(column) for column in rows.columns]
     fields = [
         field.with_type(column.type) for field, column in zip(rows.schema, columns, strict=True)
@@ -189,7 +189,7 @@ def lengths(column: pa.Array) -> npt.NDArray[np.int32]:
 
 
 def pieces(offsets: npt.NDArray[np.integer], size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of rows whose content, by its offsets, is about `size` long; a row is never cut."""
+    """Yield ranges of rows whose content, by its offsets, is about `size` long; no row is cut."""
     low, last = 0, len(offsets) - 1
     while low < last:
         high = int(np.searchsorted(offsets, offsets[low] + size, side="right")) - 1

@@ -1,4 +1,4 @@
-"""A bounded memory of what a treatment answered, for values that come again."""
+"""A bounded cache of a treatment's answers, for values that recur."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Value = TypeVar("Value")
 
 
 class Memo(Generic[Key, Value]):
-    """Answers by value, forgetting by generations: an entry that is not used for long goes.
+    """Answers by value, evicted by generation: an entry that is not used for long goes.
 
-    Holds at most twice `capacity` entries. A generation that is full becomes the old one, whose
-    entries come back when they are asked for and otherwise go with it. Answers are never None.
+    Holds at most twice `capacity` entries. A full generation becomes the old one, whose entries
+    come back when they are asked for and otherwise go with it. Answers are never None.
     Never shows its content; cannot be pickled, because keys are raw values.
     """
 

@@ -4,7 +4,7 @@ Python's `is_global` and friends changed between 3.9, 3.10 and 3.13, and stored 
 depend on the interpreter. The table holds every entry of the IANA special-purpose registries
 (IPv4: RFC 6890 and updates; IPv6 likewise), multicast, and everything outside the one block
 from which global IPv6 addresses are assigned (2000::/3). What a registry lists and no other class
-names is `reserved`, also where the registry calls it reachable: anycast services are not clients.
+names is `reserved`, even where the registry calls it reachable: anycast services are not clients.
 
 Addresses that carry an IPv4 address (mapped, NAT64, 6to4) are unwrapped before they are looked
 up here; see `addresses`.
@@ -42,7 +42,7 @@ Network = IPv4Network | IPv6Network
 
 IPV4_CEILING = 24
 IPV6_CEILING = 48
-"""Most bits of an address that may ever be stored, and what countries are looked up on."""
+"""Most bits of an address that may ever be stored, and by which countries are looked up."""
 
 SPECIAL_V4: tuple[tuple[str, IpClass], ...] = (
     ("0.0.0.0/8", IpClass.RESERVED),  # "this network", RFC 791
@@ -87,7 +87,7 @@ _OPENABLE = frozenset({IpClass.BENCHMARKING, IpClass.DOCUMENTATION})
 class RangeTable:
     """Classes of the addresses of one IP version, by the most specific range that holds them.
 
-    Ranges of `public` count as public although the table says otherwise.
+    Ranges in `public` count as public even where the table says otherwise.
     """
 
     __slots__ = ("_classes", "_starts")

@@ -1,10 +1,10 @@
 """The opt-out test: whose events are dropped, and for which reason.
 
 A person is known here by the token of the account id under the permanent opt-out key; the list
-holds tokens and standings, never ids. Processing time decides: whoever is opted out now loses
-every event that arrives, and events from inside an earlier opt-out stay dropped after opting in
-again. Events without an account id obey the signals alone. Reading the list, and refusing to go
-on with a stale one, is the business of `io/` and `flow/`.
+holds tokens and standings, never ids. Processing time decides: an account that is opted out now
+loses every event that arrives, and events from inside an earlier opt-out stay dropped after opting
+in again. Events without an account id obey the signals alone. Reading the list, and refusing to
+continue with a stale one, is up to `io/` and `flow/`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pipeline.privacy.identity.tokens import IDENTIFIER_LIMIT, TOKEN_BYTES, Doma
 from pipeline.privacy.memo import Memo
 
 _ORDER = (Drop.ERASED, Drop.RESTRICTED, Drop.OPT_OUT, Drop.SIGNAL)
-"""A row that several reasons hold for is counted under the first."""
+"""A row to which several reasons apply is counted under the first."""
 
 Batch = TypeVar("Batch")
 Interval = tuple[int, int | None]
@@ -45,7 +45,7 @@ class Standing:
     intervals: tuple[Interval, ...] = ()
     """Opt-outs as half-open intervals `[from, to)`; `to` is None while it lasts."""
     erased_at: int | None = None
-    """When erasure was asked for: nothing of the account is taken from then on."""
+    """When erasure was requested: no event of the account is accepted after that."""
     restricted: int | None = None
     """When processing was restricted (Art. 18); None while it is not."""
 
@@ -58,7 +58,7 @@ class Standing:
         return any(stop is None or start <= now_us < stop for start, stop in self.intervals)
 
     def covers(self, event_us: Ints) -> Bools:
-        """Which of these event times lie inside an opt-out."""
+        """Which of these event times are inside an opt-out."""
         inside = np.zeros(len(event_us), dtype=np.bool_)
         for start, stop in self.intervals:
             inside |= (event_us >= start) & (True if stop is None else event_us < stop)
@@ -98,9 +98,9 @@ class OptOutGate:
         """The batch without the rows that `state` or a signal forbids; they are only counted.
 
         `now_us` is the processing time in microseconds since 1970, `time_field` the raw field of
-        the event time. An event without a time of an account that was ever opted out is dropped:
-        it may be from then. A row is counted once: erased, restricted, opted out, signal, in this
-        order. What remains lies in new buffers that no dropped row has been in.
+        the event time. An event without a time is dropped if its account was ever opted out: it
+        may be from then. A row is counted once: erased, restricted, opted out, signal, in this
+        order. The remaining rows are in new buffers that have held no dropped row.
         """
         rows = batch.rows
         reasons = self._by_account(rows, state, now_us, time_field)
@@ -132,7 +132,7 @@ class OptOutGate:
         accounts = distinct(raw_column(rows, ACCOUNT_FIELD, pa.string()))
         ids = accounts.values.cast(pa.binary())
         sizes = pc.binary_length(ids)
-        # Whatever is too long for a token is rejected later on; the list cannot hold it.
+        # A value that is too long for a token is rejected later; the list cannot hold it.
         possible = pc.and_(pc.greater(sizes, 0), pc.less_equal(sizes, IDENTIFIER_LIMIT))
         tokens = iter(self._tokens.get(ids.filter(possible).to_pylist()))
         standings = [
@@ -162,7 +162,7 @@ class OptOutGate:
 
 
 def _verdict(standing: Standing, now_us: int) -> Drop | None:
-    """Why every event of the account is dropped, whatever its time; None if it is not so."""
+    """Why every event of the account is dropped, whatever its time; None if not."""
     if standing.erased_at is not None:
         return Drop.ERASED
     if standing.restricted is not None:

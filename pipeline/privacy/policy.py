@@ -18,7 +18,7 @@ RETENTION_DAYS = 90
 BACKFILL_DAYS = RETENTION_DAYS - 1
 """Oldest event that a backfill may bring in: one day later its partition must be gone."""
 LIVE_DAYS = 7
-"""Oldest event that the stream takes in."""
+"""Oldest event that the stream accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Policy:
     public_ranges: tuple[str, ...] = ()
     """Benchmarking and documentation ranges that count as public, for demos."""
     max_age_days: int = LIVE_DAYS
-    """Events older than that are rejected as `too_old`; up to 89 for a backfill."""
+    """Events older than this are rejected as `too_old`; up to 89 for a backfill."""
     max_ahead: timedelta = timedelta(minutes=5)
     """Events further ahead of the clock are rejected as `in_future`; at most an hour."""
     epoch_kind: EpochKind = EpochKind.FOUR_WEEKS
@@ -55,7 +55,7 @@ class Policy:
         )
 
     def bits(self, ipv4: int, ipv6: int) -> tuple[int, int]:
-        """Bits that are stored of an IPv4 and an IPv6 address where a schema declares these."""
+        """Stored bits of an IPv4 and an IPv6 address where a schema declares these."""
         return (
             ipv4 if self.ipv4_bits is None else self.ipv4_bits,
             ipv6 if self.ipv6_bits is None else self.ipv6_bits,

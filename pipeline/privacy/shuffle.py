@@ -1,8 +1,8 @@
-"""Rows in random order: the order of arrival joins them with any log that has times.
+"""Rows in random order: the order of arrival would link them to any log that has times.
 
-A file of the stream holds the rows of some seconds, and whoever holds the security log knows in
-which order these came. Keys from a cryptographic source are sorted, not drawn from a generator:
-who knows part of an order must not be able to compute the rest.
+A file of the stream holds the rows of a few seconds, and anyone with the security log knows the
+order in which they came. Keys from a cryptographic source are sorted, not drawn from a generator:
+anyone who knows part of an order must not be able to compute the rest.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ from pipeline.privacy.values.routes import RouteMatcher
 MEMO_PEERS = 32_768
 MEMO_FORWARDED = 4_096
 MEMO_REFERRERS = 4_096
-"""Answers that are remembered; a text can be 2 KiB long, so these bound a worker's memory."""
+"""Answers that are cached; a text can be 2 KiB long, so these bound a worker's memory."""
 
 
 class Addresses:
-    """What is kept of addresses, remembered."""
+    """What is kept of addresses, cached."""
 
     def __init__(self, reducer: AddressReducer) -> None:
         self._reducer = reducer
@@ -42,7 +42,7 @@ class Addresses:
 
 
 class Tools:
-    """What treatments need besides the batch. Remembers answers; holds raw values in memory."""
+    """What treatments need besides the batch. Caches answers; holds raw values in memory."""
 
     def __init__(self, catalogue: Catalogue, policy: Policy, country: Callable[[str], str]) -> None:
         self.catalogue = catalogue
@@ -60,7 +60,7 @@ class Tools:
         return AgentReader(AgentParser(self.catalogue))
 
     def addresses(self, ipv4_bits: int, ipv6_bits: int) -> Addresses:
-        """What is kept of addresses where a schema declares so many bits."""
+        """What is kept of addresses where a schema declares this many bits."""
         bits = ipv4_bits, ipv6_bits
         if bits not in self._addresses:
             self._addresses[bits] = Addresses(AddressReducer(self.policy, self._country, bits))

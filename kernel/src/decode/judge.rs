@@ -1,4 +1,4 @@
-//! Whether a message is taken: what its bytes, its shape, its event and its version are refused for.
+//! Whether a message is accepted: what its bytes, shape, event and version are refused for.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ use crate::table::ROOT;
 use super::{Said, Work};
 
 impl Work<'_> {
-    /// What the bytes themselves are refused for: it comes before anything that a parser meets.
+    /// What the bytes themselves are refused for, before anything that a parser meets.
     #[cold]
     pub(super) fn refusal(&self, start: usize, end: usize) -> Option<Reason> {
         let message = &self.data[start..end];
@@ -33,7 +33,8 @@ impl Work<'_> {
         self.judge()
     }
 
-    /// A message that is one object, which `read` reads from behind its brace to behind the other.
+    /// A message that is one object, which `read` reads from after its opening brace to after the
+    /// closing one.
     #[inline(always)]
     pub(super) fn whole(
         &mut self,
@@ -70,7 +71,7 @@ impl Work<'_> {
         }
     }
 
-    /// Refuse a message of another event, of an unknown version, or without what it must have.
+    /// Refuse a message of another event, of an unknown version, or without a required value.
     fn judge(&mut self) -> Result<(), Reason> {
         let table = self.table;
         if table.identity.is_none() {

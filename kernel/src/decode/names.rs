@@ -1,4 +1,4 @@
-//! Objects that declare fields: which name comes next, foreseen from the last message or read.
+//! Objects that declare fields: which name comes next, predicted from the last message or read.
 
 #![forbid(unsafe_code)]
 
@@ -10,9 +10,9 @@ use crate::text::unescape;
 use super::Work;
 use super::skip::{colon, comma};
 
-/// A name, and what stood between the value before and its own, in an earlier message.
+/// A name, and the bytes between the previous value and its own, in an earlier message.
 ///
-/// Here and in `Name` there are no gaps between the parts: copying gaps took a tenth of the time.
+/// Here and in `Name` there is no padding between the parts: copying it took a tenth of the time.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     from: u32,
@@ -22,12 +22,12 @@ pub(super) struct Step {
     name: Name,
 }
 
-/// A name, by where it lies.
+/// A name, by where it is.
 #[derive(Clone, Copy)]
 pub(super) struct Name {
     hash: u64,
     from: u32,
-    /// The size, and `ESCAPED` if it was written with escapes and lies in `Work::arena`.
+    /// The size, and `ESCAPED` if it was written with escapes and is in `Work::arena`.
     shape: u32,
 }
 
@@ -54,14 +54,15 @@ impl Name {
         &all[from..from + size]
     }
 }
-/// How many names of an object were seen, and whether one came again.
+/// How many names of an object were seen, and whether one was repeated.
 #[derive(Default)]
 pub(super) struct Count {
     pub(super) names: usize,
     pub(super) again: bool,
 }
 impl Work<'_> {
-    /// Read the members of an object that declares fields, from behind its brace to behind it.
+    /// Read the members of an object that declares fields, from after its opening brace to after
+    /// the closing one.
     pub(super) fn object(
         &mut self,
         parent: u16,
@@ -111,17 +112,17 @@ impl Work<'_> {
         Ok(at + 1)
     }
 
-    /// The step of the last message that fits here, by its number.
+    /// The number of the step of the last message that fits here.
     #[inline(always)]
     fn foreseen(&mut self, parent: u16, at: usize, end: usize, lead: u8) -> Option<usize> {
-        // A first name has no comma before it and any other has one, wherever it stood before.
+        // A first name has no comma before it and any other has one, wherever it was before.
         if at >= end || self.data[at] != lead {
             return None;
         }
         let first = self.at_step;
         for index in first..self.steps.len().min(first + 2) {
             let step = &self.steps[index];
-            // A value begins behind it: what is followed by white space has other bytes in between.
+            // A value begins right after it: with white space there are other bytes in between.
             let size = step.size as usize;
             let fits =
                 size < end - at && step.parent == u32::from(parent) && self.data[at + size] > b' ';
@@ -136,7 +137,7 @@ impl Work<'_> {
         None
     }
 
-    /// Note a step of the last message in a message that has other steps as well.
+    /// Note a step of the last message in a message that also has other steps.
     #[inline(never)]
     fn leave(&mut self, index: usize) {
         if self.in_step {
@@ -145,14 +146,14 @@ impl Work<'_> {
         self.made.push(self.steps[index]);
     }
 
-    /// From here on the message has other names than the last one, or in another order.
+    /// From here on the message has different names from the last one, or another order.
     fn fall_out(&mut self) {
         self.in_step = false;
         self.made.clear();
         self.made.extend_from_slice(&self.steps[..self.at_step]);
     }
 
-    /// Read what stands before a value: comma, name and colon. Gives the place after it.
+    /// Read what is before a value: comma, name and colon. Returns the place after it.
     fn step(
         &mut self,
         parent: u16,
@@ -195,7 +196,7 @@ impl Work<'_> {
         Ok((at, node, name))
     }
 
-    /// Read a name, whose quote is at `at`; gives the place after it.
+    /// Read a name, whose quote is at `at`; returns the place after it.
     #[inline(always)]
     pub(super) fn name(
         &mut self,
@@ -226,9 +227,9 @@ impl Work<'_> {
     #[inline(always)]
     fn note(&mut self, name: Name, base: usize, count: &mut Count) {
         if self.keys + count.names > self.table.limits.keys {
-            return; // too many names already, if it goes on being JSON at all
+            return; // too many names already, provided that the rest is JSON at all
         }
-        // A message that has had the names of the last one so far has no name twice.
+        // A message with the same names as the last one so far has no repeated name.
         if !self.in_step && self.is_known(name, base) {
             count.again = true;
         }

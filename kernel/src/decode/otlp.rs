@@ -1,11 +1,11 @@
-//! Lines of OTLP/JSON logs to one flat message for each log record, in the pass that checks them.
+//! From lines of OTLP/JSON logs to one flat message per log record, in the pass that checks them.
 //!
 //! A record becomes `{its single values, "attributes":{...},"resource":{...}}`; texts and numbers
-//! are copied as they are written, and are read with the message that they become part of.
+//! are copied as written, and are read with the message that they become part of.
 //! `pipeline/events/formats/otlp.py` is the specification.
 //!
-//! Nearly all of a line are attributes, which a producer always writes in the same way, for example
-//! `{"key": "...", "value": {"stringValue": "..."}}`. What stood around the two texts is remembered
+//! Nearly all of a line is attributes, which a producer always writes in the same way, for example
+//! `{"key": "...", "value": {"stringValue": "..."}}`. The bytes around the two texts are remembered
 //! and compared, as `names` does with the names of messages.
 
 #![forbid(unsafe_code)]
@@ -36,7 +36,7 @@ pub struct Flat {
 
 /// Check line i, which is `data[starts[i]..ends[i]]`, under the limits of `table`, and flatten it.
 ///
-/// The places must lie inside of `data`. Never fails on account of the data; see `decode`.
+/// The places must be inside `data`. Never fails because of the data; see `decode`.
 pub fn flatten(table: &Table, data: &[u8], starts: &[i64], ends: &[i64]) -> Flat {
     let mut work = Work::new(table, data, 0);
     let mut out = Out::default();
@@ -54,7 +54,7 @@ pub fn flatten(table: &Table, data: &[u8], starts: &[i64], ends: &[i64]) -> Flat
     out.flat
 }
 
-/// What was made so far, and what is known of the line at hand.
+/// The output so far, and what is known about the current line.
 #[derive(Default)]
 struct Out {
     flat: Flat,
@@ -63,7 +63,7 @@ struct Out {
     before: (usize, usize),
     /// The line is JSON, but has another structure.
     is_other: bool,
-    /// Attributes of the record or resource at hand, as the members of an object.
+    /// Attributes of the current record or resource, as the members of an object.
     pairs: Vec<u8>,
     /// Those of the entry's resource.
     resource: Vec<u8>,
@@ -72,14 +72,14 @@ struct Out {
     middles: Vec<Piece>,
 }
 
-/// Where in the slice something lies that is foreseen again.
+/// Where in the slice something is that is expected again.
 #[derive(Clone, Copy, Default)]
 struct Piece {
     from: usize,
     size: usize,
 }
 
-/// The most ways to write what stands between an attribute's name and its value.
+/// The most ways to write what is between an attribute's name and its value.
 const MIDDLES: usize = 6;
 
 impl Piece {
@@ -136,7 +136,7 @@ impl Out {
         flat.lines.push(self.line as i64);
     }
 
-    /// Give the resource to the messages from `first` on, which were written before it.
+    /// Add the resource to the messages from `first` on, which were written before it.
     #[cold]
     fn catch_up(&mut self, first: usize) {
         let flat = &mut self.flat;

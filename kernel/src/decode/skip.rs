@@ -1,4 +1,4 @@
-//! Values that nobody declared: passed over, and checked like all others.
+//! Undeclared values: skipped, and checked like all others.
 
 #![forbid(unsafe_code)]
 
@@ -12,7 +12,7 @@ use super::Work;
 use super::names::{Count, Name};
 
 impl Work<'_> {
-    /// Pass over a value that nobody declared, checking all of it.
+    /// Skip an undeclared value, checking all of it.
     pub(super) fn skip(&mut self, at: usize, end: usize, depth: usize) -> Result<usize, Reason> {
         let data = self.data;
         if at >= end {
@@ -50,8 +50,8 @@ impl Work<'_> {
         self.items(from, end, depth, |work, at| work.skip(at, end, depth))
     }
 
-    /// Read an object that declares nothing, from behind its brace to behind the other one: `each`
-    /// is called with every name and the place of its value, and gives the place after that.
+    /// Read an object that declares nothing, from after its opening brace to after the closing one:
+    /// `each` is called with every name and the place of its value, and returns the place after it.
     #[inline(always)]
     pub(super) fn members(
         &mut self,
@@ -87,7 +87,7 @@ impl Work<'_> {
         Ok(at + 1)
     }
 
-    /// Read a list, from behind its bracket to behind the other one, in the same way.
+    /// Read a list, from after its opening bracket to after the closing one, in the same way.
     #[inline(always)]
     pub(super) fn items(
         &mut self,

@@ -1,4 +1,4 @@
-//! Values of declared fields: into their columns, or noted as what they should not be.
+//! Values of declared fields: written to their columns, or noted as invalid.
 
 #![forbid(unsafe_code)]
 
@@ -12,10 +12,10 @@ use crate::text::{is_signal, unescape};
 use super::skip::{comma, literal};
 use super::{Said, Work};
 
-/// Stands in a text column for a value that was there and is no text (`model.UNREADABLE`).
+/// Stands in a text column for a value that was there but is not text (`model.UNREADABLE`).
 const UNREADABLE: &[u8] = b"\0";
 
-/// What of a value is no text and no number.
+/// A value, or part of one, that is neither text nor number.
 #[derive(Clone, Copy)]
 enum Other {
     Literal(&'static [u8]),
@@ -195,7 +195,7 @@ impl Work<'_> {
         }
     }
 
-    /// A list that holds something else than texts, where one of them was to be taken.
+    /// A list that holds something other than texts, where one of them was to be taken.
     #[cold]
     fn nothing_else(&mut self, column: u16, at: usize) -> usize {
         self.other(column, Other::Nested);

@@ -25,7 +25,7 @@ type Pattern = (Vec<u8>, Vec<(u16, Vec<u8>)>);
 
 #[pymethods]
 impl Splitter {
-    /// Lines that one of these patterns fits.
+    /// Lines that fit one of these patterns.
     #[staticmethod]
     fn of_patterns(patterns: Vec<Pattern>, count: usize, limits: (usize, usize)) -> PyResult<Self> {
         let captures = patterns.iter().flat_map(|(_, captures)| captures);
@@ -76,7 +76,7 @@ impl Splitter {
     }
 }
 
-/// A value may be taken by no column.
+/// A value may belong to no column.
 fn check_taken(columns: impl Iterator<Item = u16>, count: usize) -> PyResult<()> {
     check_columns(columns.filter(|&column| column != NONE), count)
 }
@@ -192,7 +192,7 @@ pub(super) fn refine_column<'py>(
     (column, wide(found.rows), reasons).into_pyobject(py)
 }
 
-/// Texts of a prefix and a number; see `kernel.pyi`.
+/// Texts made of a prefix and a number; see `kernel.pyi`.
 #[pyfunction]
 pub(super) fn numbered(prefix: &[u8], numbers: PyBuffer<i64>) -> PyResult<(Buffer, Buffer)> {
     let numbers = elements(&numbers)?;

@@ -1,4 +1,4 @@
-//! The method and the path of a request line, an URL or a path.
+//! The method and the path of a request line, a URL or a path.
 
 #![forbid(unsafe_code)]
 
@@ -51,7 +51,7 @@ fn path(text: &[u8], mut from: usize, stop: usize) -> Option<(usize, usize)> {
     if let Some(size) = origin(target) {
         from += size;
         if from >= stop || text[from] != b'/' {
-            // An URL without a path means its root: any slash of it will do.
+            // A URL without a path means its root: any slash in it will do.
             let slash = memchr::memchr(b'/', target)?;
             return Some((from - size + slash, 1));
         }
@@ -63,7 +63,7 @@ fn path(text: &[u8], mut from: usize, stop: usize) -> Option<(usize, usize)> {
     Some((from, size))
 }
 
-/// The size of `scheme://authority` in front.
+/// The size of the leading `scheme://authority`.
 fn origin(text: &[u8]) -> Option<usize> {
     let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-');
     let scheme = text.iter().take_while(|byte| is_scheme(byte)).count();

@@ -1,4 +1,4 @@
-"""What both decoders make of a slice: columns, and an account of every message.
+"""What both decoders return for a slice: columns, and an account of every message.
 
 The kernel (`table`) and the specification (`strict`, `record_by_record`) give the same `Columns`
 for the same bytes; property tests hold the two together.
@@ -33,7 +33,7 @@ class Columns:
 
 
 class Messages(Protocol):
-    """Turns messages into columns. Never raises on account of the data."""
+    """Turns messages into columns. Never raises because of the data."""
 
     def decode(self, data: bytes, starts: Offsets, ends: Offsets) -> Columns:
         """Decode message i, which is `data[starts[i]:ends[i]]`, for every i."""

@@ -1,8 +1,8 @@
 """Decode: a slice of raw messages to a `RawBatch` of typed columns.
 
 What a message means is defined by `strict`, one message at a time. The kernel (`table`, Rust)
-gives the same answers at a fortieth of the time and is used where it was built; nobody can tell
-from the result which of the two it was.
+gives the same answers in a fortieth of the time and is used where it was built; the result does
+not show which of the two ran.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Decoder:
         )
 
     def decode(self, source: Slice) -> RawBatch:
-        """Columns of every message that is understood, and a rejection for each other one.
+        """Return columns of every message that is understood, and a rejection for each other one.
 
-        Rows and rejections are in the order of the slice. Never raises on account of the data.
+        Rows and rejections are in the order of the slice. Never raises because of the data.
         """
         found = self._messages.decode(source.data, source.starts, source.ends)
         sizes = source.ends - source.starts

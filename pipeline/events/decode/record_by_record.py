@@ -1,7 +1,7 @@
 """The fallback: messages to columns by the specification alone, one at a time.
 
-For installations without the kernel. It is the oracle of the tests as well, so it takes no short
-cut that `strict` does not take.
+For installations without the kernel. It is also the oracle of the tests, so it takes no shortcut
+that `strict` does not take.
 """
 
 from __future__ import annotations

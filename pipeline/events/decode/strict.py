@@ -1,8 +1,8 @@
 """The strict decoder: one message at a time, every rule of decoding written out.
 
-It is the definition of what a message means, and what runs where the kernel was not built. The
-kernel (Rust) gives the same answers; property tests and a fuzzer hold the two together. What a
-message's bytes may be is in `strict_json`, what its fields mean is here. A refusal is a `Reason`.
+It defines what a message means, and it runs where the kernel was not built. The kernel (Rust)
+gives the same answers; property tests and a fuzzer hold the two together. What a message's bytes
+may be is in `strict_json`, what its fields mean is here. A refusal is a `Reason`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class StrictDecoder:
         self._json = StrictJson()
 
     def decode(self, message: bytes) -> Record | Reason:
-        """What the message says, or why it is refused. Never raises on account of the data."""
+        """Return what the message says, or why it is refused. Never raises because of the data."""
         try:
             value = self._parse(message)
             if not isinstance(value, dict):
@@ -63,7 +63,7 @@ class StrictDecoder:
         for name, value in raw.items():
             declared = plan.fields.get(name)
             if declared is None or value is None or value == "":
-                continue  # nobody asked for it, or it is not reported
+                continue  # not declared, or not reported
             if declared.text and type(value) is str:
                 values[declared.at] = value
             else:
@@ -100,7 +100,7 @@ class _Declared(NamedTuple):
     at: int
     """Index in a `Record`."""
     text: bool
-    """A text is the value as it stands."""
+    """Whether a text is the value as it is."""
     read: Callable[[Json], _Read]
     decisive: bool
     """See `Field.is_decisive`."""

@@ -1,7 +1,7 @@
 """Strict JSON: one message's bytes to values, under the limits that concern a message.
 
-Part of the specification (see `strict`), and of that of formats. A refusal is a `Reason`; no
-exception of a parser, and no text of one, leaves this module, because they hold the payload.
+Part of the specification (see `strict`), and of the specification of formats. A refusal is a
+`Reason`; no parser's exception, nor its text, leaves this module, because they hold the payload.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class StrictJson:
         text: int | None = None,
         as_written: bool = False,
     ) -> None:
-        """`text` is the most bytes of a text; `as_written` gives numbers as `Written`."""
+        """`text` limits the bytes of a text; `as_written` returns numbers as `Written`."""
         self._keys = 0
         self._depth = depth
         self._most_keys = keys

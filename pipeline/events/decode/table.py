@@ -1,8 +1,8 @@
 """The kernel's table: which values of a message become which columns.
 
-A table is data. That of an event names its fields and versions (`event_table`); one of a format
+A table is data. An event's table names its fields and versions (`event_table`); a format's table
 names paths into nested objects, without event and version. Both are read by the same parser,
-under the same limits. Nothing here knows what a field means or what becomes of it.
+under the same limits. Nothing here knows what a field means or what happens to it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Kind(StrEnum):
     TEXT = "text"
     """A text; anything else is `UNREADABLE` and counted."""
     SCALAR = "scalar"
-    """A text, or a number or truth value as it was written."""
+    """A text, or a number or Boolean as it was written."""
     SIGNAL = "signal"
     """`1` if a privacy signal is on, else null."""
     INT = "int"
@@ -105,11 +105,11 @@ class KernelTable:
         versions: Sequence[tuple[int, list[int], list[int], list[int]]] = (),
         identity: tuple[str, int, int] | None = None,
     ) -> None:
-        """`fields` are the columns in order; a path may lead into objects that others lead into.
+        """`fields` are the columns in order; several paths may lead into the same object.
 
-        A message is one JSON object. Without `identity` every object is taken, whatever is
-        missing in it; see `kernel.pyi` for `versions` and `identity`. `depth` may be raised for
-        an envelope that a format defines, and so may `keys`, the most names, and `text`, the most
+        A message is one JSON object. Without `identity` every object is accepted, whatever it
+        lacks; see `kernel.pyi` for `versions` and `identity`. `depth` may be raised for an
+        envelope that a format defines, and so may `keys`, the most names, and `text`, the most
         bytes of a text.
         """
         self._native = native

@@ -1,1 +1,1 @@
-"""The logs that people already have: declared formats, from lines to the raw fields of an event."""
+"""Logs that people already have: declared formats, from lines to the raw fields of an event."""

@@ -1,6 +1,6 @@
-"""What a format makes of a slice: columns, and an account of every record.
+"""The result of reading a slice in a format: columns, and an account of every record.
 
-Both ways, record by record and by the kernel, give the same; property tests hold them together.
+Both ways, record by record and by the kernel, give the same result; property tests compare them.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class Made:
     messages: Offsets
     """The number of the message that each row came from."""
     refused: Offsets
-    """Numbers of the messages of records that are not rows, ascending; one may come again."""
+    """Numbers of the messages of records that are not rows, ascending; they may repeat."""
     reasons: list[Reason]
     nulled: Mapping[tuple[str, str], int]
     """How often a value could not be used, by (field, why)."""
 
 
 class Records(Protocol):
-    """Turns the messages of slices into columns. Never raises on account of the data."""
+    """Turns the messages of slices into columns. Never raises because of the data."""
 
     def make(self, source: Slice) -> Made:
         """Read every message of a slice."""
 
 
 def position_of(source: Slice) -> str:
-    """What the identities of messages that have none of their own begin with: where they were."""
+    """The prefix of identities for messages that have none of their own: where they were read."""
     return f"{source.span.app_id}/"

@@ -13,7 +13,7 @@ from pipeline.events.model import Reason
 from pipeline.events.schema import EventSchema
 
 GOOD_SHARE = 0.5
-"""A guess that fits less of a sample is none."""
+"""A guess that fits less of a sample does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Guess:
     share: float
     """Share of the records that it fits, 0 to 1."""
     whole: float
-    """Share of the records of which it can also use every value."""
+    """Share of the records in which it can also use every value."""
     filled: float
-    """How many raw fields a record has, on average: tells formats apart that both fit."""
+    """How many raw fields a record has, on average: decides between formats that both fit."""
     reasons: Mapping[Refusal, int]
     """Why records do not fit."""
 
@@ -39,7 +39,7 @@ class Fit:
 
     event: str
     share: float
-    """Share of the records that are understood so, 0 to 1."""
+    """Share of the records that are understood this way, 0 to 1."""
     name: str = ""
     """The format's name, without an envelope."""
     format: Format | None = None
@@ -47,7 +47,7 @@ class Fit:
 
     @property
     def options(self) -> str:
-        """The options of a command that say so."""
+        """The command-line options that say so."""
         if self.format is None:
             return f"--event {self.event}"
         envelope = self.format.envelope
@@ -60,7 +60,7 @@ def best_fit(
     formats: Iterable[Format],
     schemas: Mapping[str, tuple[EventSchema, ...]],
 ) -> Fit | None:
-    """The format or event that lines probably are; None if no one fits half of them."""
+    """Return the format or event that lines probably are; None if none fits half of them."""
     event, share = event_of(lines, schemas)
     own = Fit(event, share)
     fits = [
@@ -78,7 +78,7 @@ def recognise(
 ) -> list[Guess]:
     """Guesses, the best first; formats that fit no line at all come last.
 
-    Of two that fit as well, that one comes first which names more fields: it also reads lines
+    Of two that fit equally well, the one that names more fields comes first: it also reads lines
     that have them.
 
     A thousand lines take less than a second for all packaged formats.
@@ -96,14 +96,14 @@ def recognise(
 def refusals(
     lines: Sequence[bytes], versions: tuple[EventSchema, ...], format_: Format | None
 ) -> Mapping[Refusal, int]:
-    """Why lines of an event are refused, with the field if it is one's; None: its own JSON."""
+    """Why lines of an event are refused, with the field concerned; None: its own JSON."""
     if format_ is None:
         return why_not(lines, versions)
     return _try(format_.name, format_, lines, versions).reasons
 
 
 def with_fields(reason: Reason, refused: Mapping[Refusal, int]) -> str:
-    """A reason with the fields that it speaks of: `missing_field (occurred_at)`."""
+    """A reason with the fields that it concerns: `missing_field (occurred_at)`."""
     fields = sorted({one.field for one in refused if one.reason is reason and one.field})
     return f"{reason.value} ({', '.join(fields)})" if fields else reason.value
 

@@ -1,7 +1,7 @@
-"""The quick way: what `record` says of one line, for all lines of a slice by the kernel.
+"""The fast way: the kernel does for all lines of a slice what `record` does for one line.
 
 The values that a format asks for are read as columns of text; each rule is one pass over such a
-column. Rows are refused at the end, by the same rules as there.
+column. Rows are refused at the end, by the rules of `record`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KINDS: Final = {
     FieldType.SIGNAL: Kind.SIGNAL,
 }
 _SURE = 2**60
-"""Sums of a few numbers below it cannot leave 64 bits."""
+"""Sums of a few numbers below this cannot overflow 64 bits."""
 
 Codes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -113,7 +113,7 @@ class ByKernel:
         return Made(arrays, lines.messages[kept], refused, reasons, nulled)
 
     def _judge(self, made: dict[str, _Column], count: int) -> npt.NDArray[np.int8]:
-        """Why each row is refused, by its place in `_VERDICTS`; below zero if it is not."""
+        """Return why each row is refused, as an index into `_VERDICTS`; below zero if it is not."""
         verdict = np.full(count, -1, np.int8)
         for rule in self._format.rules:
             column = made[rule.field]
@@ -198,7 +198,7 @@ class ByKernel:
         return _Column(values, np.frombuffer(rows, np.int64), np.frombuffer(whys, np.uint8))
 
     def _sum(self, parts: list[_Column]) -> _Column:
-        """Numbers added up; the first part that is not there decides what becomes of a row."""
+        """Add up numbers; the first missing part decides what happens to a row."""
         count = len(parts[0].values)
         is_whole = pa.types.is_integer(parts[0].values.type)
         there, bad, large = (np.full(count, on, np.bool_) for on in (True, False, False))
@@ -252,7 +252,7 @@ _VERDICTS: Final = [Reason.INVALID_TYPE, Reason.INVALID_TIME, Reason.MISSING_FIE
 
 
 class _Identities:
-    """Where messages were read, as texts that no other message has."""
+    """Where messages were read, as texts that are unique to each message."""
 
     def __init__(self, native: ModuleType, source: Slice, lines: Lines) -> None:
         self._native = native
@@ -283,7 +283,7 @@ class _Identities:
 
 
 def _first_of(made: _Column, other: _Column) -> _Column:
-    """The other values where the first ones are missing, and what was wrong with those taken."""
+    """Take the other values where the first are missing, with what was wrong with those taken."""
     empty = ~_there(made.values)
     taken = other.rows[empty[other.rows]]
     left = ~np.isin(made.rows, taken)

@@ -16,7 +16,7 @@ _SEPARATORS = {"space": " ", "tab": "\t"}
 
 
 def read_layout(document: Section, reads: Reads) -> Layout:
-    """Take `pattern`, `columns`, `separator` and `least`, as far as they mean something here."""
+    """Take `pattern`, `columns`, `separator` and `least`, as far as they apply here."""
     if reads is Reads.PATTERN:
         texts = _texts(document, "pattern", "pattern = '$remote_addr [$time_local] ...'")
         return Layout(patterns=tuple(_pattern(text, document) for text in texts))
@@ -41,7 +41,7 @@ def read_layout(document: Section, reads: Reads) -> Layout:
 
 
 def names_of(layout: Layout) -> tuple[str, ...]:
-    """Every value that lines may have, in the order of their first places."""
+    """Every value that lines may have, in the order of first occurrence."""
     captured = (name for one in layout.patterns for name, _ in one.captures)
     return tuple(dict.fromkeys((*captured, *layout.columns)))
 

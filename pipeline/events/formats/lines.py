@@ -1,6 +1,6 @@
-"""A line to named values, one line at a time: the specification of reading.
+"""From a line to named values, one line at a time: the specification of reading.
 
-The kernel does the same to whole slices. A value that is not there is None or not named at all.
+The kernel does the same for whole slices. A missing value is None or not named at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DIRECTIVE = b"#Fields:"
 
 STREAMS = ("stdout", "stderr")
 COMPLETE = "F"
-"""The tag of a line that the container runtime (CRI) has not cut into pieces."""
+"""The tag of a line that the container runtime (CRI) has not split."""
 
 
 class Lines:
@@ -48,7 +48,7 @@ class Lines:
         self._docker = StrictJson(text=MAX_SIZE)
 
     def read(self, line: bytes) -> list[dict[str, Json] | Reason]:
-        """The values of each record of a line, or why it is refused; none if it is a comment.
+        """Return the values of each record of a line, or why it is refused; none for a comment.
 
         Raises `Refused` for the line as a whole.
         """
@@ -78,7 +78,7 @@ class Lines:
         return found
 
     def _unwrapped(self, line: bytes) -> bytes:
-        """The line inside of its envelope. One that the runtime has cut into pieces is refused."""
+        """Return the line inside its envelope; one that the runtime has split is refused."""
         if self._format.envelope is Envelope.CRI:
             parts = _checked(line).split(" ", 3)
             if len(parts) != 4 or parts[1] not in STREAMS or parts[2] != COMPLETE:
@@ -96,7 +96,7 @@ class Lines:
 
 
 def header_of(format_: Format) -> bytes:
-    """What begins a line of the format that says how those after it are to be read."""
+    """The beginning of a line of the format that says how to read those after it."""
     return DIRECTIVE if format_.reads is Reads.W3C else b""
 
 
@@ -140,7 +140,7 @@ def _values(text: str, format_: Format, columns: tuple[str, ...]) -> dict[str, s
 
 
 def _named(values: list[str], columns: tuple[str, ...]) -> dict[str, str]:
-    """Values by column; what no column is named for has a number, which no source can name."""
+    """Values by column; one without a named column has a number, which no source can name."""
     return {columns[at] if at < len(columns) else f" {at}": one for at, one in enumerate(values)}
 
 

@@ -1,7 +1,7 @@
 """What a format is: how lines are read, and which raw field is made from what.
 
-A format is data: closed operations on named values, no expressions. It says where the raw fields
-of an event are found, and nothing about what is stored: a field keeps the treatment that its
+A format is data: a closed set of operations on named values, no expressions. It says where the raw
+fields of an event are found, and nothing about what is stored: a field keeps the treatment that its
 schema declares, and what a format does not name never leaves Decode.
 """
 
@@ -16,10 +16,10 @@ Source = tuple[str, ...]
 """A value of a line: names from the line inwards (JSON), a capture, or a column."""
 
 POSITION: Source = ("@position",)
-"""Where the message is: identity of the file and byte offset, or topic, partition and offset."""
+"""The message's position: identity of the file and byte offset, or topic, partition and offset."""
 
 NULL_WORDS = ("-", "")
-"""What stands for a missing value, unless a format says otherwise."""
+"""Texts that stand for a missing value, unless a format says otherwise."""
 
 PLACEHOLDERS = frozenset(
     {"-", "null", "undefined", "anonymous", "00000000-0000-0000-0000-000000000000"}
@@ -76,7 +76,7 @@ class Take(StrEnum):
 
 
 class Decoding(StrEnum):
-    """How a text was escaped by whoever wrote the line."""
+    """How the writer of the line escaped a text."""
 
     PERCENT = "percent"
     PLUS = "plus"
@@ -101,25 +101,25 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A line as text between which values stand; it fits a line as a whole."""
+    """A line as literal text with values in between; it fits a line as a whole."""
 
     lead: str
-    """What stands before the first value."""
+    """The text before the first value."""
     captures: tuple[tuple[str, str], ...]
-    """(name, literal after it); a value goes on to the first place where that literal stands."""
+    """(name, literal after it); a value extends to the first occurrence of that literal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How lines of text are taken apart; of no use to JSON."""
+    """How lines of text are taken apart; not used for JSON."""
 
     patterns: tuple[Pattern, ...] = ()
     """The first that fits counts."""
     columns: tuple[str, ...] = ()
-    """Names of columns, in order; of `w3c`: until a line `#Fields:` names others."""
+    """Names of columns, in order; for `w3c`, until a line `#Fields:` names others."""
     separator: str = " "
     least: int = 0
-    """How many columns a quoted line has at least: the last ones came with later releases."""
+    """The fewest columns of a quoted line: the last ones came with later releases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +131,15 @@ class Rule:
     sources: tuple[Source, ...] = ()
     """Where it comes from; several numbers are added up, date and time are joined."""
     otherwise: Source | None = None
-    """Where it comes from if nothing is there."""
+    """Where it comes from if the sources have no value."""
     minus: Source | None = None
-    """What is taken off a number."""
+    """What is subtracted from a number."""
     constant: str | int | None = None
     """The value of every message, in place of a source."""
     null: tuple[str, ...] = NULL_WORDS
-    """Texts that mean that nothing is there. Times and signals do not heed it."""
+    """Texts that mean a missing value. Times and signals ignore this."""
     no_negative: bool = False
-    """A number below zero means that nothing is there."""
+    """Whether a number below zero means a missing value."""
     unit: Unit | None = None
     times: tuple[Time, ...] = ()
     take: Take | None = None
@@ -160,11 +160,11 @@ class Format:
     """A format that fits the schemas it was loaded with. Picklable; holds no data."""
 
     name: str
-    """Name of a packaged format, or the path of one's own."""
+    """Name of a packaged format, or the path of an own one."""
     comment: str
     event: str
     version: int
-    """The version of the event that its messages are taken for."""
+    """The version of the event that its messages are read as."""
     reads: Reads
     envelope: Envelope
     layout: Layout
@@ -177,7 +177,7 @@ class Format:
 
 
 def in_envelope(format_: Format, envelope: str | None) -> Format:
-    """The format with its lines inside of an envelope; as it is if none is named."""
+    """The format with its lines inside an envelope; unchanged if none is named."""
     if envelope is None or envelope == format_.envelope:
         return format_
     name = format_.name if envelope == Envelope.NONE else f"{format_.name} in {envelope}"

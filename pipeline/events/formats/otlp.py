@@ -1,6 +1,6 @@
-"""A line of OTLP/JSON logs to one flat message for each log record: the specification.
+"""From a line of OTLP/JSON logs to one flat message per log record: the specification.
 
-A record becomes `{its single values, "attributes": {...}, "resource": {...}}` as text, and is then
+A record becomes the text `{its single values, "attributes": {...}, "resource": {...}}` and is then
 read like any other message, under the same limits. The kernel does the same (`otlp.rs`).
 """
 
@@ -20,7 +20,7 @@ _VALUES: Final = ("stringValue", "intValue", "doubleValue", "boolValue")
 
 
 def flatten(line: dict[str, Json]) -> list[bytes]:
-    """The messages of a line; raises `Refused` for one of another structure."""
+    """Return the messages of a line; raises `Refused` for one with another structure."""
     if "resourceLogs" not in line:
         raise _refusal()
     return list(_records(line["resourceLogs"]))

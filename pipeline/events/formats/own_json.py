@@ -16,7 +16,7 @@ from pipeline.events.schema import EventSchema
 
 
 def why_not(lines: Sequence[bytes], versions: tuple[EventSchema, ...]) -> Counter[Refusal]:
-    """Why lines are not the event in its own JSON; of what is missing, the first field by name."""
+    """Why lines are not the event in its own JSON; of missing fields, the first one by name."""
     decoder = StrictDecoder(versions)
     required = [one.name for one in versions[-1].fields if one.required]
     answers = ((line, decoder.decode(line)) for line in lines)

@@ -1,7 +1,7 @@
-"""Reads a format file (TOML) against the schemas that it has to fit.
+"""Reads a format file (TOML) and checks it against the schemas that it has to fit.
 
-A format does not load if it names what nobody knows: a key, an operation, a raw field that the
-schema does not declare, an operation that does nothing to a field of this type. Formats belong to
+A format does not load if it names anything unknown: a key, an operation, a raw field that the
+schema does not declare, an operation that does not apply to a field of this type. Formats belong to
 the operator, so messages may quote them.
 """
 
@@ -43,7 +43,7 @@ from pipeline.events.schema import (
 Word = TypeVar("Word", bound=StrEnum)
 
 DEEPEST = 16
-"""Envelopes may be nested that deep; what PRIVACY allows a message stays the rule."""
+"""How deep envelopes may be nested; for a message the limit in PRIVACY still holds."""
 
 _NAMES = re.compile(r'"([^"]+)"|([^."]+)')
 _PATH = re.compile(r'(?:"[^"]+"|[^."]+)(?:\.(?:"[^"]+"|[^."]+))*')
@@ -63,15 +63,15 @@ _FITS = {
     "decode": _TEXTS,
     "part": _TEXTS,
 }
-"""Which operation does something to which type of field."""
+"""Which types of field each operation applies to."""
 
 
 def parse_format(
     text: str, name: str, where: str, schemas: Mapping[str, tuple[EventSchema, ...]]
 ) -> Format:
-    """Parse one format file; `schemas` are those of every event, ascending versions.
+    """Parse one format file; `schemas` are the schemas of every event, versions ascending.
 
-    Raises SchemaError that names `where`, the key and what to do.
+    Raises SchemaError naming `where`, the key and what to do.
     """
     document = Section(_document(text, where), where)
     comment = _required(document, "comment", 'comment = "..."')
@@ -256,7 +256,7 @@ class _Rules:
         return tuple(match[1] or match[2] for match in _NAMES.finditer(text))
 
     def _check_shared(self, rules: tuple[Rule, ...], document: Section) -> None:
-        """Refuse a value that is read in two ways: a message is parsed once."""
+        """Refuse a value that is read in two ways: a message is parsed only once."""
         if not self._is_json:
             return
         ways: dict[Source, str] = {}

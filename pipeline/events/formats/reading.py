@@ -1,4 +1,4 @@
-"""The messages of a slice to columns of text, by the kernel: `lines`, for all lines at once."""
+"""From the messages of a slice to columns of text, by the kernel: `lines` for all lines at once."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from pipeline.kernel import Splitter
 
 NOBODY: Final = 65535
-"""The column of a value that nobody asked for, in the kernel's words."""
+"""The column of a value that is not requested, in the kernel's terms."""
 
 
 RECORD_BITS: Final = 16
-"""A line has fewer records than this can count: it has fewer bytes."""
+"""More than the records of any line, because it is more than the bytes of any line."""
 
 
 @dataclass(slots=True, repr=False)
@@ -48,19 +48,19 @@ class Lines:
     """The number of each record in its line, if a line is many records."""
 
     def refuse(self, numbers: Offsets, reasons: list[Reason]) -> None:
-        """Leave out the lines of these numbers."""
+        """Leave out the lines with these numbers."""
         self.refused.append((self.places()[numbers], reasons))
         self.messages = without(self.messages, numbers)
         if self.numbers is not None:
             self.numbers = without(self.numbers, numbers)
 
     def places(self) -> Offsets:
-        """Where each line stands: numbers that order records as they come in the slice."""
+        """The position of each line: numbers that order records as they come in the slice."""
         numbers = 0 if self.numbers is None else self.numbers
         return (self.messages << RECORD_BITS) + numbers
 
     def keep(self, wanted: npt.NDArray[np.bool_]) -> None:
-        """Leave out all other lines, without a word."""
+        """Leave out all other lines, silently."""
         self.starts, self.ends = self.starts[wanted], self.ends[wanted]
         self.messages = self.messages[wanted]
 
@@ -120,7 +120,7 @@ class Reader:
         return [array_of(pa.string(), rows, one) for one in buffers]
 
     def _flatten(self, envelope: KernelTable, lines: Lines) -> None:
-        """From lines to the records in them."""
+        """Replace lines by the records in them."""
         flat = envelope.flatten(lines.data, lines.starts, lines.ends)  # type: ignore[arg-type]
         messages = lines.messages
         lines.refused.append((messages[flat.refused] << RECORD_BITS, flat.reasons))
@@ -179,7 +179,7 @@ class Reader:
 
     def _of_columns(self, columns: Sequence[str]) -> Splitter:
         layout, quoted = self._format.layout, self._format.reads is Reads.QUOTED
-        # Of two columns of one name the last one counts.
+        # Of two columns with the same name, the last one counts.
         places = {name: at for at, name in enumerate(columns)}
         numbers = [
             self._column(name) if places[name] == at else NOBODY for at, name in enumerate(columns)
@@ -202,7 +202,7 @@ _LIMITS: Final = (MAX_SIZE, TEXT_LIMIT)
 
 
 def texts_of(column: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Where the texts of a column lie in its bytes; a null is an empty text."""
+    """Where the texts of a column are in its bytes; a null is an empty text."""
     _, offsets, data = column.buffers()
     bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     return bounds, np.frombuffer(b"" if data is None else data, np.uint8)

@@ -1,6 +1,6 @@
 """A line in a format, one at a time: the specification.
 
-What runs where the kernel was not built, and the oracle of the tests. It takes no short cut.
+It runs where the kernel was not built, and is the oracle of the tests. It takes no shortcuts.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from pipeline.events.schema import EventSchema, FieldType
 
 PLACEHOLDER = "placeholder"
 UNPARSEABLE = "unparseable"
-"""Why a value was made null, beside the reasons of `strict`; see `model.NULL_REASONS`."""
+"""Why a value was made null, besides the reasons of `strict`; see `model.NULL_REASONS`."""
 
 REFUSING = frozenset({Reason.INVALID_TYPE.value, Reason.INVALID_TIME.value})
-"""Problems that refuse a line, where they are those of a field that it cannot do without."""
+"""Problems for which a line is refused, if they occur in a field that it cannot do without."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a line is no row; safe to show."""
+    """Why a line is not a row; safe to show."""
 
     reason: Reason
     field: str | None = None
@@ -76,9 +76,9 @@ class StrictFormat:
         self._required = [field.name for field in declared.fields if field.required]
 
     def decode(self, line: bytes, position: str) -> list[Row | Refusal]:
-        """What each record of the line says, or why it is refused; nothing for a comment.
+        """Return what each record of the line says, or why it is refused; nothing for a comment.
 
-        Lines are given in their order. Never raises on account of the data.
+        Lines are given in their order. Never raises because of the data.
         """
         try:
             records = self._lines.read(line)
@@ -148,7 +148,7 @@ def _at(read: dict[str, Json], source: Source) -> Json:
 
 
 def _scalar(value: Json, rule: Rule) -> str | None:
-    """A text, or a number or truth value as it was written; `UNREADABLE` for anything else."""
+    """A text, or a number or Boolean as it was written; `UNREADABLE` for anything else."""
     take = rule.take
     if take is not None and isinstance(value, list):
         items = [item for item in value if item is not None and item != ""]

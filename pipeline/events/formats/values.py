@@ -1,6 +1,6 @@
 """What the operations of a format do to one value: the specification, value by value.
 
-The kernel does the same to whole columns. Nothing here raises: what cannot be read is None or
+The kernel does the same for whole columns. Nothing here raises: what cannot be read is None or
 `UNREADABLE`, as in `pipeline.events.decode.strict`.
 """
 
@@ -65,7 +65,7 @@ def taken(text: str, take: Take) -> str:
 
 
 def decoded(text: str, steps: tuple[Decoding, ...]) -> str:
-    """The text without the escapes of its writer; `UNREADABLE` if no text is left.
+    """The text without its writer's escapes; `UNREADABLE` if no text is left.
 
     >>> decoded("a%2520b", (Decoding.PERCENT, Decoding.PERCENT))
     'a b'
@@ -114,7 +114,7 @@ def part_of(text: str, part: Part) -> str | None:
 
 
 def is_placeholder(identifier: str) -> bool:
-    """Whether an identifier is one that names nobody."""
+    """Whether an identifier is one that identifies nobody."""
     return not identifier.strip(" \t") or identifier.lower() in PLACEHOLDERS
 
 

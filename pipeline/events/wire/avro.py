@@ -1,8 +1,8 @@
 """Avro messages to JSON texts, by the schema that they were written with.
 
-The values are the ones on the wire: a logical type is left out, so a time is the number that it
-is counted by, and bytes are null. A map is read as the list of pairs that it is on the wire: only
-so can a key that is there twice be seen, which every reader of maps drops silently.
+The values are those on the wire: logical types are ignored, so a time is its underlying number,
+and bytes are null. A map is read as the list of pairs that it is on the wire: only this shows a
+duplicate key, which every reader of maps drops silently.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _plain(schema: Json, names: Iterator[str]) -> Json:
 
 
 def _check(schema: Json, known: Mapping[str, Json], within: frozenset[str], depth: int) -> None:
-    """Refuse types that a few bytes can make endless: without bytes, or inside of themselves."""
+    """Refuse types that a few bytes can make endless: without bytes, or nested in themselves."""
     if depth > MAX_DEPTH:
         raise Unusable("its types are nested too deeply")
     if isinstance(schema, list):
@@ -114,7 +114,7 @@ def _check(schema: Json, known: Mapping[str, Json], within: frozenset[str], dept
 
 
 def _objects(value: object) -> object:
-    """The value with objects for lists of pairs; raises `Refused` for a key that is there twice."""
+    """The value with objects for lists of pairs; raises `Refused` for a duplicate key."""
     if isinstance(value, dict):
         return {name: _objects(one) for name, one in value.items()}
     if not isinstance(value, list):

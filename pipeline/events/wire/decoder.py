@@ -1,8 +1,8 @@
-"""Decode, for messages of a schema registry: first to JSON texts, then as any other message.
+"""Decode, for messages of a schema registry: first to JSON texts, then like any other message.
 
-What a message holds is taken apart by the schema that its first bytes name; the texts made of it
-go through the decoder of the source's format or of the event's own JSON, one and the same for all
-kinds. So a field that is not declared goes no further here either, and every limit holds.
+A message is taken apart by the schema that its first bytes name; the resulting JSON texts go
+through the decoder of the source's format or of the event's own JSON, the same for all kinds.
+So a field that is not declared goes no further here either, and every limit holds.
 
 The wire format is Confluent's: a zero byte, the schema's number in four bytes, the message.
 """
@@ -22,7 +22,7 @@ from pipeline.events.model import OFFSET, SIZE, Offsets, RawBatch, Reason, Slice
 from pipeline.events.wire.model import Reader, Readers
 
 HEAD: Final = 5
-"""Bytes before what a message holds."""
+"""Bytes before a message's content."""
 
 
 class WireDecoder:
@@ -94,7 +94,7 @@ def _slice(source: Slice, texts: list[bytes], kept: Offsets) -> Slice:
 
 
 def _with_wire_sizes(batch: RawBatch, source: Slice, more: pa.RecordBatch) -> RawBatch:
-    """The batch with further rejections, in the slice's order, and sizes of messages as they came.
+    """The batch with more rejections, in the slice's order, and sizes of messages as received.
 
     Offsets of a topic ascend.
     """

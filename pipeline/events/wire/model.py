@@ -12,11 +12,11 @@ from pipeline.events.decode.strict_json import Refused
 from pipeline.events.model import Reason
 
 Reader = Callable[[bytes], bytes]
-"""From what a message holds to JSON text; raises `Refused`."""
+"""From a message's content to JSON text; raises `Refused`."""
 
 
 class SchemaLanguage(StrEnum):
-    """What a schema is written in, by the registry's names."""
+    """The language of a schema, by the registry's names."""
 
     AVRO = "AVRO"
     PROTOBUF = "PROTOBUF"
@@ -29,11 +29,11 @@ class WriterSchema:
 
     kind: SchemaLanguage
     text: str = ""
-    """Of Avro: the schema, as JSON."""
+    """For Avro: the schema, as JSON."""
     named: tuple[str, ...] = ()
-    """Of Avro: schemas whose types it names, each after those that it names itself."""
+    """For Avro: schemas whose types it names, each after those that it names itself."""
     descriptors: bytes = b""
-    """Of Protobuf: a compiled `FileDescriptorSet`; its last file is the schema."""
+    """For Protobuf: a compiled `FileDescriptorSet`; its last file is the schema."""
 
 
 class Unusable(Exception):
@@ -44,21 +44,21 @@ class Readers(Protocol):
     """Looks up how messages are read, by the schema numbers that they carry."""
 
     def find(self, numbers: Collection[int]) -> Mapping[int, Reader | None]:
-        """Return the reader of each schema; None where there is no schema that can be used.
+        """Return the reader of each schema; None where there is no usable schema.
 
         Raises `RegistryUnreachable` if that cannot be known now, another `TelemetryError` if
         somebody has to change a setting.
         """
 
     def ready(self) -> bool:
-        """Return whether what could not be looked up the last time is known by now."""
+        """Return whether what could not be looked up last time is known now."""
 
 
 def as_json(value: object) -> bytes:
     """JSON text of a value; bytes in it are null. Raises `Refused`."""
     try:
         return _ENCODER.encode(value).encode()
-    except ValueError:  # no finite number
+    except ValueError:  # not a finite number
         raise Refused(Reason.NUMBER_OUT_OF_RANGE) from None
 
 

@@ -1,9 +1,9 @@
 """Protobuf messages to JSON texts, by the descriptors of the schema that they were written with.
 
 Names are those of the schema (`snake_case`). As in Protobuf's own mapping to JSON, a field without
-presence that has its default value is not there; an enum is the name of its value, a `Timestamp`
+presence that has its default value is absent; an enum is the name of its value, a `Timestamp`
 RFC 3339 text, a wrapper its value. Bytes are null. Fields that the schema does not know are never
-looked at; of a field that is there twice the last one counts, as Protobuf demands of everybody.
+looked at; of a repeated singular field the last one counts, as Protobuf requires.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _kind(file: FileDescriptor, path: tuple[int, ...]) -> type[Message]:
 
 
 def _path(payload: bytes) -> tuple[tuple[int, ...], int]:
-    """Which message type of the file it is, and where the message begins; raises `Refused`."""
+    """Return which message type of the file it is, and where it begins; raises `Refused`."""
     count, at = _zigzag(payload, 0)
     if count == 0:
         return (0,), at

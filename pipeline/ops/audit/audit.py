@@ -1,11 +1,11 @@
-"""Are the promises kept? Each is proven by checks, on what is really there.
+"""Are the promises kept? Each is proven by checks of what is actually there.
 
-`schemas/promises.yaml` names the checks of every promise. A check looks at stored bytes, the
-lake's log, the state folder, settings, receipts or deployment files, and comes out as kept,
-broken, not verified (there is something to look at, and it was not looked at: a disk's encryption)
-or not applicable (there is nothing: no bucket here). A promise of which any check was not verified
-is not verified itself, never kept. Evidence is files and counts, never a stored value. Nothing is
-changed by an audit.
+`schemas/promises.yaml` names the checks of every promise. A check examines stored bytes, the
+lake's log, the state folder, settings, receipts or deployment files, and its verdict is kept,
+broken, not verified (there is something to examine, but it was not: a disk's encryption) or not
+applicable (there is nothing to examine: no bucket here). A promise with any check that was not
+verified is itself not verified, never kept. Evidence is files and counts, never a stored value.
+An audit changes nothing.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ MOST_EVIDENCE = 20
 
 
 class Verdict(StrEnum):
-    """How a check came out."""
+    """The outcome of a check."""
 
     KEPT = "kept"
     BROKEN = "broken"
     NOT_VERIFIED = "not_verified"
-    """There is something to look at, and nobody looked."""
+    """There is something to examine, but it was not examined."""
     NOT_APPLICABLE = "not_applicable"
 
 
@@ -68,12 +68,12 @@ def broken(detail: str, evidence: Sequence[str] = ()) -> Observation:
 
 
 def not_verified(why: str, evidence: Sequence[str] = ()) -> Observation:
-    """There is something that this check should have looked at, and could not."""
+    """There is something that this check should have examined, but could not."""
     return Observation(Verdict.NOT_VERIFIED, why, tuple(evidence[:MOST_EVIDENCE]), len(evidence))
 
 
 def not_applicable(why: str) -> Observation:
-    """There is nothing here that the check could look at."""
+    """There is nothing here for the check to examine."""
     return Observation(Verdict.NOT_APPLICABLE, why)
 
 
@@ -93,7 +93,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """Everything that is looked at. `state` and what lies in it belong to one installation."""
+    """Everything that is examined. `state` and its contents belong to one installation."""
 
     lake: Lake
     state: Path
@@ -103,7 +103,7 @@ class Audited:
     ceilings: Ceilings
     keys: Callable[[], Keystore]
     optouts: Callable[[], tuple[Mapping[str, Standing], timedelta | None]]
-    """Reads the list and tells how old its knowledge is; raises if it cannot be trusted."""
+    """Reads the list and returns the age of its contents; raises if it cannot be trusted."""
     optout_limit: timedelta
     queue: RequestQueue
     receipts: Receipts
@@ -116,14 +116,14 @@ class Audited:
     topics: Sequence[str] = ()
     transports: Sequence[Transport] = ()
     storage_options: Sequence[str] = ()
-    """Names of the object store's options; their values are none of an audit's business."""
+    """Names of the object store's options; an audit does not need their values."""
     deploy: Path | None = None
     site: Path | None = None
     """The dashboard's folder."""
     rebuilt: Callable[[bytes], Mapping[str, str] | None] = lambda _: None
-    """Makes the dashboard's files again, as of the time that its page names; None if it cannot."""
+    """Rebuilds the dashboard's files as of the time that its page names; None if it cannot."""
     all_figures: bool = False
-    """Make also those published figures again that take more memory than an audit should."""
+    """Also recompute the published figures that take more memory than an audit should."""
     canaries: Sequence[str] = field(default=(), repr=False)
     progress: Callable[[str], None] = lambda _: None
     _scan: list[Scanned] = field(default_factory=list, repr=False)
@@ -142,7 +142,7 @@ class Audited:
         )
 
     def scanned(self, scan: Callable[[Audited], Scanned]) -> Scanned:
-        """Return what `scan` finds in lake, state and site; all is read once for all checks."""
+        """Return what `scan` finds in lake, state and site; it is all read once for all checks."""
         if not self._scan:
             self._scan.append(scan(self))
         return self._scan[0]
@@ -169,14 +169,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A promise and how it stands."""
+    """A promise and its state."""
 
     promise: Promise
     results: tuple[Result, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """Broken if one check is, else not verified if one is; kept if one could see that it is."""
+        """Broken if any check is, else not verified if any is; kept if any check saw that it is."""
         verdicts = {result.observation.verdict for result in self.results}
         for verdict in (Verdict.BROKEN, Verdict.NOT_VERIFIED, Verdict.KEPT):
             if verdict in verdicts:
@@ -192,7 +192,7 @@ class Report:
     at: datetime
     proofs: tuple[Proof, ...]
     last_receipt: str | None
-    """Hash of the last receipt: keep it elsewhere, and the chain cannot be exchanged."""
+    """Hash of the last receipt: if a copy is kept elsewhere, the chain cannot be replaced."""
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -200,7 +200,7 @@ class Report:
         return self.of(Verdict.BROKEN)
 
     def of(self, verdict: Verdict) -> tuple[str, ...]:
-        """The promises that stand like this."""
+        """The promises with this verdict."""
         return tuple(proof.promise.id for proof in self.proofs if proof.verdict is verdict)
 
 
@@ -217,7 +217,7 @@ def proven(promises: Sequence[Promise], known: Mapping[str, Check], where: str) 
 
 
 def audit(audited: Audited, promises: Sequence[Promise], checks: Mapping[str, Check]) -> Report:
-    """Run every check once and return how each promise stands."""
+    """Run every check once and return the state of each promise."""
     seen: dict[str, Result] = {}
     for name in dict.fromkeys(name for promise in promises for name in promise.checks):
         audited.progress(name)
@@ -230,7 +230,7 @@ def audit(audited: Audited, promises: Sequence[Promise], checks: Mapping[str, Ch
 
 
 def _last_receipt(audited: Audited) -> str | None:
-    """None as well where receipts cannot be read: then the check of their chain says so."""
+    """Also None where receipts cannot be read: then the check of their chain says so."""
     try:
         chain = audited.receipts.all()
     except TelemetryError:
@@ -239,7 +239,7 @@ def _last_receipt(audited: Audited) -> str | None:
 
 
 def _observed(check: Check, audited: Audited) -> Observation:
-    """A check that meets one of our errors proves nothing: the promise counts as broken."""
+    """A check that fails with one of our errors proves nothing: the promise counts as broken."""
     try:
         return check.look(audited)
     except TelemetryError as error:

@@ -1,4 +1,4 @@
-"""The check of an audit that looks at encrypted files: are they all, and with the right keys?"""
+"""The audit check of encrypted files: are all of them encrypted, and with the right keys?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _files_encrypted(audited: Audited) -> Observation:
             encrypted += 1
             if epoch_of(file.day, Epoch.parse(file.label).kind).name != file.label:
                 strange.append(f"{place}: encrypted with the key of another epoch than its day's")
-            # A plain file under such a name does not open, and neither does one of another key.
+            # A plain file under such a name does not open, nor does one with another key.
             target.table.storage.open_part(file.path).close()
     if strange:
         return broken("files outlive their epoch, or end before it", strange)

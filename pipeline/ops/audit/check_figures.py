@@ -1,4 +1,4 @@
-"""The check of an audit that published figures are what the stored rows give."""
+"""The audit check that published figures are what the stored rows give."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _removals(audited: Audited) -> Iterator[Removal]:
 
 
 def _spill(state: Path) -> Path | None:
-    """Where rows go that memory cannot hold; nowhere if this account may not write there."""
+    """Where rows that do not fit in memory go; None if this account may not write there."""
     return StateFolder(state).spill if os.access(state, os.W_OK) else None
 
 

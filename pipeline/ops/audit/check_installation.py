@@ -1,4 +1,4 @@
-"""The check of an audit that keys and lake belong together."""
+"""The audit check that keys and lake belong together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of an audit that follow requests: in time, carried out, and on record."""
+"""Audit checks of requests: in time, carried out, and on record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of an audit of settings, schemas, keys, folders, publications and deployment files."""
+"""Audit checks of settings, schemas, keys, folders, publications and deployment files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FEWEST_DISTINCT = 16
 """32 random bytes have fewer distinct values than this once in 10^13 keys."""
 ENCRYPTING = ("server_side_encryption", "sse", "kms", "encryption_key", "customer_key")
 ALWAYS_ENCRYPTED = ("gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://")
-"""Addresses of Google's and Azure's stores; what answers to `s3://` may be anybody's."""
+"""Addresses of Google's and Azure's stores; anybody's store may answer to `s3://`."""
 ENCRYPTED_PROTOCOLS = ("SSL", "SASL_SSL")
 
 
@@ -103,7 +103,7 @@ def _keys_sound(audited: Audited) -> Observation:
         if record.encrypts
     }
     permanent = {name: store.live_permanent_key(name) for name in sorted(PERMANENT)}
-    # A key that was never needed is not there, and looking makes none.
+    # A key that was never needed does not exist, and looking does not create it.
     keys |= {name: key for name, key in permanent.items() if key is not None}
     found = [
         f"key {name}: weak, not random"

@@ -1,7 +1,7 @@
-"""Checks of an audit that rest on the one scan of lake, state folder and dashboard.
+"""Audit checks based on the one scan of lake, state folder and dashboard.
 
 The scan knows everything that may exist and names the checks that a finding breaks; a check here
-says which promise's business that is, in a sentence.
+says in a sentence what that means for its promise.
 """
 
 from __future__ import annotations

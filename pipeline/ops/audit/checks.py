@@ -1,4 +1,4 @@
-"""Every check of an audit, by name."""
+"""Every audit check, by name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Search everything that was written for texts that must not be there, however they are encoded.
 
 Raw, lower- and upper-case, percent-encoded, base64 at each of its three alignments, hex, JSON
-escapes, UTF-16, and as MD5, SHA-1, SHA-256 (hex digest): a canary that went through a careless
-transformation is found as well as one that was copied.
+escapes, UTF-16, and as MD5, SHA-1, SHA-256 (hex digest): a canary is found whether it was copied or
+went through a careless transformation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What one search looked at."""
+    """What one search examined."""
 
     files: int
     bytes: int
@@ -51,7 +51,7 @@ def forms(text: str) -> Iterator[tuple[str, bytes]]:
     yield "hex, upper case", raw.hex().upper().encode()
     yield "utf-16", text.encode("utf-16-le")
     for shift in range(3):
-        # Characters that depend on the neighbours are cut off at both ends.
+        # Characters that depend on neighbouring bytes are cut off at both ends.
         whole = base64.b64encode(b"\x00" * shift + raw)
         first, last = (0, 2, 3)[shift], len(raw) + shift
         middle = whole[first : last * 8 // 6]

@@ -1,4 +1,4 @@
-"""An audit as one HTML file: to be handed over, printed or archived; no script, no request."""
+"""An audit as one HTML file, to hand over, print or archive; no scripts, no requests."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def scan_everything(audited: Audited) -> Scanned:
 
 
 def _sought(audited: Audited, doubts: list[Doubt]) -> list[Sought]:
-    """Whose rows must be gone: of every kind of request whose tokens are still known."""
+    """Whose rows must be gone, for every kind of request whose tokens are still known."""
     standings: Mapping[str, Standing] = {}
     swept: list[Request] = []
     try:
@@ -65,7 +65,7 @@ def _sought(audited: Audited, doubts: list[Doubt]) -> list[Sought]:
         ]
         standings, _ = audited.optouts()
     except TelemetryError as error:
-        # The check of that file says what is wrong; everything else is looked at all the same.
+        # The check of that file says what is wrong; everything else is still examined.
         doubts.append(Doubt((ERASED, PURGED, RESTRICTED), "state", error.what))
 
     def out(account: str) -> bool:
@@ -114,7 +114,7 @@ def _sought(audited: Audited, doubts: list[Doubt]) -> list[Sought]:
 
 
 def _set_aside(audited: Audited) -> dict[str, set[str]]:
-    """Tokens of the rows that are set aside, by epoch; what cannot be read is told by the scan."""
+    """Tokens of the rows that are set aside, by epoch; the scan reports what cannot be read."""
     found: dict[str, set[str]] = {}
     try:
         for event in audited.lake.restricted_events():
@@ -126,5 +126,5 @@ def _set_aside(audited: Audited) -> dict[str, set[str]]:
                         tokens = source.read_row_group(group, [SUBJECT])[SUBJECT]
                         found.setdefault(epoch, set()).update(pc.unique(tokens).to_pylist())
     except (TelemetryError, OSError, pa.ArrowException):
-        pass  # the scan of every file tells it
+        pass  # the scan of every file reports it
     return {epoch: tokens - {None} for epoch, tokens in found.items()}

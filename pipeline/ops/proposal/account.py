@@ -1,4 +1,4 @@
-"""What would become of a sample: counts by declared field and reason, no value of any line."""
+"""How a sample would be treated: counts by declared field and reason, no value of any line."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class SampleAccount:
     read: int
     kept: int
     old: int
-    """Of those that are kept: how many are read with `--backfill` alone."""
+    """Of those that are kept: how many are read only with `--backfill`."""
     rejected: Mapping[str, int]
-    """By reason, with the fields that it speaks of."""
+    """By reason, with the fields that it concerns."""
     dropped: Mapping[str, int]
     nulled: Mapping[str, int]
     """Values that cannot be used, by `field.reason`."""
     fields: tuple[FieldAccount, ...]
     unmatched: int | None
-    """Of those that are kept: how many are of no route; None for an event without routes."""
+    """Of those that are kept: how many match no route; None for an event without routes."""
 
 
 def account_of(
@@ -57,9 +57,9 @@ def account_of(
     recent_days: int,
     refused: Mapping[Refusal, int],
 ) -> SampleAccount:
-    """Count what became of a sample, which was taken through the stages as with `--backfill`.
+    """Count the results of a sample that went through the stages as with `--backfill`.
 
-    `recent_days` is the age that is taken in without it. `refused` says which fields the lines
+    `recent_days` is the age that is accepted without it. `refused` says which fields the lines
     lack.
     """
     reasons = Counter(Reason(one) for one in clean.rejected.column("reason").to_pylist())

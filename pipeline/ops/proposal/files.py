@@ -1,4 +1,4 @@
-"""The files that `telemetry init` writes: settings, catalogue and, where asked for, schemas.
+"""The files that `telemetry init` writes: settings, catalogue and, if requested, schemas.
 
 Their text is made of declared names, of words of closed lists and of what was typed on the
 command line.
@@ -18,7 +18,7 @@ from pipeline.io.package_data import packaged_documents, packaged_text
 
 CATALOGUE, SCHEMAS = "catalogue", "schemas"
 _TEMPLATE = "feature_use"
-"""The packaged event that a schema of one's own is a copy of."""
+"""The packaged event that an operator's own schema is copied from."""
 
 _SETTINGS = """\
 # Settings of the telemetry pipeline: `telemetry config show` lists all of them with their origin.
@@ -61,7 +61,7 @@ class Input:
     envelope: str | None
 
     def beside(self, folder: Path) -> Input:
-        """Return it with its paths as a file in `folder` names them."""
+        """Return it with its paths as seen from a file in `folder`."""
 
         def named(path: str) -> str:
             return path if Path(path).is_absolute() else os.path.relpath(path, folder)
@@ -103,7 +103,7 @@ def _sources(inputs: Sequence[Input]) -> Iterator[str]:
 def catalogue_texts(
     routes: Sequence[Route], lists: Mapping[str, Sequence[str]]
 ) -> Mapping[str, str]:
-    """Write the catalogue, by file name: the packaged one with what the sample has instead."""
+    """Write the catalogue, by file name: the packaged one with the sample's values in place."""
     texts = {f"{name}.yaml": text for name, text in packaged_documents(CATALOGUE).items()}
     if routes:
         lines = (f"  - {route.method} {route.template}\n" for route in routes)
@@ -116,7 +116,7 @@ def catalogue_texts(
 
 
 def schema_texts(own: str, events: Sequence[str]) -> Mapping[str, str]:
-    """Write schemas, by path: a first version of one's own event, and those that are packaged."""
+    """Write schemas, by path: a first version of the operator's own event, and packaged ones."""
     texts = {
         f"{event}/{name}.yaml": text
         for event in events

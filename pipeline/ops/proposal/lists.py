@@ -2,8 +2,8 @@
 
 What is in a closed list is stored as it is. So a value is proposed only if at least 20 accounts
 (or addresses, where a line names no account) use it and it looks like a name: no part of it has
-three digits, as ids have. Regions must look like those of a cloud provider, for the field is often
-used for the name of a customer.
+three digits, as ids have. Regions must look like those of a cloud provider, because the field is
+often used for the name of a customer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROPOSED = frozenset(
 
 MIN_CALLERS = 20
 MOST_VALUES = 100
-"""More names than that are no closed list: then none is proposed."""
+"""More names than this are not a closed list: then none is proposed."""
 
 _NAME = re.compile(r"(?=.{1,40}\Z)[A-Za-z][A-Za-z0-9]*(?:[ ._/-][A-Za-z0-9]+)*")
 _ID = re.compile(r"(?:[A-Za-z]*[0-9]){3}")
@@ -37,7 +37,7 @@ _REGION = re.compile(
 
 
 def propose_lists(rows: pa.RecordBatch, schema: EventSchema) -> Mapping[str, tuple[str, ...]]:
-    """Values by list, for the lists of which the sample has any."""
+    """Values by list, for the lists that the sample has values for."""
     callers = callers_of(rows)
     found: dict[str, tuple[str, ...]] = {}
     for field in schema.fields:

@@ -1,11 +1,11 @@
 """Templates of routes for the paths of a sample, without any text that could be somebody's name.
 
-A catalogue is copied, reviewed and published, and every row may hold its routes: so what goes into
-a template is decided by a closed list of words (`schemas/route_words.yaml`) and not by how often a
-segment was seen. A popular profile is seen by everybody, and is still a person. A segment that is
-no such word becomes a parameter where it follows one (`/users/{user}`), and anywhere else the path
-gets no template. Templates that were rarely answered are left out, too: they are typing errors
-and scanners.
+A catalogue is copied, reviewed and published, and every row may hold its routes: so a closed list
+of words (`schemas/route_words.yaml`) decides what goes into a template, not how often a segment was
+seen. A popular profile is seen by everybody, and is still a person. A segment that is not such a
+word becomes a parameter where it follows one (`/users/{user}`); anywhere else the path gets no
+template. Templates with few answered requests are left out, too: they are typing errors and
+scanners.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from pipeline.privacy.values.routes import path_segments
 WORDS = "route_words.yaml"
 
 MIN_ANSWERS = 3
-"""A template that fewer requests were answered for is left out."""
+"""A template with fewer answered requests is left out."""
 MIN_CALLERS = 5
-"""Compound words (`reset-password`) could be somebody's own: so many people must have used them."""
+"""A compound word (`reset-password`) could be somebody's own: so many people must have used it."""
 MOST_ROUTES = 200
 MOST_PARTS = 3
 _FAILED = 400
@@ -37,7 +37,7 @@ _SEPARATORS = "-_."
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LoggedRequest:
-    """What a line says of one request. Holds identifiers; never shown."""
+    """What a line says about one request. Holds identifiers; never shown."""
 
     method: str | None
     path: str | None
@@ -89,7 +89,7 @@ def propose_routes(
 def template_of(
     segments: Sequence[str], words: RouteWords, compounds: Iterable[str] = ()
 ) -> str | None:
-    """The template of a path's segments; None if one of them can be no part of a template.
+    """The template of a path's segments; None if one of them cannot be part of a template.
 
     >>> listed = RouteWords(frozenset({"api"}), frozenset({"users", "orders"}))
     >>> template_of(["api", "users", "alice", "orders"], listed)
@@ -117,7 +117,7 @@ def template_of(
 
 
 def _is_named(segment: str, words: RouteWords, compounds: Iterable[str]) -> bool:
-    """Whether a segment is a word of the list, or made of a few that many people have used."""
+    """Whether a segment is a word of the list, or a compound of a few that many people used."""
     if segment in words.words:
         return True
     parts = _PARTS.findall(segment)

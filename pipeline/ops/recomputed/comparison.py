@@ -13,14 +13,14 @@ from pipeline.privacy.figures.equality import Bools, same
 
 
 class Compared(NamedTuple):
-    """Cells of both, a row each."""
+    """The cells of both, one row each."""
 
     both: pa.Table
-    """What is published under its names, what was made under `now_` and its names."""
+    """Published values under their names, recomputed ones under `now_` and their names."""
     given: Bools
     """Cells that were recomputed."""
     equal: Bools
-    """Those of them of which every number is the same."""
+    """Those recomputed cells in which every number is the same."""
 
 
 def compared(
@@ -29,7 +29,7 @@ def compared(
     columns: Sequence[str],
     how: Literal["left outer", "full outer"],
 ) -> Compared:
-    """Compare these columns of the cells: of those that are published, or of all."""
+    """Compare these columns of the published cells, or of all cells."""
     again = fresh.select([*KEYS, *columns]).rename_columns(
         [*KEYS, *(f"now_{name}" for name in columns)]
     )

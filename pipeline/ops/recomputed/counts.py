@@ -1,10 +1,10 @@
-"""Late and repeated events, freshness and the age of the oldest day, made once more and compared.
+"""Late and repeated events, freshness and the age of the oldest day, recomputed and compared.
 
-Late and repeated events of a day are counted in its files, as long as these are the ones that were
-published of: a seal, an erasure or a purge writes others, and after it nothing tells copies and
-late events apart. Freshness is made of the log's commits until its publication, the age of the
-oldest day of the files that were there by then. What cannot be made again is counted by its reason:
-it is not verified.
+Late and repeated events of a day are counted in its files, as long as these are the ones that the
+publication was made from: a seal, an erasure or a purge writes others, and after it nothing tells
+copies and late events apart. Freshness is computed from the log's commits up to its publication,
+the age of the oldest day from the files that existed by then. What cannot be recomputed is counted
+by its reason: it is not verified.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EXPIRED = "ages of the oldest day from before an expiry or a removal"
 LARGE = "repeated events of days with more rows than an audit holds"
 MOST_ROWS = 8_000_000
 CLOCKS = timedelta(minutes=5)
-"""How far the clocks of a writer and a rollup may be apart."""
+"""How far apart the clocks of a writer and a rollup may be."""
 _Row = Mapping[str, Any]
 
 
@@ -48,7 +48,7 @@ class Counts:
     unseen: Counter[str] = field(default_factory=Counter)
 
     def note(self, metric: str, is_equal: bool) -> None:
-        """Count a figure that was made again."""
+        """Count a figure that was recomputed."""
         if is_equal:
             self.equal += 1
         else:
@@ -75,7 +75,7 @@ def wrong_counts(
     now: datetime,
     removals: Sequence[datetime],
 ) -> Counts:
-    """Compare what is published of files and commits with those that there are.
+    """Compare what is published about files and commits with the existing ones.
 
     `removals`: when rows were removed, by an expiry or on request. Raises LakeError.
     """
@@ -108,7 +108,7 @@ def _count_of_a_day(look: _Lake, metric: str, row: _Row, today: date, counts: Co
     # A day without late events has no figure at all.
     is_equal = (count > 0 or metric != "late") and _is(row, made)
     if not is_equal and any(_added_after(part, at - CLOCKS) for part in mine):
-        counts.unseen[REWRITTEN] += 1  # by another clock it may have come afterwards
+        counts.unseen[REWRITTEN] += 1  # by another clock it may have come later
     else:
         counts.note(metric, is_equal)
 
@@ -118,7 +118,7 @@ def _added_after(part: PartFile, at: datetime) -> bool:
 
 
 def _copies(look: _Lake, event: str, parts: Sequence[PartFile]) -> int:
-    """Events that are stored more than once; the last seal leaves no copies and no tokens."""
+    """Events that are stored more than once; the final seal leaves no copies and no tokens."""
     storage = look.lake.events(event, look.schemas[event]).storage
     tokens = [
         storage.read(part.path, [EVENT_TOKEN])[EVENT_TOKEN].drop_null()
@@ -146,7 +146,7 @@ def _freshness(look: _Lake, rows: Sequence[_Row], counts: Counts) -> None:
             continue
         newest = max((mine[-1] for mine in before if mine), default=None)
         hours = None if newest is None else round((at - newest).total_seconds() / 3600, 2)
-        # A commit that came while the figures were made was no time ago.
+        # A commit that came while the figures were computed has an age of zero.
         came = any(at < one.at <= at + CLOCKS for _, commits in logs for one in commits)
         counts.note("freshness", row["value"] == hours or (came and row["value"] == 0.0))
 
@@ -167,7 +167,7 @@ def _oldest_day(look: _Lake, row: _Row, counts: Counts) -> None:
     surely = (part.day for part in files if not _added_after(part, at - CLOCKS))
     since = any(part.day <= said and _added_after(part, at) for part in files)
     if said > min(surely, default=date.max):
-        counts.note("expiry_proof", is_equal=False)  # an older day was there
+        counts.note("expiry_proof", is_equal=False)  # there was an older day
     elif said == there and row["value"] == round(row["value"]):
         counts.note("expiry_proof", is_equal=True)
     elif look.removed_since(at) or since:

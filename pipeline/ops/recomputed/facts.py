@@ -1,8 +1,8 @@
 """The pipeline's own counts, recomputed and compared.
 
 What was read, refused and dropped on a day is recomputed from the log, for as long as it holds all
-of that day's commits; what the gate hid of a window, of the rows that its figures were made of.
-Counts of files, and what was as of a moment, are made again in `counts`.
+of that day's commits; what the gate hid of a window, from the rows that its figures were made of.
+Counts of files, and facts as of a moment, are recomputed in `counts`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOTAL = "total"
 def wrong_log_facts(
     lake: Lake, schemas: Mapping[str, pa.Schema], store: RollupStore, now: datetime
 ) -> tuple[int, list[tuple[str, int]]]:
-    """Compare what is published of messages with the log's accounts.
+    """Compare what is published about messages with the log's accounts.
 
     Returns how many are equal, and (metric, how many are not). Raises LakeError.
     """
@@ -51,7 +51,7 @@ def wrong_log_facts(
 
 
 def _whole_days(lake: Lake, schemas: Mapping[str, pa.Schema]) -> tuple[list[Commit], date]:
-    """The log's accounts, and the first day of which it surely holds all of them."""
+    """The log's accounts, and the first day for which it certainly holds all of them."""
     commits: list[Commit] = []
     since = date.min
     for event, schema in schemas.items():
@@ -69,7 +69,7 @@ def _midnight_after(at_ms: int) -> date:
 
 
 def _differences(shown: pa.Table, name: str, commits: Sequence[Commit], now: datetime) -> int:
-    """Cells of a day that neither its commits until they were published nor all of them give."""
+    """Cells of a day that neither its commits up to publication nor all its commits give."""
     at = max(pc.unique(shown["published_at"]).to_pylist())
     known = [commits, [one for one in commits if one.at <= at]]
     return min(_cells(shown, fact_rows(Facts(mine), {}, now).get(name)) for mine in known)

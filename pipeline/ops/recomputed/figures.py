@@ -1,11 +1,11 @@
 """Published figures, recomputed from the rows that are still stored, and compared.
 
-Every figure says in a few keyed digits what it was made of (`ops.rollup.made_of`). Of the same
+Every figure says in a few keyed digits what it was made of (`ops.rollup.made_of`). From the same
 rows, by the same rule and definition, the gate, the perturbation and its secret give exactly what
 is published: every cell and every number, and no cell more or less. Figures are frozen, so rows may
 have come (late) or gone (an erasure) since; then a commit or a receipt after the publication
 must say so, and a cell may have no more accounts than its rows and those removals give.
-What was made by another rule or definition than today's is not verified.
+Figures made by a rule or definition other than today's are not verified.
 
 Memory holds one load of a rollup (see `ops.rollup.plan`), of `MOST_ROWS` rows.
 """
@@ -44,17 +44,17 @@ from pipeline.privacy.identity.epochs import EpochKind
 
 RECOMPUTED, GATED = "figures_recomputed", "aggregates_gated"
 CLOCKS = timedelta(minutes=5)
-"""How far the clocks of a writer and a rollup may be apart."""
+"""How far apart the clocks of a writer and a rollup may be."""
 MOST_ROWS = 8_000_000
-"""Of one load; with the memory below an audit stays under a gibibyte."""
+"""Most rows of one load; with the memory below, an audit stays under a gibibyte."""
 MEMORY_MB = 256
-"""Of the rows of a load; the rest of them goes to the folder for spilled rows."""
+"""Memory for the rows of a load; the rest of them goes to the folder for spilled rows."""
 TOO_MANY = f"windows of more than {MOST_ROWS // 1_000_000} million rows (--all-figures)"
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A receipt of rows that were removed, set aside or brought back."""
+    """A receipt for rows that were removed, set aside or brought back."""
 
     at: datetime
     requests: frozenset[str]
@@ -73,7 +73,7 @@ class Recomputation:
     removals: Sequence[Removal] = ()
     spill: Path | None = None
     everything: bool = False
-    """Also windows of so many rows that they take more memory than an audit should."""
+    """Whether to include windows whose rows take more memory than an audit should."""
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Recomputed:
     equal: int = 0
     """Figures that are exactly what their rows give."""
     moved: int = 0
-    """Figures whose rows have changed since, and that are within what this can change."""
+    """Figures whose rows have changed since, and that differ by no more than this explains."""
     gone: int = 0
     """Figures whose rows have expired."""
     findings: list[Finding] = field(default_factory=list)
@@ -106,7 +106,7 @@ class _Run:
 
 
 def recompute(published: Recomputation, days: StoredDays) -> Recomputed:
-    """Make every published figure again whose rows are stored. Raises LakeError."""
+    """Recompute every published figure whose rows are stored. Raises LakeError."""
     store, registry = published.lake.rollups(), published.registry
     tables = {
         metric.name: store.read(metric.name, PUBLISHED)
@@ -129,7 +129,7 @@ def recompute(published: Recomputation, days: StoredDays) -> Recomputed:
 
 
 def _rules(run: _Run) -> Iterator[tuple[str, Rule]]:
-    """Every rule by which figures say that they were made; what says none is a finding."""
+    """Every rule by which figures say they were made; a figure that names none is a finding."""
     found: set[str] = set()
     for name, table in run.tables.items():
         words = pc.replace_substring_regex(
@@ -229,9 +229,9 @@ def _compare_load(
 def _sorted_out(
     run: _Run, metric: Metric, task: Pass, mine: pa.Table, now: Mapping[date, str]
 ) -> tuple[pa.Table, pa.Table]:
-    """What was made of the rows as they are, and what of rows that have changed since.
+    """Separate figures made of the rows as they are from those whose rows have changed since.
 
-    Of the others one is not verified, another says that its rows changed and nothing else does.
+    The others are either not verified, or claim a change of rows that nothing else confirms.
     """
     oldest = oldest_visible(run.published.now.date())
     same = np.zeros(mine.num_rows, bool)
@@ -244,7 +244,7 @@ def _sorted_out(
             same[row] = True
             continue
         if reach(start, task.window, run.published.epoch).start < oldest:
-            run.done.gone += 1  # it rests on the days before its window, too
+            run.done.gone += 1  # it also rests on the days before its window
             continue
         if key not in older:
             known = origin.rpartition("/")[0] == now[start].rpartition("/")[0]
@@ -271,7 +271,7 @@ def _told(run: _Run, task: Pass, start: date, at: datetime) -> bool:
 
 
 def _compare(run: _Run, metric: Metric, same: pa.Table, fresh: pa.Table, mine: pa.Table) -> None:
-    """Compare number by number what was made of these very rows."""
+    """Compare number by number what was made from exactly these rows."""
     both, given, equal = compared(same, fresh, [*MEASURES, "accounts"], "left outer")
     fewer = numbers(both["now_accounts"]) < numbers(both["accounts"])
     if count := int((~given).sum()):
@@ -286,7 +286,7 @@ def _compare(run: _Run, metric: Metric, same: pa.Table, fresh: pa.Table, mine: p
 
 
 def _left_out(same: pa.Table, fresh: pa.Table, mine: pa.Table) -> int:
-    """Cells that a window should have: one of which nothing was corrected, and nothing moved."""
+    """Count cells missing from a window in which nothing was corrected, and nothing moved."""
 
     first = Counter(same.filter(pc.equal(same["revision"], 0))["first_day"].to_pylist())
     whole, given = Counter(mine["first_day"].to_pylist()), Counter(fresh["first_day"].to_pylist())
@@ -294,9 +294,9 @@ def _left_out(same: pa.Table, fresh: pa.Table, mine: pa.Table) -> int:
 
 
 def _bound(run: _Run, metric: Metric, task: Pass, moved: pa.Table, contributions: pa.Table) -> None:
-    """No cell had more accounts than its rows and what was removed since can give.
+    """Check that no cell had more accounts than its rows and the removals since can give.
 
-    Where accounts are put into classes by what they did, a late event moves one to another class.
+    Where accounts are classified by what they did, a late event moves one to another class.
     """
     sources = sources_of(run.published.registry, task.population)
     if not moved.num_rows or (task.by and any("GROUP BY" in sql for sql in sources)):

@@ -1,8 +1,8 @@
-"""Which rows an audit loads to make figures of them again: never more than its memory holds.
+"""Which rows an audit loads to recompute figures from them: never more than its memory holds.
 
 A rollup holds a week and the one before it, or four weeks, at once. Here a load that is too large
-is cut into weeks, and a week is loaded without the one before it where its figures only say that
-they were made beside it: then no more is read of those days than whose rows they are.
+is split into weeks, and a week is loaded without the one before it where its figures only name
+that week as their neighbour: then only the accounts of the rows are read for those days.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class LoadPart:
-    """Files to be loaded at once, and what is made of them."""
+    """Files to be loaded at once, and what is made from them."""
 
     files: Sequence[DayFiles]
     work: Work
@@ -40,14 +40,14 @@ class LoadPart:
 
     @property
     def metrics(self) -> set[str]:
-        """What is made, by name."""
+        """The metrics that are computed, by name."""
         return {metric.name for task, _ in self.work for metric in task.metrics}
 
 
 def parts_of(
     work: Work, files: Sequence[DayFiles], registry: Registry, epoch: EpochKind, most: int | None
 ) -> Iterator[LoadPart]:
-    """Cut the work into loads of at most `most` rows, as far as that is possible."""
+    """Split the work into loads of at most `most` rows, as far as that is possible."""
     for whole, tasks in loads(work, files, epoch):
         part = LoadPart(whole, tasks)
         if most is None or part.rows <= most:
@@ -81,6 +81,6 @@ def _looks_back(registry: Registry, population: str) -> bool:
 
 
 def by_name(registry: Registry) -> Registry:
-    """The same registry, of which a load reads whose rows there are and nothing else."""
+    """The same registry, reduced so that a load reads only whose rows there are."""
     views = {event: replace(view, columns=(SUBJECT,)) for event, view in registry.views.items()}
     return replace(registry, views=views)

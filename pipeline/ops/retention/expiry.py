@@ -1,8 +1,9 @@
 """Delete what is too old, provably: plan, guard, delete, destroy keys, verify, receipt.
 
-The plan that is being applied lies in the state folder until its receipt is written, so whoever
-was killed in between is told which digest to apply again, and then goes on where he was. Every
-step may be repeated. A running pipeline is not disturbed: it does not take events this old.
+The plan that is being applied stays in the state folder until its receipt is written, so after an
+interruption the next run says which digest to apply again, and continues where the last one
+stopped. Every step may be repeated. A running pipeline is not disturbed: it does not accept events
+this old.
 
 Unit of parallelism: none, one expiry at a time (a lock in the state folder).
 """
@@ -48,7 +49,7 @@ class ExpiringTable:
 
 @dataclass(frozen=True, slots=True)
 class ExpiryProposal:
-    """A plan, what speaks against it, and whether it was begun before."""
+    """A plan, the reasons against it, and whether it was begun before."""
 
     plan: ExpiryPlan
     guards: tuple[Guard, ...]
@@ -57,7 +58,7 @@ class ExpiryProposal:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What one run deleted, counted while it did: rows that commits named, files that were there.
+    """What one run deleted, counted as it did so: rows named by commits, files that existed.
 
     It is less than the plan if an interrupted run came first, or if another job replaced a file.
     """
@@ -84,10 +85,10 @@ class Expiry:
     in_force: Sequence[str] = ()
     """Names of all legal holds that are in force, for the receipt."""
     check_store_clock: bool = True
-    """False where a drill has fixed the clock by hand: it cannot agree with the store's."""
+    """False where a drill has set the clock by hand: it cannot agree with the store's."""
 
     def propose(self, now: datetime) -> ExpiryProposal:
-        """Return what is to be deleted at `now`; a plan that was begun before goes first."""
+        """Return what is to be deleted at `now`; a plan that was already begun goes first."""
         begun = self._begun()
         if begun is not None:
             return ExpiryProposal(begun, (), begun=True)
@@ -103,8 +104,8 @@ class Expiry:
     ) -> Receipt:
         """Delete exactly the plan with this digest and return its receipt.
 
-        `step` is told the name of each step before it is made. Raises ExpiryRefused, with nothing
-        deleted, if the plan is another one by now or a guard speaks against it.
+        `step` is called with the name of each step before it begins. Raises ExpiryRefused, with
+        nothing deleted, if the plan has changed or a guard is against it.
         """
         with self._alone():
             proposal = self.propose(now)
@@ -176,7 +177,7 @@ class Expiry:
         return Deleted(len(sizes), rows, sum(sizes))
 
     def _verify(self, plan: ExpiryPlan) -> None:
-        """Raise LakeError unless no file of the plan is named by a log or lies in the storage."""
+        """Raise LakeError if a file of the plan is still named by a log or present in storage."""
         doomed = {(file.table, file.path) for file in plan.files}
         for entry in self.tables:
             named = {file.path for file in entry.table.snapshot().files}
@@ -232,7 +233,7 @@ class Expiry:
 
 
 def _body(proposal: ExpiryProposal, deleted: Deleted) -> dict[str, object]:
-    """Return what a receipt says of a run: counts, days and epochs."""
+    """Return what a receipt says about a run: counts, days and epochs."""
     plan = proposal.plan
     return {
         "digest": plan.digest,

@@ -4,7 +4,7 @@
     day D + 90 d 00:00 UTC    must be gone: `overdue`
 
 The digest of a plan covers the resolved list of files and keys, not the arguments that led to it:
-whoever applies a digest deletes exactly what was shown, or nothing.
+applying a digest deletes exactly what was shown, or nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class HeldDay:
 
 @dataclass(frozen=True, slots=True)
 class ExpiryPlan:
-    """Everything that one expiry deletes and destroys, and what it leaves and why."""
+    """Everything that one expiry deletes and destroys, and what it leaves, with the reason."""
 
     files: tuple[Doomed, ...]
     keys: tuple[str, ...]
@@ -57,13 +57,13 @@ class ExpiryPlan:
     rows_in_lake: int
     held: tuple[HeldDay, ...] = ()
     foreign: tuple[str, ...] = ()
-    """Files that this program did not write, or without a date: never deleted, only listed."""
+    """Files that this program did not write, or that have no date: never deleted, only listed."""
     overdue: tuple[date, ...] = ()
     """Days of the plan that should be gone already."""
 
     @property
     def digest(self) -> str:
-        """The hash of the resolved list: what `--apply` takes."""
+        """The hash of the resolved list, which `--apply` takes."""
         resolved = [[file.table, file.path, file.size] for file in sorted(self.files)]
         text = json.dumps([resolved, sorted(self.keys)], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -80,13 +80,13 @@ class ExpiryPlan:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether no action is needed."""
         return not self.files and not self.keys
 
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """One table as an expiry sees it, and for how many days its rows are kept."""
+    """One table as an expiry sees it, and how many days its rows are kept."""
 
     name: str
     snapshot: Snapshot
@@ -101,7 +101,7 @@ def plan_expiry(
     now: datetime,
     retention_days: int,
 ) -> ExpiryPlan:
-    """Return what has to go at `now` (UTC). `holds`: kept days and the names of their holds."""
+    """Return what is to be deleted at `now` (UTC). `holds`: kept days and names of their holds."""
     today = now.date()
     doomed: list[Doomed] = []
     held: set[HeldDay] = set()
@@ -139,7 +139,7 @@ def _dated(table: TableView, newest: date) -> Iterable[Doomed]:
         if file.day <= newest:
             yield Doomed(table.name, file.path, file.day, file.size, file.rows, True)
     unnamed = [(found, newest) for found in table.leftovers.orphans]
-    # What is staged for a day may still be committed for half an hour: give it a day.
+    # Files staged for a day may still be committed for half an hour: allow them a day.
     unnamed += [(found, newest - timedelta(days=1)) for found in table.leftovers.young]
     for found, limit in unnamed:
         day = day_of(found)
@@ -174,9 +174,9 @@ class Guard:
 def guards(
     plan: ExpiryPlan, now: datetime, last_run: datetime | None, store_time: datetime | None
 ) -> tuple[Guard, ...]:
-    """Return every guard that speaks against applying `plan` at `now`.
+    """Return every guard that is against applying `plan` at `now`.
 
-    `store_time` is the store's clock; None where a drill has fixed the clock by hand.
+    `store_time` is the store's clock; None where a drill has set the clock by hand.
     """
     found: list[Guard] = []
     if last_run is not None and now < last_run:

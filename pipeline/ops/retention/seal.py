@@ -1,12 +1,12 @@
-"""Make few, sorted, deduplicated files of a closed day.
+"""Compact a closed day into few, sorted, deduplicated files.
 
     open          until 2 h after the day ended       left alone
-    closed        while events of it may still arrive provisional seal: `sealed-*`, tokens kept
-    settled       nothing regular can arrive any more final seal: `final-*`, event tokens gone
+    closed        its events may still arrive         provisional seal: `sealed-*`, tokens kept
+    settled       nothing regular can still arrive    final seal: `final-*`, event tokens gone
 
-A duplicate is a row whose event token another row of the day has. Rows without a token (those of
-a final seal) are never duplicates, so what a backfill brings after the final seal is deduplicated
-only within itself. Sealing is idempotent; a day that got more files since is sealed again. The
+A duplicate is a row with the same event token as another row of the day. Rows without a token
+(after a final seal) are never duplicates, so what a backfill adds after the final seal is
+deduplicated only within itself. Sealing is idempotent; a day with new files is sealed again. The
 column `event_token` stays in every file, so that all files of a table have one schema.
 
 Unit of parallelism: a day of an event. A crash leaves the day as it was.
@@ -34,7 +34,7 @@ from pipeline.ops.views import View, open_views, visible
 
 CLOSES_AFTER = timedelta(hours=2)
 TARGET_BYTES = 256 * 1024 * 1024
-"""A file is closed at this size; sealed files are meant to have 128 to 512 MiB."""
+"""A file is closed at this size; sealed files should have 128 to 512 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Sealer:
     target_bytes: int = TARGET_BYTES
     memory_mib: int = 2048
     spill: Path | None = None
-    """Folder for what does not fit into memory; it is emptied again."""
+    """Folder for what does not fit in memory; it is emptied afterwards."""
     sorted_by: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Columns to sort by, by event: `EventSchema.sorted_by`. Within equal values of them the order
-    is that of a hash of the whole row, so that files do not say in which order rows arrived."""
+    """Columns to sort by, by event: `EventSchema.sorted_by`. Rows equal in them are ordered by a
+    hash of the whole row, so that files do not show in which order rows arrived."""
     encrypt: bool = False
-    """Whether a day that has plain files is sealed again, to be encrypted."""
+    """Whether a day with plain files is sealed again, to encrypt them."""
 
     def kind(self, day: date, now: datetime) -> PartKind:
         """Return what a seal of `day` may be now; STREAM for a day that is still open."""
@@ -93,9 +93,9 @@ class Sealer:
     ) -> Iterator[Sealed]:
         """Seal every day of `event` that needs it, oldest first, or those of `days` alone.
 
-        Raises RewriteConflict, LakeError or EnvironmentProblem; days before are sealed then.
+        Raises RewriteConflict, LakeError or EnvironmentProblem; earlier days are sealed by then.
         """
-        # A run that was killed may have left files that it had replaced already.
+        # A run that was killed may have left files that it had already replaced.
         table.vacuum()
         snapshot = table.snapshot()
         there = replace(snapshot, files=visible(snapshot.files, now.date())).by_day()
@@ -130,7 +130,7 @@ class Sealer:
         try:
             self._write(staging, files[0].day, kind, self._sorted(event, table, files, kind))
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            # A file may have gone meanwhile, of which DuckDB and Arrow tell in both ways.
+            # A file may have gone meanwhile; DuckDB and Arrow may report that either way.
             there = {file.path for file in table.snapshot().files}
             if there.issuperset(file.path for file in files):
                 raise _unreadable(table, files[0].day, error) from None
@@ -181,10 +181,10 @@ def _unreadable(table: EventTable, day: date, error: duckdb.Error) -> LakeError:
 
 
 def _query(event: str, columns: Sequence[str], kind: PartKind, sorted_by: Sequence[str]) -> str:
-    """Return one row for each event token, sorted; the rows without a token come all."""
+    """Return one row for each event token, sorted, and all rows without a token."""
     token = f"NULL AS {EVENT_TOKEN}" if kind is PartKind.FINAL else EVENT_TOKEN
     chosen = ", ".join(token if name == EVENT_TOKEN else f'"{name}"' for name in columns)
-    # A table from before a column was added to the schema does not have it yet.
+    # A table older than a column of the schema does not have it yet.
     order = ", ".join([*(f'"{name}"' for name in sorted_by if name in columns), "hash(one)"])
     return (
         f"SELECT {chosen} FROM ("

@@ -1,10 +1,10 @@
-"""Give one account everything that is stored of it: access and portability.
+"""Give one account everything that is stored about it: access and portability.
 
-For each event JSON Lines and CSV with the same rows, oldest day first, from every live key epoch,
+For each event, JSON Lines and CSV with the same rows, oldest day first, from every live key epoch,
 restricted rows included; `standing.json` with what the account has asked for; `README.md` with
 what every field means. Cells that a spreadsheet would take for a formula are written as text.
 
-Nobody else's row can be among them: rows are chosen by the account's tokens, and checked again
+Nobody else's rows can be among them: rows are selected by the account's tokens, and checked again
 before they are written.
 """
 
@@ -31,7 +31,7 @@ from pipeline.ops.rights.erasure import Subjects, marked_groups, marks_of
 from pipeline.privacy.optout import Standing
 
 RESTRICTED = "restricted"
-"""A field of exports alone: whether a row is set aside."""
+"""A field that only exports have: whether a row is set aside."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -82,7 +82,7 @@ def _write_event(
     subjects: Subjects,
 ) -> int:
     columns = [*tables[0][0].log.schema.names, RESTRICTED]
-    # Read before anything is written: another job may replace a file, then all is read again.
+    # Read before anything is written: if another job replaces a file, all is read again.
     parts = undisturbed(lambda: list(_rows(tables, subjects)))
     count = 0
     with ExitStack() as files:
@@ -131,7 +131,7 @@ def _foreign(table: StoredTable, day: date) -> LakeError:
 
 
 def cell(value: object) -> object:
-    """Return what a spreadsheet is given for a value: nothing that it would calculate.
+    """Return a value as a spreadsheet gets it: nothing that it would calculate.
 
     >>> cell("=1+1"), cell(-1), cell(["a", "b"]), cell(None)
     ("'=1+1", -1, 'a; b', '')

@@ -1,4 +1,4 @@
-"""The clock of rights requests: until when each has to be done, and how it stands.
+"""The clock of rights requests: when each is due, and how it stands.
 
     target   what we aim at
     warn     somebody should look
@@ -7,14 +7,14 @@
 
 Erasures, purges and all others: 72 h, 7 d, 20 d, 30 d. Of a child under 13: 24 h, 36 h, 48 h,
 72 h. The clock stops when the rows are gone; a second pass eight days after the request catches
-what was on its way. A legal hold of the account stops the removal, not the clock. This module only
-knows the rules; the entries are those of the queue.
+what was on its way. A legal hold on the account stops the removal, not the clock. This module only
+knows the rules; the queue has the entries.
 
 It also knows when the list may forget that an account was erased. A tombstone keeps an erased
-account's events out when a copy of them is read again: late, by replay or by backfill. No event is
-accepted that is older than the retention, and none of a closed account is younger than its erasure,
+account's events out when a copy of them is read again: late, by replay or by backfill. No event
+older than the retention is accepted, and no event of a closed account is younger than its erasure,
 so once the oldest copy is past both, the tombstone protects nothing and is itself the last thing
-known of the account. Accounts that are still opted out or restricted stay on the list as that.
+known about the account. Accounts that are still opted out or restricted stay on the list as such.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ class Lateness(StrEnum):
 
     IN_TIME = "in_time"
     LATE = "late"
-    """Beyond its target."""
+    """Past its target."""
     WARN = "warn"
     PAGE = "page"
     BROKEN = "broken"
-    """Beyond its hard limit."""
+    """Past its hard limit."""
 
 
 class RequestStage(StrEnum):
-    """How far a request is."""
+    """How far a request has got."""
 
     WAITING = "waiting"
     HELD = "held"
-    """A legal hold keeps the rows of its account; it is carried out when that has ended."""
+    """A legal hold keeps the rows of its account; the request is carried out when that ends."""
     SWEPT = "swept"
     """Its rows are gone; the second pass is to come."""
     DONE = "done"
@@ -78,7 +78,7 @@ class RequestStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One request in the ledger; no token and no id is part of it."""
+    """One request in the ledger; it contains no token and no id."""
 
     number: str
     kind: RequestKind
@@ -88,7 +88,7 @@ class LedgerEntry:
     target: datetime
     hard: datetime
     second_pass: datetime | None
-    """When its second pass is due; None if it needs none or had it."""
+    """When its second pass is due; None if it needs none or has had it."""
     carried_out: datetime | None
     """When its rows were gone for the first time."""
 
@@ -99,9 +99,9 @@ def limits_of(kind: RequestKind) -> Limits:
 
 
 def entry_of(request: Request, now: datetime, held: Collection[str] = ()) -> LedgerEntry:
-    """Return how `request` stands at `now`; a carried out one as it stood when it was.
+    """Return how `request` stands at `now`; if it was carried out, how it stood at that time.
 
-    `held` are the accounts whose rows a legal hold keeps now.
+    `held` is the accounts whose rows a legal hold keeps now.
     """
     received = moment(request.at)
     limits = limits_of(request.kind)
@@ -133,7 +133,7 @@ def is_held(request: Request, held: Collection[str]) -> bool:
 
 
 def due(requests: Iterable[Request], now: datetime) -> list[Request]:
-    """Return those to be carried out at `now`, for the first or the second time, in their order."""
+    """Return the requests to carry out at `now`, for the first or the second time, in order."""
     return [
         one
         for one in requests
@@ -161,9 +161,9 @@ def _clock(age: timedelta, limits: Limits) -> Lateness:
 def outlived(
     standings: Mapping[str, Standing], waiting: Collection[str], now: datetime
 ) -> list[str]:
-    """Return the tokens whose tombstone protects nothing any more at `now`.
+    """Return the tokens whose tombstone no longer protects anything at `now`.
 
-    `waiting` are accounts with a request that is not done: theirs stays, whatever its age.
+    `waiting` is the accounts with a request that is not done: their tombstones stay at any age.
     """
     return sorted(
         token

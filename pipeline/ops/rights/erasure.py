@@ -1,13 +1,13 @@
 """Take the rows of some subjects out of a table's files, and prove that they are gone.
 
-A subject has another token in every key epoch, so each day is searched for the tokens of its own
-epoch only. Of every file one column is read first, as dictionary and codes: whether a token is
-in it is a question to the dictionary alone. Files without any of them are not touched. The others
-are copied row group by row group, text undecoded, and replaced in one commit a day; the old files
-are deleted. Then every file that is new since is read again, until a whole pass finds nothing.
-All other rows stay as they are, in their order.
+A subject has a different token in every key epoch, so each day is searched only for the tokens of
+its own epoch. One column of every file is read first, as dictionary and codes: the dictionary
+alone tells whether a token is in it. Files without any of them are not touched. The others are
+copied row group by row group, text undecoded, and replaced in one commit a day; the old files are
+deleted. Then every file that is new since is read again, until a whole pass finds nothing. All
+other rows stay as they are, in their order.
 
-Dictionaries are rebuilt for what remains: a value that only removed rows had would otherwise
+Dictionaries are rebuilt for the remaining rows: a value that only removed rows had would otherwise
 stay in the file.
 
 Unit of parallelism: a day of a table. A crash leaves each day as it was, or finished.
@@ -36,14 +36,14 @@ from pipeline.privacy.identity.epochs import EpochKind, epoch_of
 THREADS = 2
 """Days that are rewritten at once; Arrow works outside of Python's lock."""
 GLANCE = 4_096
-"""Rows of a column that are looked at first: closed lists are all used within them."""
+"""Rows of a column that are examined first: all values of closed lists occur within them."""
 PASSES = 5
-"""A pipeline whose list is up to a quarter of an hour behind may bring rows meanwhile."""
+"""A pipeline whose list is up to a quarter of an hour behind may add rows meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """Whose rows are meant: subject tokens by the name of their key epoch."""
+    """Whose rows are affected: subject tokens by the name of their key epoch."""
 
     kind: EpochKind
     tokens: Mapping[str, Collection[str]] = field(repr=False)
@@ -111,8 +111,8 @@ def erase(
     """Remove every row of `subjects` from `table`; return what was rewritten.
 
     `job` names the reason in the log. Raises LakeError if a token is still there afterwards or
-    another row is missing, RewriteConflict if other jobs were faster again and again; whatever
-    was finished stays finished, and a repetition finds only the rest.
+    another row is missing, RewriteConflict if other jobs were faster again and again; finished
+    days stay finished, and a repetition finds only the rest.
     """
     clean: set[str] = set()
 
@@ -128,7 +128,7 @@ def erase(
             removed = sum(pool.map(one, days), Rewritten())
         done += removed
         if not removed.files_before:
-            # A run that was killed may have left files that it had replaced already.
+            # A run that was killed may have left files that it had already replaced.
             table.vacuum()
             # So may writers that were killed: what they staged is named by no commit.
             table.sweep()
@@ -191,7 +191,7 @@ def _damaged(table: StoredTable, day: date) -> LakeError:
 
 
 def copy_groups(staging: Staging, file: PartFile, groups: Iterator[pa.Table]) -> None:
-    """Write row groups to a new file of the same day and kind; none if there are no rows."""
+    """Write row groups to a new file of the same day and kind; no file if there are no rows."""
     first = next(groups, None)
     if first is None:
         return
@@ -212,14 +212,14 @@ def kept_groups(source: pq.ParquetFile, marks: list[pa.Array | None]) -> Iterato
 
 
 def marked_groups(source: pq.ParquetFile, marks: list[pa.Array | None]) -> Iterator[pa.Table]:
-    """Yield the marked rows alone, reading no other row groups than theirs."""
+    """Yield only the marked rows, reading only their row groups."""
     for number, mark in enumerate(marks):
         if mark is not None:
             yield tidy(source.read_row_group(number, use_threads=False).filter(mark))
 
 
 def tidy(rows: pa.Table) -> pa.Table:
-    """Return the same rows with dictionaries that hold nothing but what the rows have."""
+    """Return the same rows with dictionaries that hold only the values in the rows."""
     columns = [
         pa.chunked_array([_compact(chunk) for chunk in column.chunks], column.type)
         if pa.types.is_dictionary(column.type)
@@ -241,14 +241,14 @@ def _compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
 
 
 def _used(codes: pa.Array, size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return for each of `size` values whether a code means it."""
+    """Return for each of `size` values whether a code refers to it."""
     used = np.zeros(size, np.bool_)
     used[codes.drop_null().to_numpy()] = True
     return used
 
 
 def marks_of(source: pq.ParquetFile, tokens: pa.Array) -> list[pa.Array | None]:
-    """Return for each row group which of its rows are of `tokens`; None if none are."""
+    """Return for each row group which of its rows have one of `tokens`; None if none has."""
     return [
         _mark(source.read_row_group(number, [SUBJECT], use_threads=False).column(0), tokens)
         for number in range(source.num_row_groups)

@@ -1,8 +1,8 @@
-"""Of how many accounts is nothing stored? A quick look at the newest days, to find mistyped ids.
+"""For how many accounts is nothing stored? A quick look at the newest days, to find mistyped ids.
 
-One column is read, the newest days first, until every account was seen or enough rows were looked
-at; so it says what was looked at, and proves nothing about the days before. An erasure looks at
-all of them.
+One column is read, the newest days first, until every account was seen or enough rows were
+examined; so the result says what was examined, and proves nothing about earlier days. An erasure
+examines all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.ops.rights.worker import erasure_targets
 from pipeline.privacy.identity.epochs import EpochKind
 
 MOST_ROWS = 2_000_000
-"""No further day is looked at after so many rows: about a second."""
+"""No further day is examined after this many rows: about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class Looked:
     """What a look at the newest days found."""
 
     unknown: int
-    """Accounts of which none of these days holds a row."""
+    """Accounts that have no row in any of these days."""
     first: date | None
-    """The oldest day that was looked at; None if nothing is stored at all."""
+    """The oldest day that was examined; None if nothing is stored at all."""
     whole: bool
-    """Whether that were all days of the lake."""
+    """Whether all days of the lake were examined."""
 
     @property
     def where(self) -> str:
-        """What was looked at, in words."""
+        """What was examined, in words."""
         if self.whole or self.first is None:
             return "in the lake"
         return f"since {self.first}, and older days were not looked at"

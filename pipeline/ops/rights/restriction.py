@@ -1,15 +1,15 @@
 """Move the rows of restricted accounts out of every view, and back again (GDPR Art. 18).
 
-Restricted rows lie in `<lake>/restricted/<event>/`, partitioned as the events are: no view, no
+Restricted rows are kept in `<lake>/restricted/<event>/`, partitioned like the events: no view, no
 aggregate and no glob over the events reads them, while expiry, erasure and export do. A move
-changes two tables and is still made exactly once, because the events' log decides:
+changes two tables and still happens exactly once, because the events' log decides:
 
-    1  write what the day's restricted rows will be afterwards (a hidden file)
+    1  write the day's restricted rows as they will be afterwards (a hidden file)
     2  commit the change of the events, and with it the number of that file
-    3  replace the day's restricted files by it
+    3  replace the day's restricted files by that file
 
 A crash before step 2 leaves a file that nothing names, which is removed. A crash after it leaves
-the number in the events' log, and `finish` makes good what is missing. Moves, erasures and
+the number in the events' log, and `finish` completes the rest. Moves, erasures and
 releases of one lake take turns (a lock of the caller), so only the last number can be open.
 
 Unit of parallelism: none. New events of a restricted account are dropped by the opt-out gate.
@@ -44,7 +44,7 @@ from pipeline.ops.rights.erasure import (
 )
 
 DECISION = "restricted"
-"""Application id under which the events' log says which move it has decided for."""
+"""Application id under which the events' log records the move that it has decided on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Restriction:
     def finish(self) -> bool:
         """Complete a move that a crash interrupted; return whether there was one.
 
-        Call it before anything else touches the restricted rows: rubbish is removed as well.
+        Call it before anything else touches the restricted rows: it also removes leftovers.
         """
         decided = self.events.position(DECISION)
         completed = False
@@ -157,7 +157,7 @@ class Restriction:
         return [self.aside.storage.read(file.path) for file in files]
 
     def _staged(self, staging: Staging, day: date, tables: Sequence[pa.Table]) -> Staging:
-        """Write one file of all rows, even if there are none: its name is the decision."""
+        """Write one file with all rows, even if there are none: its name is the decision."""
         written = pa.schema([field for field in self.aside.log.schema if field.name != EVENT_DATE])
         with staging.open(day, written) as part:
             for table in tables:

@@ -1,15 +1,15 @@
-"""Carry out rights requests: what the queue holds is done on the stored rows.
+"""Carry out rights requests: apply what is in the queue to the stored rows.
 
-    tombstones   erased accounts are on the list before the first row is looked for
-    holds        whoever is held keeps the rows, and waits
+    tombstones   erased accounts are on the list before the first row is searched for
+    holds        accounts under a hold keep their rows, and wait
     rows         removed, moved aside, moved back or handed out, all accounts of a kind at once
     receipt      chained; it names the requests, and counts
     queue        marked; tokens are forgotten once a second pass is over or none is needed
-    list         tombstones that protect nothing any more are forgotten, with a receipt
+    list         tombstones that no longer protect anything are forgotten, with a receipt
 
 Under-13 erasures go first, then all other removals in one pass over the lake, then restrictions
-and releases in the order in which they came, then exports. Every step may be repeated, so a crash
-at any point is made good by the next run. A running pipeline, a seal and an expiry are not
+and releases in the order in which they came, then exports. Every step may be repeated, so the next
+run recovers from a crash at any point. A running pipeline, a seal and an expiry are not
 disturbed and do not disturb: what they changed meanwhile is planned again.
 
 Unit of parallelism: none, one worker at a time (a lock in the state folder).
@@ -145,7 +145,7 @@ class Rights:
         }
 
     def unknown(self, people: Sequence[AccountTokens]) -> int:
-        """Return of how many of these accounts no table holds a row; nothing is changed."""
+        """Return how many of these accounts have no row in any table; nothing is changed."""
         subjects = Subjects(self.epochs, merged(one.subjects for one in people))
         held = set[str]().union(
             *(holders(target.table, subjects) for target in erasure_targets(self.lake))
@@ -163,7 +163,7 @@ class Rights:
 
     def _hand_out(self, request: Request, out: Path, now: datetime, done: Worked) -> None:
         if out.parent == StateFolder(self.state).exports:
-            remove_export(out)  # of a run that was interrupted before its receipt
+            remove_export(out)  # left by a run that was interrupted before its receipt
         self.progress("export")
         standing = self.optouts.standings().get(request.tokens.account, Standing())
         exported = export_account(
@@ -180,7 +180,7 @@ class Rights:
         if not requests:
             return
         self._forbid(requests, now)
-        # Whoever opted in again has rows that are theirs to keep: the first pass was theirs.
+        # An account that opted in again keeps its newer rows: it has had its first pass.
         out = self.optouts.standings()
         meant = [
             one for one in requests if one.swept_at is None or _is_out(out.get(one.tokens.account))
@@ -207,12 +207,12 @@ class Rights:
         self._settle(requests, "erase", {"tables": tables, "verified": True}, now, done)
 
     def _forbid(self, requests: Sequence[Request], now: datetime) -> None:
-        """Put the accounts of erasures on the list; no event of theirs is taken from then on."""
+        """Put the accounts of erasures on the list; none of their events is accepted after that."""
         erasing = [one.tokens.account for one in requests if one.kind in ERASURES]
         self.optouts.change(erasing, erased, now)
 
     def _forget(self, now: datetime, done: Worked) -> None:
-        """Take tombstones off the list that no copy of an event is left to be kept from."""
+        """Remove tombstones from the list when no copy of an event is left for them to keep out."""
         waiting = {one.tokens.account for one in self.queue.pending()}
         old = outlived(self.optouts.standings(), waiting, now)
         if not old:

@@ -1,4 +1,4 @@
-"""From days in memory to what the gate is given: what each account added to each cell."""
+"""From days in memory to the input of the gate: what each account added to each cell."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from pipeline.privacy.identity.epochs import EpochKind
 T = TypeVar("T")
 
 ROWS_MEMORY_MB = 640
-"""Of the rows of a load, in megabytes."""
+"""Memory for the rows of a load, in megabytes."""
 MISSING = "(not reported)"
 """The cell of events whose dimension is null."""
 
 
 class Loaded:
-    """Days in memory, ready to be asked; made by `load`."""
+    """Days in memory, ready to be queried; made by `load`."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, registry: Registry, held: Held
@@ -86,10 +86,10 @@ class Loaded:
         tasks: Iterable[tuple[Pass, list[date]]],
         work: Callable[[Pass, list[date], pa.Table], T],
     ) -> Iterator[tuple[Pass, T]]:
-        """Give each pass with what `work` makes of its windows and contributions.
+        """Yield each pass with the result of `work` for its windows and contributions.
 
-        While one pass is worked on the next is asked of the rows, so two are held at once. A
-        summary of several passes is held until the last of them has been asked.
+        While one pass is worked on, the next is queried, so two are held at once. A summary for
+        several passes is held until the last of them has been queried.
         """
         due = [(task, starts) for task, starts in tasks if starts]
         asking = Counter(task.summary for task, _ in due if task.rests_on_habits)
@@ -97,7 +97,7 @@ class Loaded:
         with ThreadPoolExecutor(1) as gate:
             for task, starts in due:
                 if task.rests_on_habits and task.summary not in self._summaries:
-                    # The largest question of all: nothing else is held beside it.
+                    # The largest query of all: nothing else is held during it.
                     yield from ((done, future.result()) for done, future in waiting)
                     waiting = []
                 contributions = self.contributions(task)
@@ -112,7 +112,7 @@ class Loaded:
     def memberships(
         self, population: str, dimensions: Sequence[str]
     ) -> Iterator[tuple[object, str, str]]:
-        """Which account is in which cell of each dimension, once: (account, dimension, value)."""
+        """Yield once which account is in which cell: (account, dimension, value)."""
         self._prepare(self._registry.populations[population])
         for name in dimensions:
             found = self._connection.execute(
@@ -122,7 +122,7 @@ class Loaded:
             yield from ((account, name, value) for account, value in found.fetchall())
 
     def _prepare(self, population: Population) -> None:
-        """Create the population's view, and before it those of the populations it names."""
+        """Create the population's view, after those of the populations that it names."""
         for name, other in self._registry.populations.items():
             if name in self._prepared or (name != population.name and name not in population.sql):
                 continue
@@ -144,7 +144,7 @@ class Loaded:
 
 
 def labelled(column: pa.Array) -> pa.DictionaryArray:
-    """Encode a dimension as a dictionary of text; what is null gets a cell of its own."""
+    """Encode a dimension as a dictionary of text; null gets a cell of its own."""
     if not pa.types.is_dictionary(column.type):
         column = pc.cast(column, pa.string())
     encoded = pc.dictionary_encode(column)
@@ -168,10 +168,10 @@ def load(
     datasets: Datasets | None = None,
     spill: Path | None = None,
 ) -> Iterator[Loaded]:
-    """Load the files of those days. An event of `schemas` without files is an empty view.
+    """Load the files of these days. An event of `schemas` without files is an empty view.
 
-    `schemas` are the stored schemas of the events in the lake. What does not fit into memory goes
-    to the folder `spill`; without one it fails. Raises LakeError.
+    `schemas` holds the stored schemas of the events in the lake. What does not fit in memory goes
+    to the folder `spill`; without one the load fails. Raises LakeError.
     """
     with (
         spill_folder(spill) as own,

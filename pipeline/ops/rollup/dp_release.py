@@ -3,9 +3,9 @@
 What is protected: one account on one day (the unit). An account counts in at most `CELLS` cells
 of a day, once in each; every cell of a key space that is fixed in advance gets discrete Gaussian
 noise, whether anybody is in it or not; cells below `SMALLEST` are then left out. The budget of a
-day, `RHO`, is spent once and for all (`io.release_ledger`). Needs the extra `dp` (OpenDP).
+day, `RHO`, is spent only once (`io.release_ledger`). Needs the extra `dp` (OpenDP).
 
-A threshold on minimum groups, as in the rollups, is another and weaker promise.
+A threshold on minimum groups, as in the rollups, is a different and weaker promise.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Each metric's figure, made of perturbed parts only.
+"""Each metric's figure, made from perturbed parts only.
 
 A figure of rows begins with what every account contributed to every cell that the gate admits;
 `privacy.figures.perturbation` adds it up and perturbs the sum; ratios, shares and means divide such
 sums, and percentiles are read from perturbed histograms. No raw sum leaves this module.
 
 The part that a ratio counts and its complement are cells of their own: where one of them would not
-pass the gate, the ratio is only said to be under or over a step of 1, 2, 5, 10 ... per cent.
+pass the gate, the ratio is only published as under or over a step of 1, 2, 5, 10 ... per cent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.privacy.figures.tally import START, AccountTally, Bools, Floats, I
 EVENTS_FOR_PERCENTILES = 100
 EVENTS_FOR_P99 = 1000
 STEPS = [digit * 10.0**power for power in range(-5, 0) for digit in (1, 2, 5)]
-"""Of ratios that are published as a limit."""
+"""The steps of ratios that are published as a limit."""
 
 Columns = dict[str, Floats]
 """The measures of a metric's cells; NaN where one has no number."""
@@ -72,7 +72,7 @@ class Cells:
         return int(self.admitted.cells.num_rows)
 
     def parts(self, amount: npt.NDArray[np.generic]) -> Parts:
-        """Make parts of one amount per entry."""
+        """Make parts from one amount per entry."""
         return Parts(self.admitted.entries.cell, self.keys, amount.astype(float))
 
     def passes(self, parts: Parts) -> Bools:
@@ -97,7 +97,7 @@ def cells_of(admitted: Admitted, rule: Rule, noise: Perturbation, record_keys: R
 
 
 def figure(metric: Metric, cells: Cells, contributions: pa.Table, by: Sequence[str]) -> Columns:
-    """Give a metric's measures for every cell; no number at all means that it is not shown."""
+    """Return a metric's measures for every cell; a cell without any number is not shown."""
     events = np.maximum(cells.events.values, float(cells.rule.accounts))
     match metric.kind:
         case MetricKind.COUNT:
@@ -223,9 +223,9 @@ def _percentiles(
 def quantile_of(values: Floats, counts: Floats, q: float, edges: Sequence[float] = ()) -> float:
     """The q-quantile of bucketed values, given each bucket's stored value and count.
 
-    With `edges` a stored value is the lower edge of its bucket and the bucket is taken to be
+    With `edges`, a stored value is the lower edge of its bucket and the bucket is assumed to be
     evenly filled up to the next edge (the last edge is never passed). Without, it is the
-    geometric mean of a quarter octave, evenly filled on a log scale. Zero stays zero there.
+    geometric mean of a quarter octave, evenly filled on a log scale, and zero stays zero.
 
     >>> quantile_of(np.array([100.0, 119.0]), np.array([50, 50]), 0.5)
     109.0
@@ -244,5 +244,5 @@ def quantile_of(values: Floats, counts: Floats, q: float, edges: Sequence[float]
 
 
 def _short(value: float) -> float:
-    """Three digits: neither buckets nor noise leave more."""
+    """Round to three digits: neither buckets nor noise leave more."""
     return float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""What a rollup needs of the lake: the files of each day, and what the log knows besides rows."""
+"""What a rollup needs from the lake: the files of each day, and what the log knows besides rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.ops.rollup.windows import CLOSES_AFTER
 from pipeline.ops.views import visible
 
 READ_AGAIN_DAYS = 2
-"""Counts of messages of the last days are read from the log again: those days were still open."""
+"""Counts of messages for the last days are read again from the log: those days were still open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class LakeView:
     newest_commit: datetime | None
     oldest_day: date | None
     direct: bool = True
-    """Whether DuckDB can open the files itself: on a disk, none encrypted."""
+    """Whether DuckDB can open the files itself: they are on a disk, and none is encrypted."""
 
 
 def look_at(
@@ -70,7 +70,7 @@ def look_at(
 
 @dataclass(frozen=True, slots=True)
 class StoredDays:
-    """The files that a lake's views show, and when the newest of each day was written."""
+    """The files that a lake's views show, and when each day's newest was written."""
 
     files: Sequence[DayFiles]
     added: Mapping[tuple[str, date], datetime]
@@ -79,7 +79,7 @@ class StoredDays:
 
 
 def stored_days(lake: Lake, schemas: Mapping[str, pa.Schema], now: datetime) -> StoredDays:
-    """Take a snapshot of every event table, and read nothing else. Raises LakeError."""
+    """Take a snapshot of every event table and read nothing else. Raises LakeError."""
     snapshots = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
     direct = _direct(lake, snapshots)
     files: list[DayFiles] = []
@@ -127,7 +127,7 @@ def _day_files(event: str, day: date, parts: Sequence[PartFile], direct: bool) -
 
 
 def late_rows(day: date, parts: Sequence[PartFile]) -> int:
-    """Rows written after the day was closed, unless all were: then it was loaded afterwards."""
+    """Rows written after the day was closed; none if all were: then it was loaded afterwards."""
     closing = _midnight_of(day + timedelta(days=1)) + CLOSES_AFTER
     after = [part for part in parts if part.added_ms / 1000 >= closing.timestamp()]
     return sum(part.rows for part in after) if len(after) < len(parts) else 0

@@ -1,9 +1,9 @@
 """Days of the lake in an in-memory DuckDB: the columns that the populations read, each event once.
 
 Subjects become 64-bit hashes of their tokens (two that collide count as one account, so the
-error can only hide). A text of few different values becomes a number with a name (an ENUM of
-DuckDB, the same for all events): it reads, compares and sorts like the text, and tables are
-cut by it several times as fast.
+error can only hide). A text with few different values becomes a number with a name (a DuckDB ENUM,
+the same for all events): it reads, compares and sorts like the text, and grouping tables by it is
+several times as fast.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ FEW_VALUES = 5_000
 """A text column with more different values than this stays text."""
 
 FEWER_VALUES = 250
-"""Up to so many values, looking one up in a list pays: DuckDB does it once for each value of a
-Parquet file's dictionary, where it casts row by row."""
+"""Up to this many values, looking one up in a list pays off: DuckDB does it once for each value of
+a Parquet file's dictionary, but casts row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +95,17 @@ class _Source:
     """Where an event's rows come from."""
 
     sql: str
-    """What to select from; nothing if there are no files."""
+    """What to select from; empty if there are no files."""
     columns: Sequence[str]
     """The columns that are wanted."""
     stored: frozenset[str]
     """The columns that the files have."""
     schema: pa.Schema
     from_files: bool
-    """Whether DuckDB reads the files itself; otherwise their rows have been fetched."""
+    """Whether DuckDB reads the files itself; otherwise their rows were fetched."""
 
     def texts(self) -> list[str]:
-        """The wanted columns of text that the files have, without tokens."""
+        """The wanted text columns that the files have, without tokens."""
         return [
             name
             for name in self.columns
@@ -185,7 +185,7 @@ def _list(values: Sequence[str]) -> str:
 
 
 def _named(name: str, values: Sequence[str], from_files: bool) -> str:
-    """SQL that makes a column's text a value of its type."""
+    """SQL that converts a column's text to a value of its type."""
     if not from_files or len(values) > FEWER_VALUES:
         return f"CAST({name} AS {_type(name)})"
     texts = _list(values)
@@ -227,7 +227,7 @@ def _hashed(sql: str) -> str:
 
 
 def _deduplicate(connection: duckdb.DuckDBPyConnection, event: str) -> dict[tuple[str, date], int]:
-    """Leave one of the copies of an event; sealed days have no tokens and no copies."""
+    """Keep one of the copies of an event; sealed days have no tokens and no copies."""
     copies = connection.execute(
         "SELECT event_date, sum(n - 1)::BIGINT FROM (SELECT event_date, count(*) AS n"
         f" FROM {event} WHERE event_token IS NOT NULL GROUP BY event_date, event_token"

@@ -1,8 +1,8 @@
 """What a figure was made of: its rule, its definition and its rows, in a few digits.
 
-They stand beside every published figure, so that whoever recomputes it (`ops.recomputed`)
-knows what to expect: the same digits, the same figure; other ones, and something must have been
-added or removed since. The digits are keyed by the secret of the perturbation.
+They are published beside every figure, so that a recomputation (`ops.recomputed`) knows what to
+expect: with the same digits, the same figure; with different ones, something must have been added
+or removed since. The digits are keyed by the secret of the perturbation.
 
     20/0.8/5f0c91d2e3a4b576/77a0c2d4e6f81b3c        accounts/share/definition/rows
 """
@@ -40,11 +40,11 @@ class MadeOf:
     registry: Registry
     method: Method
     marks: Mapping[tuple[str, date], int]
-    """What stands for the rows of an event on a day; 0 if there are none."""
+    """The number that stands for the rows of an event on a day; 0 if there are none."""
 
     @classmethod
     def of(cls, loaded: Loaded, registry: Registry, method: Method, keys: RecordKeys) -> MadeOf:
-        """Mark the rows that are loaded."""
+        """Compute the marks of the loaded rows."""
         marks: dict[tuple[str, date], int] = {}
         for event in registry.views:
             counted = loaded.rows_by_account(event)
@@ -60,7 +60,7 @@ class MadeOf:
         return cls(registry, method, marks)
 
     def __call__(self, metric: Metric, task: Pass, start: date) -> str:
-        """Say it of one window of one table of a metric."""
+        """Return the origin of one window of one table of a metric."""
         rule = self.method.rule
         origin = f"{self._definition(metric, task)}/{self._rows(task, start)}"
         return f"{rule.accounts}/{rule.share:g}/{origin}"
@@ -101,12 +101,12 @@ def rule_of(words: str) -> Rule | None:
 
 
 def sources_of(registry: Registry, population: str) -> list[str]:
-    """The SQL of a population and of all that it reads."""
+    """The SQL of a population and of all populations that it reads."""
     return [one.sql for one in populations_of(registry, population)]
 
 
 def populations_of(registry: Registry, population: str) -> list[Population]:
-    """A population and all that it reads."""
+    """A population and all populations that it reads."""
     known = registry.populations
     names, found = [population], list[Population]()
     while names:

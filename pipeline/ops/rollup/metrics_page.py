@@ -1,4 +1,4 @@
-"""docs/metrics.md: every metric in words and in SQL, made from the registry."""
+"""docs/metrics.md: every metric in words and in SQL, generated from the registry."""
 
 from __future__ import annotations
 

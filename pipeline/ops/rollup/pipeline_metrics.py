@@ -1,11 +1,11 @@
 """What the pipeline counted about itself: freshness, completeness, rejections, expiry.
 
 These numbers come from the lake's log, not from event rows: they are counts of messages, and
-nobody knows how many accounts are behind them. So they are coarse. What was refused for its form,
-came late or twice is shown as less than 20, 50, 100 ... messages, and in two digits only from a
-thousand on, where these leave out more than a few accounts send; what a person asked to be dropped
-is never shown as a number, only as less than a share of all that was read on the day that is 20
-messages at least. The day that is still open may be shown and replaced.
+nobody knows how many accounts are behind them. So they are coarse. Messages that were malformed,
+late or repeated are shown as less than 20, 50, 100 ... messages, and in two digits only from a
+thousand on, where the digits left out cover more than a few accounts send. What people asked to be
+dropped is never shown as a number, only as less than a share of all that was read on the day, a
+share of at least 20 messages. The day that is still open may be shown and replaced.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from pipeline.io.lake.commits import Commit
 from pipeline.ops.rollup.publication import KEYS, PUBLISHED
 
 OPT_OUT_DROPS = ("opt_out", "signal")
-"""Drops that answer a wish of the person, as `opt_out_rate` counts them."""
+"""Drops at the person's own request, as `opt_out_rate` counts them."""
 
 FEW = 20
-"""Fewer messages than this are not told apart."""
+"""Fewer messages than this are not distinguished."""
 
 LIMITS = (FEW, 50, 100, 200, 500, 1_000)
-"""Below the last, a count is said to be less than one of these: two digits would be all of it."""
+"""Below the last, a count is shown as less than one of these: two digits would be all of it."""
 
 SHARES = (0.01, 0.05, 0.2, 0.5)
-"""Steps of the share of what was read that people asked to be dropped."""
+"""Steps for the share of messages that people asked to be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the lake besides its rows."""
+    """What is known about the lake besides its rows."""
 
     commits: Sequence[Commit] = ()
     late: Mapping[tuple[str, date], int] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Facts:
     """By event, the first version of the log that a later run must read again."""
 
     def status(self) -> dict[str, object]:
-        """What the page says of now, as JSON."""
+        """What the page says about the present, as JSON."""
         return {
             "newest_commit": self.newest_commit.isoformat() if self.newest_commit else None,
             "oldest_day": str(self.oldest_day) if self.oldest_day else None,
@@ -106,7 +106,7 @@ def fact_rows(
 
 
 def coarse(count: float) -> float:
-    """Leave two digits of a count.
+    """Keep two digits of a count.
 
     >>> [coarse(count) for count in (7, 123, 98_765)]
     [7.0, 120.0, 99000.0]
@@ -115,7 +115,7 @@ def coarse(count: float) -> float:
 
 
 def share_step(count: int, read: int) -> float | None:
-    """Give the smallest step of shares above `count` of `read`, of at least `FEW` messages.
+    """Return the smallest share step above `count` of `read` that is at least `FEW` messages.
 
     >>> share_step(9, 40_000), share_step(900, 40_000), share_step(9, 10)
     (0.01, 0.05, None)
@@ -125,7 +125,7 @@ def share_step(count: int, read: int) -> float | None:
 
 
 def hidden_rows(hidden: Sequence[pa.Table], now: datetime) -> pa.Table:
-    """What the gate hid: per metric, table and window the share of perturbed events."""
+    """What the gate hid: the share of perturbed events per metric, table and window."""
     entries: list[dict[str, object]] = []
     for table in hidden:
         for row in table.to_pylist():
@@ -148,14 +148,14 @@ def keep_rows(before: pa.Table, fresh: pa.Table, oldest: date) -> pa.Table:
 
 
 def count_row(day: date, by: str, key: str, count: float) -> dict[str, object]:
-    """Messages of one kind; none is 0, others are less than a limit, or many in two digits."""
+    """Messages of one kind: none is 0, few are less than a limit, many are in two digits."""
     limit = next((one for one in LIMITS if 0 < count < one), None)
     number = {"value": coarse(count)} if limit is None else {"under": float(limit)}
     return {"first_day": day, "cut": by, "key1": key, **number}
 
 
 def _complete(day: date, above: int, below: int) -> dict[str, object]:
-    """What is accounted for of all that was read; messages in two digits, the share in six."""
+    """The part of all read messages that is accounted for; counts in two digits, share in six."""
     value = round(above / below, 6) if below else None
     whole = coarse(below)
     part = None if value is None else value * whole

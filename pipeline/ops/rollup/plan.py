@@ -1,4 +1,4 @@
-"""What a rollup has to compute: which windows are due, and in which loads they fit into memory."""
+"""What a rollup has to compute: which windows are due, and in which loads they fit in memory."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def plan(
     epoch: EpochKind,
     now: datetime,
 ) -> list[tuple[Pass, list[date]]]:
-    """Which windows are due: those of days that are new, changed, or new to a metric.
+    """Return which windows are due: those of days that are new, changed, or new to a metric.
 
     A window is only computed while the lake still holds its first day, so that neither a lake's
-    first part of a week nor a half expired one is published as if it were whole.
+    first partial week nor a half-expired one is published as if it were whole.
     """
     seen = cast("dict[str, dict[str, str]]", manifest.get("inputs", {}))
     known = set(cast("list[str]", manifest.get("tables", [])))
@@ -54,7 +54,7 @@ def table_ids(task: Pass) -> list[str]:
 def loads(
     work: Sequence[tuple[Pass, list[date]]], files: Sequence[DayFiles], epoch: EpochKind
 ) -> Iterator[tuple[list[DayFiles], list[tuple[Pass, list[date]]]]]:
-    """Cut the work into loads that fit into memory, inside one key period each."""
+    """Split the work into loads that fit in memory, each inside one key period."""
     periods = sorted({epoch_of(start, epoch) for _, starts in work for start in starts},
                      key=lambda period: period.index)  # fmt: skip
     for period in periods:
@@ -68,7 +68,7 @@ def loads(
         ]
         whole = [file for file in files if epoch_of(file.day, epoch) == period]
         if all(task.window is Window.WEEK for task, _ in wide):
-            # A week is compared with the one before it; older weeks are not looked at.
+            # A week is compared with the one before it; older weeks are not needed.
             weeks = [start for _, starts in wide for start in starts]
             since = min([*weeks, period.last_day]) - timedelta(days=7)
             days_wide = [file for file in whole if file.day >= since]
@@ -88,7 +88,7 @@ def loads(
 
 
 def _batches(files: Iterable[DayFiles]) -> Iterator[list[DayFiles]]:
-    """Whole days, oldest first, together no more than `BATCH_ROWS` where that is possible."""
+    """Batches of whole days, oldest first, of at most `BATCH_ROWS` rows where possible."""
     days: dict[date, list[DayFiles]] = {}
     for file in files:
         days.setdefault(file.day, []).append(file)

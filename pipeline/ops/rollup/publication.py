@@ -1,6 +1,6 @@
 """From contributions to the rows of a publication: gate first, then perturbed figures.
 
-Nothing here reads a file or a token that leaves the function: what goes out has passed
+Nothing here reads a file, and no token leaves a function: everything that goes out has passed
 `privacy.figures`.
 """
 
@@ -55,8 +55,8 @@ PUBLISHED = pa.schema(
         pa.field("published_at", pa.timestamp("us", "UTC"), nullable=False),
     ]
 )
-"""Columns of every file under `<lake>/rollups/`. `cut`: the dimensions, comma between them;
-`key1`, `key2`: the cell, empty where there is no such dimension. `accounts`: at least so many, in
+"""Columns of every file under `<lake>/rollups/`. `cut`: the dimensions, separated by commas;
+`key1`, `key2`: the cell, empty where there is no such dimension. `accounts`: at least this many, in
 steps of the smallest group. `made_of`: see `made_of`; null for the pipeline's counts."""
 
 
@@ -78,10 +78,10 @@ def publish(
     record_keys: RecordKeys,
     made_of: Origin,
 ) -> tuple[dict[str, pa.Table], pa.Table]:
-    """Make one pass's publication for the windows that begin on `starts` of what was asked.
+    """Make one pass's publication for the windows that begin on `starts`.
 
     Returns the rows of each metric (schema `PUBLISHED`, revision 0), and what the gate hid:
-    start and `share` of the events, null where nothing of the window is published.
+    start and `share` of the events, null where no part of the window is published.
     """
     rule = method.rule
     if task.column:
@@ -106,7 +106,7 @@ def _only(table: pa.Table, starts: Sequence[date]) -> pa.Table:
 
 
 def _hidden(cells: Cells, starts: pa.Array) -> pa.Table:
-    """The share of each window's events in `(other)`, of perturbed sums."""
+    """The share of each window's events in `(other)`, from perturbed sums."""
     shown = cells.admitted.cells
     at = pc.index_in(shown[START], value_set=starts).to_numpy()
     every = np.bincount(at, cells.events.values, len(starts))
@@ -116,7 +116,7 @@ def _hidden(cells: Cells, starts: pa.Array) -> pa.Table:
 
 
 def _merged(cells: Cells) -> Bools:
-    """Which cells stand for several."""
+    """Which cells stand for several cells."""
     labels = cells.admitted.labels
     merged = np.zeros(cells.count, bool)
     for name in labels.column_names:

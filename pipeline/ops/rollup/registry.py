@@ -5,8 +5,8 @@ in which it is published: a window and at most two dimensions. Everything that p
 read about a metric (title, sentence, unit, caveat) comes from here. Files:
 `schemas/metrics/*.toml`; `populations.toml` holds the views, the others one table per metric.
 
-What could show a person does not load: a window that crosses a key epoch, more than two
-dimensions, two dimensions per day, a token column in what is published, sums of one kind over
+A definition that could expose a person does not load: a window that crosses a key epoch, more than
+two dimensions, two dimensions per day, a token column in what is published, sums of one kind over
 overlapping windows, or accounts of two populations under one cut, whose difference is a few people.
 """
 
@@ -34,12 +34,12 @@ class Window(Enum):
     PERIOD = "period"
 
     def fits(self, epoch: EpochKind) -> bool:
-        """Whether windows of this kind lie inside one key epoch each."""
+        """Whether each window of this kind is inside one key epoch."""
         return self is not Window.WEEK or epoch.days % 7 == 0
 
 
 class MetricKind(Enum):
-    """How a metric's number is made of what the cell's accounts contributed."""
+    """How a metric's number is made from what the cell's accounts contributed."""
 
     COUNT = "count"
     """Events."""
@@ -128,11 +128,11 @@ class Registry:
 def parse_registry(
     texts: Mapping[str, str], epoch: EpochKind, withheld: frozenset[str]
 ) -> Registry:
-    """Read the registry from file name (without `.toml`) to text.
+    """Read the registry, given as file name (without `.toml`) to text.
 
     Raises `SchemaError` naming file, metric and remedy. `epoch` is the length of key epochs:
-    a metric whose window would cross their border does not load, nor does one that is cut by one
-    of the columns `withheld`.
+    a metric whose window would cross their border does not load, nor does one that is grouped by
+    one of the columns `withheld`.
     """
     files = {name: _toml(text, f"{name}.toml") for name, text in sorted(texts.items())}
     if POPULATIONS not in files:

@@ -1,8 +1,8 @@
-"""`telemetry rollup`: publish what became publishable since the last run.
+"""`telemetry rollup`: publish what has become publishable since the last run.
 
-Only closed days that are new or whose files changed are computed. Windows that were published
-are frozen (`privacy.figures.revisions`). A run that is interrupted has published some metrics and
-is simply run again: the manifest, which remembers what was computed, is written last.
+Only closed days that are new or whose files changed are computed. Published windows are frozen
+(`privacy.figures.revisions`). An interrupted run has published some metrics and is simply
+repeated: the manifest, which records what was computed, is written last.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ class RollupSettings:
     """How publications are made."""
 
     secret: bytes = field(repr=False)
-    """The installation's secret of the perturbation, 32 bytes."""
+    """The installation's perturbation secret, 32 bytes."""
     epoch: EpochKind = EpochKind.FOUR_WEEKS
     rule: Rule = field(default_factory=Rule)
     keep_days: int = 760
     """How long a publication is kept; it may outlive the rows."""
     memory_mb: int = 640
     spill: Path | None = None
-    """Folder for rows that do not fit into this memory; they are removed at the end."""
+    """Folder for rows that do not fit in this memory; they are removed at the end."""
 
     def method(self, now: datetime) -> Method:
-        """What every pass of a run has in common."""
+        """The method that every pass of a run shares."""
         noise = Perturbation(self.secret, self.rule.accounts)
         return Method(self.epoch, self.rule, noise, now)
 
@@ -80,13 +80,13 @@ class RollupReport:
     published: int
     revised: int
     hidden_tables: int
-    """Tables of one window of which something, or everything, could not stand alone."""
+    """Tables of one window in which something, or everything, could not stand alone."""
     seconds: float
 
 
 @dataclass(slots=True)
 class _Made:
-    """What the passes of a run made, before it is published."""
+    """What the passes of a run produced, before it is published."""
 
     fresh: dict[str, list[pa.Table]] = field(default_factory=dict)
     hidden: list[pa.Table] = field(default_factory=list)
@@ -146,7 +146,7 @@ def _compute(
     settings: RollupSettings,
     now: datetime,
 ) -> _Made:
-    """Ask the rows for everything that is due, load by load."""
+    """Query the rows for everything that is due, load by load."""
     made, method = _Made(), settings.method(now)
     for wanted, tasks in loads(work, contents.files, settings.epoch):
         with load(
@@ -167,7 +167,7 @@ def _compute(
 def _publish_figures(
     registry: Registry, made: _Made, store: RollupStore, settings: RollupSettings, oldest: date
 ) -> tuple[int, int]:
-    """Add to each metric's file what may be added; gives cells published and corrected."""
+    """Add to each metric's file what may be added; return the cells published and corrected."""
     published = revised = 0
     for metric in registry.metrics.values():
         if metric.name not in made.fresh:
@@ -185,7 +185,7 @@ def _publish_figures(
 def _publish_facts(
     contents: Contents, made: _Made, store: RollupStore, oldest: date, now: datetime
 ) -> None:
-    """Replace what the pipeline counted of itself."""
+    """Replace what the pipeline counted about itself."""
     facts = fact_rows(contents.facts, made.duplicates, now)
     for name, table in {**facts, "suppressed": hidden_rows(made.hidden, now)}.items():
         metric = contents.registry.metrics.get(name)
@@ -197,7 +197,7 @@ def _publish_facts(
 def _published(
     loaded: Loaded, registry: Registry, tasks: Iterable[tuple[Pass, list[date]]], method: Method
 ) -> Iterator[tuple[Pass, tuple[dict[str, pa.Table], pa.Table]]]:
-    """Each pass with what it publishes and what the gate hid."""
+    """Yield each pass with what it publishes and what the gate hid."""
     keys = keys_of(loaded, method.noise)
     made_of = MadeOf.of(loaded, registry, method, keys)
 
@@ -210,7 +210,7 @@ def _published(
 
 
 def _named(hidden: pa.Table, task: Pass, metric: str) -> pa.Table:
-    """Say of which table cells were hidden."""
+    """Add the name of the table whose cells were hidden."""
     for name, text in (
         ("metric", metric),
         ("by", ",".join(task.by)),

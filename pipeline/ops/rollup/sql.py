@@ -1,8 +1,8 @@
-"""Which queries a rollup asks, and their SQL: one for all tables of the same cells.
+"""Which queries a rollup runs, and their SQL: one for all tables with the same cells.
 
 Rows of people are only ever counted by account, and so is everything else that is added up:
-the perturbation of a sum needs its largest contributors, and the gate the accounts behind the
-parts of a ratio.
+the perturbation of a sum needs its largest contributors, and the gate needs the accounts behind
+the parts of a ratio.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pipeline.ops.rollup.registry import Metric, MetricKind, Registry, Window
 
 FEW_TABLES = 2
-"""From this many tables on, a summary pays."""
+"""From this many tables on, a summary pays off."""
 
 WINDOW_START = {Window.DAY: "event_date", Window.WEEK: "week", Window.PERIOD: "period"}
 
@@ -26,7 +26,7 @@ class Pass:
     window: Window
     by: tuple[str, ...]
     column: str
-    """The column of percentiles, or nothing."""
+    """The column for percentiles, or none."""
     metrics: tuple[Metric, ...]
     rests_on_habits: bool = False
     """Whether the summary by habits is enough to compute it."""
@@ -38,7 +38,7 @@ class Pass:
 
 
 def passes(registry: Registry, windows: Sequence[Window]) -> list[Pass]:
-    """Group the tables of those windows into as few queries as possible."""
+    """Group the tables of these windows into as few queries as possible."""
     groups: dict[tuple[str, Window, tuple[str, ...], str], list[Metric]] = {}
     for metric in registry.metrics.values():
         column = metric.measure if metric.kind is MetricKind.PERCENTILES else ""

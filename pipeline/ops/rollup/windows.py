@@ -1,7 +1,7 @@
 """Which spans of days are published as one, and when they may be.
 
 A day is closed two hours after midnight UTC. A window is published once all its days are
-closed; it never reaches across a key epoch, because an account has another token on the other
+closed; it never crosses a key epoch, because an account has a different token on the other
 side and would count twice.
 """
 

@@ -1,7 +1,7 @@
-"""Grammars of JSON: which keys there may be, and what each value may be; all else is named.
+"""Grammars of JSON: which keys may occur, and what each value may be; all else is reported.
 
 A rule is called with a value and yields where and why it does not fit: the path of keys that the
-grammar itself declares, and a reason. Neither keys nor values of the document are repeated.
+grammar itself declares, and a reason. It repeats neither keys nor values of the document.
 
     >>> entry = record({"rows": whole(), "job": one_of(["seal"])}, {"note": text(r"[a-z]+")})
     >>> [str(one) for one in entry({"rows": 3, "job": "seal", "alice": 1})]
@@ -36,7 +36,7 @@ Rule = Callable[[object], Iterator[Misfit]]
 
 
 def record(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = None) -> Rule:
-    """An object with all of `required`, and of other keys only `optional` ones."""
+    """An object with all `required` keys, and otherwise only `optional` ones."""
     more = optional or {}
     known = {**required, **more}
 
@@ -57,7 +57,7 @@ def record(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = N
 
 
 def keyed(keys: Rule, values: Rule) -> Rule:
-    """An object whose keys and values are all of one kind each."""
+    """An object whose keys are all of one kind, and its values too."""
 
     def rule(value: object) -> Iterator[Misfit]:
         if not isinstance(value, dict):
@@ -97,7 +97,7 @@ def pair(first: Rule, second: Rule) -> Rule:
 
 
 def text(pattern: str) -> Rule:
-    """A text that is matched whole."""
+    """A text that matches as a whole."""
     shape = re.compile(pattern)
 
     def rule(value: object) -> Iterator[Misfit]:
@@ -189,17 +189,17 @@ def day() -> Rule:
 
 
 def anything(value: object) -> Iterator[Misfit]:  # noqa: ARG001 - one shape of rule
-    """Any value: what follows compares it."""
+    """Any value: a later step compares it."""
     return iter(())
 
 
 def optional(inner: Rule) -> Rule:
-    """Null, or what `inner` says."""
+    """Null, or what `inner` allows."""
     return lambda value: iter(()) if value is None else inner(value)
 
 
 def either(*rules: Rule) -> Rule:
-    """What at least one of the rules says; the misfits of the last one otherwise."""
+    """What at least one of the rules allows; otherwise the misfits of the last one."""
 
     def rule(value: object) -> Iterator[Misfit]:
         found: list[Misfit] = []
@@ -228,7 +228,7 @@ def document(inner: Rule) -> Rule:
 def parse(source: str | bytes) -> tuple[object] | None:
     """The one document in a text; None if there is none, or if an object repeats a key.
 
-    A repeated key would hide its first value from whoever looks at the last one.
+    A repeated key would hide its first value from a reader that takes the last one.
     """
     try:
         return (json.loads(source, object_pairs_hook=_once),)

@@ -1,8 +1,8 @@
 """What each stored column may hold: a closed set for every one, texts and numbers alike.
 
 Everything is derived from the declarations that made the column: the field's treatment, the
-catalogue, the ceilings of networks. A column of which nothing says what it may hold may hold
-nothing, so a treatment that is added without saying it here is found by the first audit.
+catalogue, the ceilings of networks. A column without a declaration of what it may hold may hold
+nothing, so the first audit finds a treatment that was added without a rule here.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Ceilings:
 
 
 def declared_columns(schemas: Sequence[pa.Schema]) -> Rule:
-    """Column by column what some version of the schema declares."""
+    """For each column, what some version of the schema declares."""
     declared: dict[str, list[object]] = {}
     for schema in schemas:
         parsed = closed_json.parse(Schema.from_arrow(schema).to_json())
         assert parsed is not None  # delta-rs writes JSON
         fields = parsed[0]["fields"]  # type: ignore[index]
         for one in fields:
-            # What 0.1 wrote does not say what texts hold.
+            # Schemas written by 0.1 do not say what texts hold.
             before = {key: said for key, said in one["metadata"].items() if key != "values"}
             declared.setdefault(one["name"], []).extend([one, {**one, "metadata": before}])
 
@@ -71,7 +71,7 @@ def declared_columns(schemas: Sequence[pa.Schema]) -> Rule:
 def event_columns(
     versions: Sequence[EventSchema], catalogue: Catalogue, ceilings: Ceilings
 ) -> Mapping[str, Wrong]:
-    """What every column of an event's table may hold, by name; the partition column is not in."""
+    """What every column of an event's table may hold, by name, without the partition column."""
     found: dict[str, Wrong] = {}
     for rules in version_columns(versions, catalogue, ceilings):
         for name, rule in rules.items():
@@ -166,7 +166,7 @@ def numbers(allowed: Iterable[float], kind: pa.DataType) -> Wrong:
 
 
 def hexadecimal(digits: int) -> Wrong:
-    """Tokens: so many lower-case hexadecimal digits."""
+    """Tokens: this many lower-case hexadecimal digits."""
 
     def wrong(texts: pa.Array) -> int:
         if not len(texts):
@@ -174,7 +174,7 @@ def hexadecimal(digits: int) -> Wrong:
         odd = len(texts) - _true(pc.equal(pc.binary_length(texts), digits))
         if odd:
             return odd
-        # All of one length: their bytes lie side by side.
+        # All have the same length: their bytes are side by side.
         start = texts.offset
         ends = np.frombuffer(texts.buffers()[1], np.int32)[start : start + len(texts) + 1]
         data = np.frombuffer(texts.buffers()[2], np.uint8)[ends[0] : ends[-1]]
@@ -186,12 +186,12 @@ def hexadecimal(digits: int) -> Wrong:
 
 def like(pattern: str) -> Wrong:
     """Texts that a regular expression matches."""
-    # RE2's `$` stands at the very end of a text only without the multi-line flag, as here.
+    # RE2's `$` matches only at the very end of a text without the multi-line flag, as here.
     return lambda texts: len(texts) - _true(pc.match_substring_regex(texts, pattern))
 
 
 def networks(ceilings: Ceilings) -> Wrong:
-    """Networks in their one spelling, no narrower than the ceilings."""
+    """Networks in canonical spelling, no narrower than the ceilings."""
 
     def sound(text: str) -> bool:
         try:
@@ -226,7 +226,7 @@ def _either(first: Wrong, second: Wrong) -> Wrong:
 
 
 def either(first: Wrong, second: Wrong) -> Wrong:
-    """What one of two versions of a schema may store; the newer one's opinion counts first."""
+    """What either of two versions of a schema may store; the newer one is asked first."""
 
     def wrong(found: pa.Array) -> int:
         if not second(found) or not first(found):

@@ -44,7 +44,7 @@ class Declared:
 
     @property
     def known(self) -> Known:
-        """The names that stand in paths."""
+        """The names that occur in paths."""
         return Known(self.schemas, self.registry.metrics)
 
     def log_rules(self, table: str) -> LogRules:

@@ -19,7 +19,7 @@ _LONGEST = 120
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that exists and may not."""
+    """Something that exists but must not."""
 
     checks: tuple[str, ...]
     """The checks that it breaks, the closest one first."""
@@ -47,7 +47,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What a scan looked at, and what it found."""
+    """What a scan examined, and what it found."""
 
     files: int = 0
     rows: int = 0
@@ -70,12 +70,12 @@ class Scanned:
         return [one for one in self.findings if check in one.checks]
 
     def doubted(self, check: str) -> list[Doubt]:
-        """What a check could not look at."""
+        """What a check could not examine."""
         return [one for one in self.doubts if check in one.checks]
 
 
 def masked(path: str) -> str:
-    """A name that nobody vouches for, without what could be an address, a token or an e-mail.
+    """An unknown name without anything that could be an address, a token or an e-mail.
 
     >>> masked("events/api_request/alice@example.com.csv")
     'events/api_request/*'

@@ -4,7 +4,7 @@
     2. every log is read, action by action, and compared with the listing
     3. every Parquet file, named or not, is read row group by row group, two at a time
     4. publications and manifest are compared with the registry
-    5. tokens of different epochs are compared; what was being written must be gone or committed
+    5. tokens of different epochs are compared; files being written must be gone or committed
 
 Memory holds one row group for each thread, the listing, and a bounded sample of tokens.
 """
@@ -53,7 +53,7 @@ def scan_lake(
     """
     tree = tree_of(lake)
     walked = walk("lake", tree, TableGrammar(LAKE, declared.known))
-    lake.look_again()  # what is listed was committed by now, or never will be
+    lake.look_again()  # listed files are committed by now, or never will be
     tokens = TokenEpochs()
     alive = lake.writer.others_alive()
     tables = TableScan(lake, declared, tree, walked, now, sought(), held, alive, progress, tokens)

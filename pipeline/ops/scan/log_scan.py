@@ -1,11 +1,11 @@
 """A table's log: every action of every entry, checkpoint and hint, key by key.
 
-A log entry may say which files came and went, with their row counts and nothing else of their
-content; how far each source has been read; and the account of its messages. What the grammar
-below does not have is a finding: statistics, tags, texts, words of another program.
+A log entry may say which files came and went, with their row counts and nothing else about their
+content; how far each source has been read; and the account of its messages. Anything that is not
+in the grammar below is a finding: statistics, tags, texts, words of another program.
 
-Beside the grammar the scan collects which files the log ever named, so that the listing can be
-compared with it without asking delta-rs.
+The scan also collects which files the log ever named, so that the listing can be compared with it
+without asking delta-rs.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class LogRules:
 
 @dataclass(slots=True)
 class Named:
-    """Files that some entry of the log names."""
+    """Files that any entry of the log names."""
 
     added: dict[str, int] = field(default_factory=dict)
     """Path and row count."""
@@ -95,7 +95,7 @@ def log_rules(
 ) -> LogRules:
     """The grammar of the log of the table `name`, whose columns are those of one of `schemas`.
 
-    `fields` are the raw fields of which commits may count values that became null.
+    `fields` are the raw fields for which commits may count values that became null.
     """
     known = sorted(events)
     source = _any_of([kind.positions for kind in sources.NAMES.values()])
@@ -200,7 +200,7 @@ def _commit_info(partition: str, metadata: Rule, account: Rule) -> Rule:
 
 
 def _account(source: str, events: Sequence[str], fields: Iterable[str]) -> Rule:
-    """What commits say of themselves: the account of a slice, or what a job did."""
+    """What commits say about themselves: the account of a slice, or what a job did."""
     # Version 0.1 wrote none of these.
     ours = {MARK: text("[0-9a-f]{16}"), LINES: whole(1), DURABLE: whole(-1)}
     where = {"app_id": text(source), "start": whole(), "stop": whole()}
@@ -270,7 +270,7 @@ def _metadata(name: str, partition: str, schemas: Sequence[pa.Schema]) -> Rule:
 
 
 def scan_entry(place: str, content: bytes, rules: LogRules, named: Named) -> Iterator[Finding]:
-    """Compare one log entry, a line an action, and take in the files that it names."""
+    """Compare one log entry, one action per line, and collect the files that it names."""
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line:
             continue
@@ -296,7 +296,7 @@ def scan_hint(place: str, content: bytes, rules: LogRules) -> Iterator[Finding]:
 def scan_checkpoint(
     source: pa.NativeFile, place: str, rules: LogRules, named: Named
 ) -> Iterator[Finding]:
-    """Compare a checkpoint's rows with the same grammar. Raises what Arrow raises."""
+    """Compare a checkpoint's rows with the same grammar. Raises Arrow's errors."""
     file = pq.ParquetFile(source)
     keys = set(file.metadata.metadata or {}) - {b"ARROW:schema"}
     if keys:
@@ -321,7 +321,7 @@ def scan_checkpoint(
 
 
 def _filled(value: object) -> object:
-    """An action of a checkpoint as it would be written in an entry: maps, and nothing for null."""
+    """A checkpoint's action as an entry would write it: maps as objects, nulls left out."""
     if not isinstance(value, dict):
         return value
     return {

@@ -3,9 +3,9 @@
     columns       exactly those of one declared layout, with their types and field metadata
     metadata      the keys and texts that our writer puts into a file, and no others
     bytes         every byte belongs to a column, a declared Bloom filter or the footer
-    statistics    none of token columns, of others only values that the column may hold
+    statistics    none for token columns, for others only values that the column may hold
     page index    none
-    dictionaries  only values that the column may hold; of tokens only those that a row has
+    dictionaries  only values that the column may hold; only tokens that a row has
     values        every one in the closed set of its column
 
 Read row group by row group. A file that cannot be read is one finding.
@@ -30,14 +30,14 @@ from pipeline.ops.scan.findings import Finding
 READABLE, COLUMNS, VALUES = "every_file_read", "declared_columns", "stored_values"
 TOKENS, ADDRESSES = "no_token_statistics", "no_addresses"
 LARGEST_GROUP = 4 * ROWS_PER_GROUP
-"""Our writer cuts before that; a larger group is read in pieces."""
+"""Our writer makes smaller groups; a larger one is read in pieces."""
 FOREIGN_FIELD = b"PARQUET:field_id"
 _WRITTEN_BY = re.compile(r"parquet-cpp-arrow version \d{1,3}\.\d{1,3}\.\d{1,3}")
 _MAGIC = 4
 _TAIL = 8
 """A footer ends with its length and the magic bytes."""
 _TAG = 16
-"""An encrypted footer ends with the tag of its cipher, which its size leaves out."""
+"""An encrypted footer ends with its cipher's tag, which its size does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,20 @@ class Layout:
     checks_of: Callable[[str], tuple[str, ...]]
     """The checks that a wrong value of a column breaks."""
     tokens: frozenset[str]
-    """Columns of tokens, of which a footer says nothing."""
+    """Columns of tokens, about which a footer says nothing."""
     metadata: Mapping[bytes, bytes] = field(default_factory=dict)
-    """Keys and texts beside Arrow's own schema."""
+    """Keys and texts besides Arrow's own schema."""
     filters: frozenset[str] = frozenset()
     """Columns that may have a Bloom filter."""
     empty: frozenset[str] = frozenset()
     """Columns that hold nothing at all in this file."""
     versions: Sequence[Mapping[str, Wrong]] = ()
-    """What each of `schemas` allows; nothing where there is but one."""
+    """What each of `schemas` allows; empty where there is only one."""
 
     def of(self, schema: pa.Schema) -> Layout:
-        """The layout of a file with this schema: a column holds what it is declared to hold there.
+        """The layout of a file with this schema: a column holds what the schema declares.
 
-        A later version stores less than an earlier one, and its files say that they are of it.
+        A later version stores less than an earlier one, and its files name their version.
         """
         values = dict(self.values)
         for item in schema:
@@ -83,7 +83,7 @@ Look = Callable[[str, pa.Array], Iterable[Finding]]
 
 @dataclass(slots=True)
 class FileScan:
-    """What one file was found to be."""
+    """The result of scanning one file."""
 
     rows: int = 0
     texts: int = 0
@@ -97,7 +97,7 @@ def scan_file(
     decryption: pq.FileDecryptionProperties | None,
     look: Look,
 ) -> FileScan:
-    """Compare a file with its layout. Raises what Arrow raises for one that cannot be read."""
+    """Compare a file with its layout. Raises Arrow's errors for one that cannot be read."""
     done = FileScan()
     plain = pq.ParquetFile(source, decryption_properties=decryption)
     footer, schema = plain.metadata, plain.schema_arrow
@@ -157,7 +157,7 @@ def _columns(place: str, schema: pa.Schema, layout: Layout) -> Iterator[Finding]
 
 
 def _says(item: pa.Field, declared: pa.Field) -> bool:
-    """Whether a column's metadata is what is declared; files of 0.1 do not say what texts hold."""
+    """Whether a column's metadata is as declared; files of 0.1 do not say what texts hold."""
     words = _words(declared)
     return _words(item) in (words, {key: said for key, said in words.items() if key != b"values"})
 
@@ -235,7 +235,7 @@ def _extremes(
 def _bytes(
     place: str, parts: list[tuple[int, int]], footer: pq.FileMetaData, size: int
 ) -> Iterator[Finding]:
-    """Bytes that no part names could hold anything."""
+    """Find bytes that belong to no part: they could hold anything."""
     parts.append((0, _MAGIC))
     tail = footer.serialized_size + _TAIL
     end, hidden = 0, 0
@@ -286,7 +286,7 @@ class _Values:
             self._extra += self._look(name, distinct)
 
     def _compare(self, name: str, distinct: pa.Array, codes: pa.Array) -> None:
-        """Remember tokens of a dictionary that no row of this chunk has."""
+        """Note tokens of a dictionary that no row of this chunk has."""
         used = np.zeros(len(distinct), np.bool_)
         used[codes.drop_null().to_numpy(zero_copy_only=False)] = True
         if not used.all():
@@ -295,7 +295,7 @@ class _Values:
             self._used.setdefault(name, []).append(distinct.filter(pa.array(used)))
 
     def end_group(self) -> None:
-        """Every token of a row group's dictionaries must be one of its rows'."""
+        """Check that every token in a row group's dictionaries belongs to one of its rows."""
         for name, held in self._held.items():
             there = pa.concat_arrays(self._used[name])
             lost = pa.concat_arrays(held)
@@ -328,7 +328,7 @@ def _holds_text(kind: pa.DataType) -> bool:
 
 
 def _is_declared(item: pa.Field, layout: Layout) -> bool:
-    """Whether a column can be compared: others are findings already."""
+    """Whether a column can be compared: others are already findings."""
     return item.name in layout.values and any(
         item.name in one.names and one.field(item.name).type == item.type for one in layout.schemas
     )

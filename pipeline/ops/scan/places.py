@@ -1,9 +1,9 @@
 """The grammar of everything that may exist: every file and folder of lake, state and dashboard.
 
-One table for each root. A line names a path, what lies there, who may read it, what it holds and
-under which line of docs/privacy.md people are told of it. A name that no line matches is a
-finding, whatever its age; so are a link, a device, and a folder where a file is due. A new file is
-one line here and one row there; a test compares the two.
+One table for each root. A line gives a path, its kind, who may read it, what it holds and which
+line of docs/privacy.md tells people about it. A name that no line matches is a finding, whatever
+its age; so are a link, a device, and a folder where a file is expected. A new file needs one line
+here and one row there; a test compares the two.
 
 Words in braces stand for closed sets: the schemas' events, the registry's metrics, days, epochs,
 random names of fixed length.
@@ -25,15 +25,15 @@ from pipeline.io.parquet.encryption import LABEL
 from pipeline.io.tree import EntryKind, TreeEntry
 
 PRIVATE = 0o077
-"""Bits that a private place may not have: nobody but its owner may look in."""
+"""Bits that a private place must not have: only its owner may look in."""
 PROTECTED = 0o002
 """Bits that no place may have: not everybody may change it."""
 CLOSED = 0o027
-"""Bits that no folder of a lake may have: 0750 at most, so that nobody else reads what is in it."""
+"""Bits that no folder of a lake may have: 0750 at most, so that nobody else reads its contents."""
 
 
 class Holds(StrEnum):
-    """What lies in a place; each has one reader."""
+    """What a place holds; each kind has one reader."""
 
     NOTHING = "nothing"
     """A lock: the file is empty."""
@@ -159,14 +159,14 @@ SITE: Sequence[PlaceRule] = (
 
 
 class Grammar(Protocol):
-    """Tells the place of everything below one root."""
+    """Finds the place of everything below one root."""
 
     def match(self, entry: TreeEntry) -> PlaceMatch | None:
         """The place of an entry; None if no line names it."""
 
 
 class TableGrammar:
-    """A table of places, ready to be compared with what lies there."""
+    """A table of places, ready to be compared with what is there."""
 
     def __init__(self, places: Sequence[PlaceRule], known: Known) -> None:
         words = _words(known)
@@ -210,7 +210,7 @@ class StateGrammar:
 
 
 def told_of(path: str) -> str:
-    """The row of docs/privacy.md under which people are told of a place of the state folder.
+    """The row of docs/privacy.md that tells people about a place of the state folder.
 
     >>> told_of("keys/optout.key"), told_of(".receipts.ndjson.head"), told_of(".rights.lock")
     ('<state>/keys/', '<state>/receipts.ndjson', '<state>/requests.ndjson')
@@ -226,7 +226,7 @@ def told_of(path: str) -> str:
 
 
 def holds_of(path: str) -> Holds:
-    """What a file of the state folder holds, and so which reader it has."""
+    """What a file of the state folder holds, which decides its reader."""
     top, _, name = path.partition("/")
     if top in _STATE_FILES:
         return _STATE_FILES[top]

@@ -2,7 +2,7 @@
 
 A cell is named by its metric's own tables and by words that its dimensions can have: values of the
 closed list, or words of the SQL that makes the dimension. Definitions in footers and manifest are
-the registry's, letter by letter. Whether the figures are right is another question: see
+exactly the registry's. Whether the figures are right is another question: see
 `ops.recomputed`.
 """
 
@@ -63,10 +63,10 @@ class CellVocabulary:
     derived: frozenset[str]
     """Words of the populations' SQL, which make the other dimensions."""
     facts: frozenset[str]
-    """What counts of the pipeline are cut by: reasons, events, metrics and their dimensions."""
+    """What the pipeline's counts are grouped by: reasons, events, metrics and their dimensions."""
 
     def allows(self, dimension: str, key: str) -> bool:
-        """Whether a cell of this dimension may be called that."""
+        """Whether a cell of this dimension may have this name."""
         if key in NOTHING:
             return True
         if dimension in self.lists:
@@ -101,7 +101,7 @@ def vocabulary(
 def scan_publication(
     source: pa.NativeFile, place: str, metric: Metric, known: CellVocabulary
 ) -> Iterator[Finding]:
-    """Compare one metric's file. Raises what Arrow raises for one that cannot be read."""
+    """Compare one metric's file. Raises Arrow's errors for one that cannot be read."""
     file = pq.ParquetFile(source)
     schema, footer = file.schema_arrow, file.metadata
     definition = {f"metric.{key}".encode(): said.encode() for key, said in words(metric).items()}

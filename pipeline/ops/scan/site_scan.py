@@ -1,7 +1,7 @@
-"""The dashboard's folder: only its files, and each of them what the publications make.
+"""The dashboard's folder: only its files, each exactly as the publications produce it.
 
 The page is deterministic, so it is rebuilt, as of the time that it names itself, and compared
-byte by byte: a row, a token or a note of somebody in it is a difference. A page that is older than
+byte by byte: a row, a token or somebody's note in it is a difference. A page that is older than
 the publications cannot be compared; then nothing is proven about it, and the scan says so.
 """
 
@@ -22,16 +22,16 @@ from pipeline.ops.scan.walk import still_there, walk
 
 PAGE = "index.html"
 UNMADE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What making a site of changed publications may raise: no page, and the scan of all else goes on.
+"""Errors that a site built from altered publications may raise: then no page; the scan continues.
 
-The publications' own scan says what is wrong with them. The words of such an error repeat values.
+The publications' own scan says what is wrong with them. The texts of such errors repeat values.
 """
 
 
 def scan_site(
     folder: Path, known: Known, rebuilt: Callable[[bytes], Mapping[str, str] | None]
 ) -> Scanned:
-    """Scan the folder. `rebuilt` makes the site again for a page; None if it is not one of ours."""
+    """Scan the folder. `rebuilt` rebuilds the site for a page; None if it is not one of ours."""
     tree = LocalTree(folder)
     walked = walk("dashboard", tree, TableGrammar(SITE, known))
     findings = [*walked.findings, *still_there(walked, tree, [Holds.PASSING])]

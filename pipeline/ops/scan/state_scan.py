@@ -1,8 +1,8 @@
 """The state folder's files, line by line: closed keys, tokens that are tokens, words of ours.
 
-An identifier in a list of tokens looks like an entry to whoever reads the list; here it is a
+An identifier in a list of tokens looks like an entry to any reader of the list; here it is a
 finding, because it is not 32 hexadecimal digits. An operator's own words (a hold's owner and
-reason) are the one free text, and even they may hold no address and no e-mail.
+reason) are the only free text, and even they may hold no address and no e-mail.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def line_rules(events: Iterable[str]) -> Mapping[Holds, Rule]:
 
 
 def _receipt(events: list[str]) -> Rule:
-    """A receipt; what its body says depends on what it is a receipt of."""
+    """A receipt; its body depends on what it is a receipt for."""
     bodies = _receipt_bodies(events)
     whole_one = record(
         {
@@ -229,14 +229,14 @@ TEXTS: Mapping[Holds, re.Pattern[bytes]] = {
         rb'(?:\{"generation": \d{1,9}, "states": \[%(one)b(?:, %(one)b)?\]\})?' % {b"one": _STATE}
     ),
     Holds.WRITER: re.compile(rb"[ -?A-~]{1,1024}"),
-    # Version 0.1 noted the size and the position of an archive, and nothing else.
+    # Version 0.1 recorded only the size and the position of an archive.
     Holds.CLAIM: re.compile(rb"(?:%b|[0-9]{1,19} [0-9]{1,19}\n)?" % _HINT),
 }
 """The grammar of files that are not JSON."""
 
 
 def scan_lines(place: str, content: bytes, rule: Rule) -> Iterator[Finding]:
-    """Compare every line; one that was blanked out holds nothing. A torn last line counts too."""
+    """Compare every line; one that was blanked out is empty. A torn last line counts too."""
     for at, line in enumerate(content.split(b"\n"), 1):
         if not line.strip(b" "):
             continue

@@ -74,7 +74,7 @@ def scan_state(folder: Path, known: Known, *, keys_elsewhere: bool = False) -> S
 
 
 def _keys_listed(index: bytes | None, keys: list[PlaceMatch]) -> Iterator[Finding]:
-    """Key files that the index does not list as live are copies that nothing destroys."""
+    """Find key files that the index does not list as live: copies that nothing destroys."""
     parsed = parse(index) if index is not None else None
     document = parsed[0] if parsed else None
     if not isinstance(document, dict) or not isinstance(document.get("epochs"), dict):

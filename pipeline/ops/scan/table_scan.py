@@ -1,8 +1,8 @@
-"""The tables of a lake: their logs, what lies beside the logs, and every file, row by row.
+"""The tables of a lake: their logs, what is beside the logs, and every file, row by row.
 
 A file that no commit names is a finding at any age, unless its writer is alive on this machine: it
-may be about to commit it. In an object store nobody can know that of a file of the last hour, and
-the scan says so instead of guessing. Whatever it is, it is read like all the others.
+may be about to commit it. In an object store nobody can know that about a file of the last hour,
+and the scan says so instead of guessing. In any case it is read like all the others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FAULTS = (
     MemoryError,
     TelemetryError,
 )
-"""What reading a file of any content may raise: whoever wrote it may have meant harm."""
+"""What reading a file with arbitrary content may raise: its writer may have been malicious."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class FilePart:
     match: PlaceMatch
     layout: Layout
     rows: int | None
-    """How many rows the log says that it has; None if no commit names it."""
+    """How many rows it has according to the log; None if no commit names it."""
 
     @property
     def place(self) -> str:
-        """What findings call it."""
+        """Its name in findings."""
         return f"lake/{self.match.entry.path}"
 
 
@@ -115,7 +115,7 @@ class TableScan:
                         case _:
                             yield from scan_entry(place, source.read(), rules, logged)
             except FileNotFoundError:
-                continue  # cleaned meanwhile: a checkpoint holds what it said
+                continue  # cleaned up meanwhile: a checkpoint holds its content
             except FAULTS:
                 yield Finding((READABLE, LOG), place, "it cannot be read")
         if not entries and any(match.place.holds in FILES for match in mine):
@@ -170,7 +170,7 @@ class TableScan:
         return self.tree.exists(f"{table}/{inside}")
 
     def _unnamed(self, part: FilePart, inside: str, logged: Named) -> Finding | Doubt | None:
-        """What a file is that no commit names by now; None if that is as it should be."""
+        """Judge a file that no commit names by now; None if that is as it should be."""
         if writer_of(inside) in self.alive or not self.tree.exists(part.match.entry.path):
             return None
         if inside in logged.removed:
@@ -199,7 +199,7 @@ class TableScan:
                 done = scan_file(source, part.place, part.layout, decryption, self._looking(part))
         except FAULTS:
             if not self.tree.exists(path):
-                return Scanned()  # removed by a job meanwhile
+                return Scanned()  # meanwhile removed by a job
             done = FileScan(findings=[Finding((READABLE,), part.place, "it cannot be read")])
         else:
             if part.rows is not None and part.rows != done.rows:
@@ -208,7 +208,7 @@ class TableScan:
         return Scanned(1, done.rows, done.texts, tuple(done.findings))
 
     def _looking(self, part: FilePart) -> Callable[[str, pa.Array], Iterable[Finding]]:
-        """Return what is asked of the tokens of a file."""
+        """Return the check of a file's tokens."""
         day = part.match.day
         assert day is not None  # the grammar of a table's files has one
         epoch = epoch_of(day, self.declared.epochs).name
@@ -230,7 +230,7 @@ class TableScan:
 
 
 def table_of(path: str) -> str:
-    """The table that a path of the lake belongs to; empty for what belongs to none.
+    """The table that a path of the lake belongs to; empty if it belongs to none.
 
     >>> table_of("events/session/event_date=2026-11-01"), table_of("rollups/manifest.json")
     ('events/session', '')

@@ -2,7 +2,7 @@
 
 Tokens of different epochs are made with different keys, so not one of them can be equal by chance.
 An equal one means that a day's rows were copied to another epoch, or that two epochs share a key;
-either would let one person be followed. Of each column and epoch the tokens with the smallest
+either would let one person be followed. For each column and epoch, the tokens with the smallest
 first 64 bits are kept, up to a limit: tokens are uniform, so this is a fair sample, and the same
 one in both epochs. Below the limit it is all of them.
 """
@@ -28,14 +28,14 @@ Heads = npt.NDArray[np.uint64]
 
 @dataclass(slots=True)
 class TokenEpochs:
-    """The sample; safe to be filled by several threads."""
+    """The sample; several threads may fill it."""
 
     limit: int = LIMIT
     _held: dict[tuple[str, str], Heads] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, column: str, epoch: str, tokens: pa.Array) -> None:
-        """Take in the tokens of some rows of an epoch; each is 32 hexadecimal digits."""
+        """Add the tokens of some rows of an epoch; each is 32 hexadecimal digits."""
         if not len(tokens):
             return
         heads = np.unique(heads_of(tokens))[: self.limit]

@@ -16,7 +16,7 @@ PRIVATE_ROOT = "state"
 
 @dataclass(slots=True)
 class Walked:
-    """What lies below a root: what has a place, and what was found to have none."""
+    """The contents of a root: what has a place, and what was found to have none."""
 
     root: str
     matches: list[PlaceMatch] = field(default_factory=list)
@@ -28,13 +28,13 @@ class Walked:
 
 
 def walk(root: str, tree: Tree, grammar: Grammar) -> Walked:
-    """Match everything below `tree` with `grammar`; `root` is what findings call it."""
+    """Match everything below `tree` with `grammar`; `root` is its name in findings."""
     done = Walked(root)
     foreign: list[str] = []
     for entry in tree.entries():
         match = grammar.match(entry)
         if match is None:
-            # What lies in a folder without a place has none either: one finding is enough.
+            # Nothing in a folder without a place has one either: one finding is enough.
             if not any(entry.path.startswith(f"{folder}/") for folder in foreign):
                 done.findings.append(_nameless(root, entry))
             if entry.kind is EntryKind.FOLDER:
@@ -48,7 +48,7 @@ def walk(root: str, tree: Tree, grammar: Grammar) -> Walked:
 
 
 def still_there(walked: Walked, tree: Tree, holds: Sequence[Holds]) -> Iterator[Finding]:
-    """Files that are only there while they are written, and are still there at the end."""
+    """Find files that exist only while they are written, but still exist at the end."""
     for match in walked.of(*holds):
         if tree.exists(match.entry.path):
             place = f"{walked.root}/{match.entry.path}"

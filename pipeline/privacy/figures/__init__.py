@@ -1,1 +1,1 @@
-"""What may be published of many accounts."""
+"""What may be published about many accounts."""

@@ -1,4 +1,4 @@
-"""When two figures are the same number: one rule for publishing again and for the audit."""
+"""When two figures are the same number: one rule for republication and for the audit."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The release gate: what of an aggregate may be published, and what a correction may reveal.
+"""The release gate: what may be published of an aggregate, and what a correction may reveal.
 
-Rows of the lake are pseudonymous; only what passed this gate may be called an aggregate of
+Rows of the lake are pseudonymous; only what has passed this gate may be called an aggregate of
 people. The gate counts *accounts* (distinct subject tokens), never events, and it counts
 them before anything is perturbed. A cell that fails is not deleted but merged into `(other)`,
-so that nobody can subtract his way from a table's total to the hidden one. A table of two
-dimensions holds the same for every row and column, because the tables of one dimension are its
-margins: what a row hides is nothing, or passes the gate as a whole.
+so that nobody can derive it by subtraction from a table's total. In a table of two dimensions the
+same holds for every row and column, because the tables of one dimension are its margins: a row
+hides either nothing or a part that passes the gate as a whole.
 
 The gate decides what is shown; `perturbation` makes the numbers. Publications are frozen;
 `revisions` decides what a recomputation may change. This is not differential privacy: it protects
@@ -86,7 +86,7 @@ class Admitted:
 def admit(
     contributions: pa.Table, dimensions: Sequence[str], rule: Rule, amounts: Sequence[str] = ()
 ) -> Admitted:
-    """Decide which cells may be published, on what every account contributed to each.
+    """Decide which cells may be published, from what every account contributed to each.
 
     `contributions` has `start`, the `dimensions` (text or dictionaries of text, never null),
     `subject` (any type, null for events without an account) and `events` (int64). Several rows
@@ -110,7 +110,7 @@ def admit(
 def _targets(
     counted: AccountTally, dimensions: Sequence[str], rule: Rule
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Give the cell that stands for each cell, and which cells pass by themselves.
+    """Return the cell that stands for each cell, and which cells pass by themselves.
 
     -1: not published; the first part stands for `(other)`.
     """
@@ -133,7 +133,7 @@ def _targets(
 
 
 def _margins(counted: AccountTally, dimensions: Sequence[str], rule: Rule) -> list[Ints]:
-    """For each dimension, which cell of its own table a cell belongs to, as that is published."""
+    """Return for each dimension which cell of its own published table a cell belongs to."""
     margins = []
     for name in dimensions:
         keys = counted.keys.select([START, name])
@@ -148,7 +148,7 @@ def _margins(counted: AccountTally, dimensions: Sequence[str], rule: Rule) -> li
 
 
 def _weigh(cell: Ints, account: Ints, events: Ints, cells: int) -> tuple[Ints, Ints, Ints]:
-    """Give accounts, events and the largest account's events of every cell."""
+    """Return accounts, events and the largest account's events for every cell."""
     accounts = np.bincount(cell[account > 0], minlength=cells).astype(np.int64)
     total = np.bincount(cell, weights=events, minlength=cells).astype(np.int64)
     largest = np.zeros(cells, np.int64)
@@ -157,7 +157,7 @@ def _weigh(cell: Ints, account: Ints, events: Ints, cells: int) -> tuple[Ints, I
 
 
 def holds(accounts: Ints, total: Ints | Floats, largest: Ints | Floats, rule: Rule) -> Bools:
-    """Tell of each cell whether it has accounts enough and none of them dominates its total."""
+    """Tell for each cell whether it has enough accounts and none of them dominates its total."""
     enough: Bools = accounts >= rule.accounts
     return enough & (largest <= rule.share * total)
 
@@ -178,7 +178,7 @@ def _settle(
 ) -> None:
     """Merge one window's failing cells in `target` until `(other)` passes, or give it up.
 
-    With `margins`, what is hidden of each margin's cell passes as well, or is all of it.
+    With `margins`, the hidden part of each margin's cell passes as well, or is all of it.
     """
     cells = np.arange(window.start, window.stop)
     parts = set(cells[~passes[window]].tolist())

@@ -1,10 +1,10 @@
 """Cell-key perturbation: every published number is changed a little, always in the same way.
 
-A threshold hides small cells, but differences of large ones give them back. So each account has a
-record key, drawn from its token under the secret of the installation; a cell's key is the sum of
+A threshold hides small cells, but differences between large ones reveal them. So each account has a
+record key, derived from its token under the secret of the installation; a cell's key is the sum of
 the keys in it (modulo 2^64); and the cell's key decides the noise. The same accounts with the same
 amounts get the same noise in every table, so repeating a question does not average it away;
-any other set gets other, unrelated noise, so a difference of two figures holds two noises.
+any other set gets unrelated noise, so the difference of two figures carries both noises.
 After ABS TableBuilder (Fraser and Wooton 2005; Thompson et al. 2013), Giessing 2016, the EU census
 of 2021, and R's `cellKey`.
 
@@ -13,7 +13,7 @@ of 2021, and R's `cellKey`.
                            largest account's contribution, and spread between the whole numbers
 
 An amount of 1 per account is a count of accounts, with the same noise. Tokens change with the key
-epoch, and no cell reaches across its border.
+epoch, and no cell spans two epochs.
 
 Pure: the secret is an argument, numpy arrays in, numpy arrays out. What this does not do: decide
 whether a cell may be shown (`gate`).
@@ -38,10 +38,10 @@ Floats = npt.NDArray[np.float64]
 SECRET_BYTES = 32
 
 DIGITS = 6
-"""Digits after the point in which amounts are equal."""
+"""Decimal places to which amounts are compared."""
 
 DEVIATION = float(np.sqrt(ptable.VARIANCE + 1 / 12))
-"""Standard deviation of the noise of scale 1, with what spreads it between whole numbers."""
+"""Standard deviation of the noise of scale 1, including its spread between whole numbers."""
 
 MOST = ptable.BOUND + 0.5
 """The noise of scale 1 is never larger."""
@@ -49,7 +49,7 @@ MOST = ptable.BOUND + 0.5
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What makes up cells: one entry per account and cell. Entries of no account have key 0."""
+    """What makes up cells: one entry per account and cell. Entries without account have key 0."""
 
     cell: Ints
     key: Words
@@ -104,7 +104,7 @@ class Perturbation:
     def apply(self, parts: Parts, cells: int) -> Perturbed:
         """Add up the parts of cells 0 ... `cells` - 1 and perturb the sums.
 
-        Nothing stays nothing, and no result is negative; where the accounts' amounts are whole
+        Zero stays zero, and no result is negative; where the accounts' amounts are whole
         numbers, so is the result.
         """
         some = np.flatnonzero(parts.amount > 0)
@@ -132,9 +132,9 @@ class Perturbation:
         return Perturbed(np.where(total > 0, values, 0.0), np.where(total > 0, scale, 0.0))
 
     def row_marks(self, cell: Ints, key: Words, rows: Ints, cells: int) -> Words:
-        """Give each cell a number that the same accounts with the same rows give again, only they.
+        """Give each cell a number that only the same accounts with the same rows reproduce.
 
-        `key` and `rows`: of each account in each cell; key 0 are the rows of no account.
+        `key` and `rows`: of each account in each cell; key 0 marks the rows without an account.
         """
         marks = np.zeros(cells, np.uint64)
         np.add.at(marks, cell, siphash(self._key(b"rows"), key, rows.view(np.uint64)))
@@ -149,9 +149,9 @@ class Perturbation:
 
 
 def scale_of(largest: Floats, broken: npt.NDArray[np.bool_]) -> Floats:
-    """Give the power of two that is at least half of the largest contribution, 1 at least.
+    """Return the power of two that is at least half of the largest contribution, at least 1.
 
-    A cell of amounts that are no whole numbers (`broken`) and below 1 has a smaller scale. A
+    A cell whose amounts are not whole numbers (`broken`) and below 1 has a smaller scale. A
     cell of events without any account has the scale of one event.
 
     >>> scale_of(np.array([1.0, 2.0, 3.0, 100.0]), np.zeros(4, bool)).tolist()

@@ -1,7 +1,7 @@
 """The perturbation table: by how much a count of accounts is changed, and how often.
 
 Each row is the distribution of maximum entropy on the whole numbers from `-lowest` to 5 with mean
-0 and variance 2 (Giessing 2016; R's `ptable` makes the same with a general solver). Its solution
+0 and variance 2 (Giessing 2016; R's `ptable` computes it with a general solver). Its solution
 has the form `exp(a d + b d^2)`. The rows are stored as whole numbers out of 2^32, corrected so
 that the mean is *exactly* 0, and `tests/unit/privacy/figures/test_ptable.py` derives them again.
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 VERSION = 1
-"""Of the table and of everything that decides a figure's noise. Published figures name it."""
+"""Version of the table and all else that decides a figure's noise; published figures name it."""
 
 BOUND = 5
 VARIANCE = 2.0
@@ -41,7 +41,7 @@ _EDGES = np.cumsum(np.array(ROWS, dtype=np.uint64), axis=1, dtype=np.uint64)
 def noise(uniform: npt.NDArray[np.uint64], above: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Look up the noise: `uniform` is 64 random bits, `above` the count less the threshold.
 
-    Counts below the threshold are taken as far above: they are parts that are never published.
+    Counts below the threshold are treated as far above it: those parts are never published.
 
     >>> noise(np.array([0, 1 << 63], np.uint64), np.array([0, 100])).tolist()
     [0, 0]

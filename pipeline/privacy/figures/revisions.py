@@ -1,14 +1,14 @@
-"""What a recomputed publication may change of the one that people have already seen.
+"""What a recomputed publication may change in the one that people have already seen.
 
 Two versions of one table differ by what arrived, or was erased, in between. If that is one
 account, the difference describes it. So a publication is frozen cell by cell: a cell is
 corrected only when at least 20 accounts were added to it, and it never shrinks, because
 rows only leave by erasure or expiry and neither may show in an aggregate.
 
-What is known of a published cell is its number of accounts perturbed and in steps of the smallest
-group, so a cell must grow by more than that can hide. A table of which one cell is corrected and
-another, which changed as well, is not would tell of the other's few accounts beside any table
-that is corrected as a whole. So what stays behind is nothing, or has itself grown by that much.
+Only the perturbed number of accounts of a published cell is known, in steps of the smallest group,
+so a cell must grow by more than that can hide. If one cell of a table were corrected and another
+that changed as well were not, any table corrected as a whole would reveal the other's few accounts.
+So either no changed cell stays behind, or those that do have themselves grown by that much.
 
 Pure: Arrow tables in, Arrow tables out.
 """
@@ -30,7 +30,7 @@ STEP = 20
 
 
 def least_growth(rule: Rule) -> int:
-    """By how much published accounts must have grown to be sure of `STEP` accounts more.
+    """Return by how much published accounts must have grown to be sure of `STEP` more accounts.
 
     >>> least_growth(Rule())
     49
@@ -39,12 +39,12 @@ def least_growth(rule: Rule) -> int:
 
 
 def _hidden(rule: Rule) -> int:
-    """How much growth, or none, two published numbers of accounts can hide."""
+    """Return by how much two published numbers of accounts can differ without any growth."""
     return rule.accounts - 1 + 2 * BOUND
 
 
 def revise(published: pa.Table, fresh: pa.Table, rule: Rule, keys: Sequence[str]) -> pa.Table:
-    """Give the rows of `fresh` that may be published now, with their `revision`.
+    """Return the rows of `fresh` that may be published now, with their `revision`.
 
     Both tables have the `keys` of a cell (the first three name one window's table), `accounts`
     and `revision` (int16). `published` holds the newest revision of each cell. A window never
@@ -55,8 +55,8 @@ def revise(published: pa.Table, fresh: pa.Table, rule: Rule, keys: Sequence[str]
     A window in which any named cell shrank (by more than a step) or vanished, or which did not grow
     by `STEP` as a whole, stays as it is: an erasure can move a cell's remaining accounts into
     `(other)`, or let a cell pass that one account had dominated, and either would look like growth.
-    So does one with cells that changed (any figure, all of them floats) and would stay behind,
-    unless these have surely grown by `STEP` together.
+    So does a window with cells that changed (any figure, all of them floats) and would stay behind,
+    unless these have certainly grown by `STEP` together.
     """
     window = list(keys[:3])
     figures = [item.name for item in published.schema if pa.types.is_floating(item.type)]
@@ -109,7 +109,7 @@ def _verdict(both: pa.Table, window: Sequence[str], rule: Rule) -> pa.Table:
 
 
 def _changed(both: pa.Table, columns: Sequence[str]) -> pa.Array:
-    """Which cells say something else than before; a new or vanished one does."""
+    """Tell which cells differ from before; new and vanished ones do."""
     changed = np.zeros(both.num_rows, bool)
     for name in columns:
         changed |= ~same(both[f"last_{name}"], both[name])

@@ -1,7 +1,7 @@
 """What each account contributed to each cell, in arrays: the release gate's arithmetic begins here.
 
 Several rows of one account and cell are added up without sorting where a place for every
-possible pair fits into memory; there are tens of millions of rows in a first rollup.
+possible pair fits in memory; there are tens of millions of rows in a first rollup.
 
 Pure: Arrow tables in, arrays out.
 """
@@ -22,7 +22,7 @@ START = "start"
 """Column that names the window; every window is a table of its own."""
 
 PLACES = 1 << 24
-"""So many pairs of cell and account always get a place each; more only if rows are many, too."""
+"""This many pairs of cell and account always get a place each; more only if there are many rows."""
 
 PLACES_PER_ROW = 16
 

@@ -1,7 +1,7 @@
 """Key epochs: spans of whole UTC days whose tokens share one random key.
 
 A token can be followed inside one epoch and no further, and destroying an epoch's key makes its
-tokens dead letters. Epochs are counted from Monday 2024-01-01; their length is a setting.
+tokens meaningless. Epochs are counted from Monday 2024-01-01; their length is a setting.
 Keys themselves live in the keystore; this module only knows the calendar.
 """
 

@@ -1,8 +1,8 @@
 """The skeleton of an error message: what errors of one kind have in common.
 
 Messages are never stored. Their skeleton is hashed under the epoch's key, so that equal errors
-can be counted; messages that differ only in a private part have one skeleton. Of the first 512
-bytes it loses, in this order,
+can be counted; messages that differ only in a private part have one skeleton. It is made from the
+first 512 bytes by removing, in this order,
 
     quoted parts, in the quotation marks of any language; an open quote ends with the text
     tokens with a slash, a backslash or an @: URLs, paths, e-mails, however the @ is written
@@ -12,7 +12,7 @@ bytes it loses, in this order,
     hyphens between them: addresses of devices), 33 or more letters, or letters of random case
     case, runs of white space, and how many removed parts stood in a row
 
-Every step is linear in the text, whatever somebody writes into it.
+Every step is linear in the length of the text, whatever it contains.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ _VARIABLE = re.compile(
     r"|(?<![\w:-])(?:[A-Fa-f]{1,4}?[:-]{1,2}){2,}[A-Fa-f]{0,4}(?![\w:-])"
 )
 _RANDOM_CASE = 12
-"""From so many letters on, a word with a third of capitals among small letters is no name."""
+"""From this many letters on, a word in mixed case with a third of capitals is not a name."""
 _SAYS = re.compile(r"[^\W_]")
-"""A token of which no letter is left is gone with its punctuation, like one that is gone whole."""
+"""A token with no letter left is removed with its punctuation, like one that is removed whole."""
 _ROW = re.compile(r"\*(?:[ ,;:.-]*\*)+")
 
 
@@ -109,5 +109,5 @@ def _word(match: re.Match[str]) -> str:
 
 
 def _is_mixed(word: str) -> bool:
-    """Whether capitals stand behind the beginning, and small letters too."""
+    """Whether there are capitals after the beginning, and small letters too."""
     return any(map(str.isupper, word[1:])) and any(map(str.islower, word))

@@ -1,7 +1,7 @@
 """Columns of identifiers to columns of tokens, under the key of each row's epoch.
 
-Keys are asked for per batch and never derived: a key that is gone in the keystore is gone here
-with the next batch, and what was remembered under it as well.
+Keys are requested per batch and never derived: a key that is gone from the keystore is gone here
+with the next batch, and so are the tokens cached under it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.kernel import TokenKey as NativeKey
 
 REMEMBERED_EPOCHS = 2
-"""Epochs whose tokens are remembered from batch to batch."""
+"""Epochs whose tokens are cached from batch to batch."""
 
 Hex = npt.NDArray[np.bytes_]
 
@@ -42,14 +42,14 @@ class Keys(Protocol):
     """Where epoch keys come from."""
 
     def epoch_key(self, epoch: Epoch) -> bytes | None:
-        """The epoch's key, made at first use; None if it was destroyed.
+        """The epoch's key, created at first use; None if it was destroyed.
 
-        Raises `KeyUnavailable` where it is listed but missing, malformed or not protected.
+        Raises `KeyUnavailable` if it is listed but missing, malformed or not protected.
         """
 
 
 class EpochTokens:
-    """Tokens of one epoch. Subjects and sessions come again, so their tokens are remembered."""
+    """Tokens of one epoch. Subjects and sessions recur, so their tokens are cached."""
 
     __slots__ = ("_key", "_memos", "key")
 
@@ -91,7 +91,7 @@ class EpochTokens:
 
 
 class _Answers:
-    """What a memo of tokens asks for values that it does not know."""
+    """What a memo of tokens asks for values that it does not hold."""
 
     def __init__(self, key: TokenKey, domain: Domain) -> None:
         self._key = key
@@ -120,10 +120,10 @@ class Pseudonymizer:
         self._known: dict[int, EpochTokens] = {}
 
     def open(self, days: Ints) -> tuple[list[tuple[int, EpochTokens]], Ints, Bools]:
-        """The epochs of these days (since 1970): opened ones, each row's index, rows without key.
+        """Return the opened epochs of these days (since 1970), each row's index, rows without key.
 
         Raises `KeyUnavailable`. Ask only for days within the retention: the first use of an
-        epoch makes its key.
+        epoch creates its key.
         """
         indices = epoch_indices(days, self._kind)
         dead = np.zeros(len(days), dtype=np.bool_)
@@ -187,7 +187,7 @@ def _native_tokens(
     keys: Sequence[NativeKey],
     domain: Domain,
 ) -> Hex:
-    """The token of each row by the kernel, all epochs in one call."""
+    """Return the token of each row from the kernel, all epochs in one call."""
     epochs = None
     if groups[0].rows is not None:
         epochs = np.full(len(column), -1)
@@ -199,7 +199,7 @@ def _native_tokens(
 
 
 def _spread(texts: Hex, codes: npt.NDArray[np.int32]) -> Hex:
-    """One entry per row; rows without a value (the code behind the last) get an empty one."""
+    """One entry per row; rows without a value (the code after the last) get an empty one."""
     spread: Hex = np.append(texts, np.zeros(1, dtype=texts.dtype))[codes]
     return spread
 

@@ -47,7 +47,7 @@ class Domain(StrEnum):
 
 
 def prefix_of(domain: Domain) -> bytes:
-    """What every value of a domain is preceded by."""
+    """The prefix of every value of a domain."""
     return _PREFIX + domain.value.encode() + b"\0"
 
 
@@ -76,7 +76,7 @@ class TokenKey:
             state.update(prefix_of(domain))
 
     def digests(self, domain: Domain, values: Iterable[bytes]) -> list[bytes]:
-        """The whole 32-byte HMACs of values that are UTF-8 already and were checked before.
+        """The whole 32-byte HMACs of values that are already UTF-8 and have been checked.
 
         For column kernels; the first 16 bytes of each are its token.
         """
@@ -110,7 +110,7 @@ class TokenKey:
 
 
 def token(key: bytes, domain: Domain | str, value: str) -> str:
-    """The token of one value as 32 lower-case hex digits; errors as of `TokenKey`.
+    """The token of one value as 32 lower-case hex digits; errors as for `TokenKey`.
 
     >>> token(bytes(32), "subj", "acct_1")
     '9af08d5525d3bc420e0e0ddc6ed477a6'

@@ -1,1 +1,1 @@
-"""The treatments: one class each, with everything that is to be said about it."""
+"""The treatments: one class each, with everything there is to say about it."""

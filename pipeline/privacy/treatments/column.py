@@ -29,13 +29,13 @@ class ColumnTreatment(Treatment):
         """The stored columns of the field for the rows of `work`, in the order of `makes`."""
 
     def check_columns(self, field: Field) -> None:
-        """Raise `SchemaError` if the declared columns cannot hold what is made."""
+        """Raise `SchemaError` if the declared columns cannot hold what the treatment makes."""
 
 
 def treatment_of(field: Field) -> ColumnTreatment:
     """The field's treatment, ready to be carried out.
 
-    Raises `SchemaError` if nothing carries it out, or if its columns cannot hold what it makes.
+    Raises `SchemaError` if nothing implements it, or if its columns cannot hold what it makes.
     """
     if not isinstance(field.treatment, ColumnTreatment):
         raise SchemaError(

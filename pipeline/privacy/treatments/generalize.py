@@ -37,7 +37,7 @@ from pipeline.privacy.values.versions import major_minor
 
 UNPARSEABLE = "unparseable"
 ITEMS = 1 << 20
-"""Items of lists that are looked at together."""
+"""Items of lists that are processed together."""
 TOO_MANY = "too_many_new"
 
 
@@ -70,7 +70,7 @@ class ListValue(ColumnTreatment):
         texts = [*allowed.to_pylist(), fallback, None if field.columns[0].nullable else fallback]
         column = work.raw(field)
         if pa.types.is_list(column.type):
-            # A message can list thousands of items, which take ten times their length to look at.
+            # A message can list thousands of items, which take ten times their size in memory.
             found = [
                 _list_column(column.slice(low, high - low), allowed, texts)
                 for low, high in pieces(column.offsets.to_numpy(), ITEMS)
@@ -80,7 +80,7 @@ class ListValue(ColumnTreatment):
 
 
 def _positions(column: pa.StringArray, allowed: pa.StringArray) -> Codes:
-    """Position in the list; behind its end one for other texts, two for missing ones."""
+    """Position in the list; one past the last for other texts, two past it for missing ones."""
     other = len(allowed)
     found = pc.index_in(column, value_set=allowed)
     if not found.null_count:
@@ -93,7 +93,7 @@ def _positions(column: pa.StringArray, allowed: pa.StringArray) -> Codes:
 def _list_column(
     column: pa.ListArray, allowed: pa.StringArray, texts: Sequence[str | None]
 ) -> pa.ListArray:
-    """Each row's values once, in the order of the closed list: how they came could tell more."""
+    """Each row's values once, in the order of the closed list: their own order could tell more."""
     owners = np.asarray(pc.list_parent_indices(column).to_numpy(), dtype=np.int64)
     codes = _positions(pc.list_flatten(column), allowed).astype(np.int64)
     there = codes <= len(allowed)  # not null and not empty

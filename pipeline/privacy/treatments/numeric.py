@@ -70,7 +70,7 @@ class Bucket(ColumnTreatment):
 
 @dataclass(frozen=True, slots=True)
 class _Capped(Bucket):
-    """Buckets of a rising size, up to a power of two."""
+    """Buckets of rising size, up to a power of two."""
 
     @property
     def kinds(self) -> frozenset[FieldType]:
@@ -90,7 +90,7 @@ class _Capped(Bucket):
 
 @dataclass(frozen=True, slots=True)
 class QuarterOctaves(_Capped):
-    """Four buckets to a doubling."""
+    """Four buckets per doubling."""
 
     form = "bucket[log4,N]"
     stores = "geometric mean of a quarter-octave bucket, capped at 2^N"
@@ -134,7 +134,7 @@ class _Powers(_Capped):
 
 @dataclass(frozen=True, slots=True)
 class PowersOfTwo(_Powers):
-    """One bucket to a doubling."""
+    """One bucket per doubling."""
 
     form = "bucket[pow2,N]"
     stores = "power of two at or below, capped at 2^N"
@@ -144,7 +144,7 @@ class PowersOfTwo(_Powers):
 
 @dataclass(frozen=True, slots=True)
 class PowersOfFour(_Powers):
-    """One bucket to two doublings."""
+    """One bucket per two doublings."""
 
     form = "bucket[pow4,N]"
     stores = "power of four at or below, capped at 2^N (N is even)"

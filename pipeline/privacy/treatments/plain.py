@@ -144,7 +144,7 @@ _DOMAINS = {
 
 @dataclass(frozen=True, slots=True)
 class Pseudonymize(ColumnTreatment):
-    """A token under the key of the row's epoch; of a message the fingerprint of its skeleton."""
+    """A token under the key of the row's epoch; for a message, the fingerprint of its skeleton."""
 
     form = "pseudonymize[DOMAIN]"
     stores = "keyed token: `subj`, `sess`, `evt`; `fp` is the fingerprint of a message's skeleton"

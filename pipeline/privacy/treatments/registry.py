@@ -43,4 +43,4 @@ TREATMENTS = by_key(
         MinorVersion,
     )
 )
-"""The classes by how a declaration of them begins; documented in this order."""
+"""The classes by the beginning of their declarations; documented in this order."""

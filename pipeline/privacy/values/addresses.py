@@ -1,9 +1,9 @@
-"""Client addresses: whose it is, what kind it is, and which network of it may be kept.
+"""Client addresses: whose they are, of what kind, and which network may be kept.
 
 Every address is parsed by our own rules, which do not change with the interpreter: ASCII, no
 white space or control character, at most 53 characters, an optional port after IPv4 or after a
 bracketed IPv6. A zone id, a leading zero, a short, hexadecimal or decimal form is invalid.
-Addresses that carry an IPv4 address (mapped, NAT64, 6to4) are treated as that one.
+Addresses that carry an IPv4 address (mapped, NAT64, 6to4) are treated as that address.
 
 Nothing here looks anything up: the country comes from a function that is given the truncated
 network only.
@@ -136,9 +136,9 @@ def unwrap(address: Address) -> Address:
 class AddressReducer:
     """Reduces addresses to class, country and prefix by one policy.
 
-    `declared` are the bits that the schema says; a policy that names bits takes precedence.
+    `declared` is the schema's bits for IPv4 and IPv6; a policy that names bits takes precedence.
 
-    `country` is given the first address of a /24 or /48 as text and answers an ISO 3166 alpha-2
+    `country` is given the first address of a /24 or /48 as text and returns an ISO 3166 alpha-2
     code, or anything else for unknown.
     """
 
@@ -189,7 +189,7 @@ class AddressReducer:
 
         The list is walked from the right past our own proxies, at most 16 hops; the first other
         hop is the client. If it is not an address, or no other hop is among the 16, the answer
-        is `invalid`: what stands further left was written by anybody. A list of nothing but our
+        is `invalid`: anybody may have written what is further left. A list of nothing but our
         own proxies has no client: `missing`.
         """
         hops = text.rsplit(",", MOST_HOPS)

@@ -1,14 +1,14 @@
 """User agents reduced to a client family, its major version, a system and a device class.
 
 Every answer is from a closed list: what a parser calls the family of an unknown agent is that
-agent's own text. The agent is cut to 512 bytes. Our SDKs, HTTP libraries and probes are told by how
-the text begins, scanners and crawlers by words in it: the catalogue says so. Everything else is
+agent's own text. The agent is cut to 512 bytes. The catalogue recognises our SDKs, HTTP libraries
+and probes by how the text begins, scanners and crawlers by words in it. Everything else is
 parsed by ua-parser's Rust backend, whose patterns are linear in the text. A program that calls the
-API is a library and no bot, whatever the parser takes it for.
+API is a library, not a bot, whatever the parser takes it for.
 
 Parsing takes 50 microseconds, so a flood of agents that all differ would slow a slice down
-twentyfold. `AgentReader` therefore parses a bounded number of new agents in a slice, those of most
-rows first; the others are told by the catalogue's prefixes and words alone, and counted.
+twentyfold. `AgentReader` therefore parses a bounded number of new agents in a slice, the most
+frequent first; the others are classified by the catalogue's prefixes and words alone, and counted.
 
 The device class is the first of these that holds:
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 LIMIT = 512
 """Bytes of an agent that are read."""
 MEMO_AGENTS = 8_192
-"""Agents that are remembered; one can be 2 KiB long, so this bounds a worker's memory."""
+"""Agents that are cached; one can be 2 KiB long, so this bounds a worker's memory."""
 NEW_AGENTS = 256
 ROWS_PER_NEW_AGENT = 64
-"""So many new agents of a batch are parsed, and one more for so many rows."""
+"""This many new agents of a batch are parsed, and one more for every so many rows."""
 
 _MAJOR = re.compile(r"[0-9]{1,3}(?![0-9])", re.ASCII)
 _TV = re.compile(
@@ -84,7 +84,7 @@ class AgentParser:
         from ua_parser import Domain, load_lazy_builtins
         from ua_parser.regex import Resolver
 
-        # Rust compiles the patterns; the other set compiles each of them by Python's `re` as well.
+        # Rust compiles the patterns; the other set also compiles each of them with Python's `re`.
         self._resolver = Resolver(load_lazy_builtins())
         self._domains = Domain.ALL
         self._clients = {name: client for client in catalogue.clients for name in client.parsed}
@@ -112,7 +112,7 @@ class AgentParser:
         return _agent(client, version, system, _device(text, parsed, client))
 
     def glance(self, agent: str) -> Agent:
-        """What the catalogue's prefixes and words alone say of one user agent."""
+        """What the catalogue's prefixes and words alone say about one user agent."""
         client, version = self._told(cut(agent))
         return _agent(client, version, OTHER, (client and client.device) or OTHER)
 
@@ -131,7 +131,7 @@ class AgentParser:
 
 
 class AgentReader:
-    """Reduces the agents of one batch after another at a bounded cost; remembers answers."""
+    """Reduces the agents of one batch after another at a bounded cost; caches answers."""
 
     __slots__ = ("_memo", "_parser")
 
@@ -141,7 +141,7 @@ class AgentReader:
 
     def read(self, agents: Sequence[str], rows: Ints) -> tuple[list[Agent], list[bool]]:
         """What is kept of distinct agents, `rows` being how often each occurs; and which of them
-        were not parsed, because too many in this batch were new. Those are not remembered."""
+        were not parsed, because too many in this batch were new. Those are not cached."""
         known = self._memo.peek(agents)
         new = [index for index, agent in enumerate(known) if agent is None]
         limit = NEW_AGENTS + int(rows.sum()) // ROWS_PER_NEW_AGENT

@@ -3,7 +3,7 @@
     log4    four buckets per octave, [2^(k/4), 2^((k+1)/4)); stored: their geometric mean
     powers  [b^k, b^(k+1)); stored: b^k, the power of b at or below; b is 2 or 4
     edges   stored: the largest edge that is not above the value
-    upto    stored: the smallest edge that is not below the value, beyond the last one the last
+    upto    stored: the smallest edge that is not below the value, or the last one beyond it
 
 `log4` and `powers` are capped: from the cap on, the cap itself is stored. Zero stays zero. `log4`
 begins at 2^-10 (a microsecond, where values are milliseconds); what is smaller counts as zero,
@@ -106,7 +106,7 @@ def upto(values: Numbers, valid: Bools | None, bounds: Sequence[float]) -> Bucke
 
 
 def quarter_octaves(cap: int) -> list[float]:
-    """Every number that `log4` answers up to 2^cap.
+    """Every number that `log4` returns up to 2^cap.
 
     >>> [round(number, 3) for number in quarter_octaves(1)[-4:]]
     [1.297, 1.542, 1.834, 2.0]

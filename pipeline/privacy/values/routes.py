@@ -1,9 +1,9 @@
 """The API route that a request's method and path belong to, from the catalogue.
 
-A path is split at `/` first and percent-decoded then (RFC 3986), so an encoded slash is part of
+A path is first split at `/` and then percent-decoded (RFC 3986), so an encoded slash is part of
 its segment and never makes a new one. Literal segments are compared exactly; a parameter takes
 any text; where both fit, the literal wins, from left to right. Query and fragment are cut off
-together with their keys. Everything else is `/{unmatched}`, on purpose also
+together with their keys. Everything else is `/{unmatched}`, deliberately including
 
     a trailing or doubled slash     /v1/models/   //v1/models
     dot segments, also encoded      /v1/../models   /v1/%2e%2e/models
@@ -12,7 +12,7 @@ together with their keys. Everything else is `/{unmatched}`, on purpose also
     a method that the route does not name; methods are exact, `get` is not `GET`
 
 `RouteMatcher.match` is the rule, one path at a time. `match_column` gives the same answers for a
-column without taking each path apart: an automaton that was made from the catalogue walks the
+column without taking each path apart: an automaton built from the catalogue walks the
 segments where they lie in the column's buffer, in the kernel or, where there is none, all rows at
 once.
 """
@@ -40,7 +40,7 @@ _DOTS = (".", "..")
 _NEVER = ("", *_DOTS)
 """Segments that no parameter takes. The empty one is a literal of the template `/` alone."""
 _PIECE = 4 << 20
-"""Bytes of paths that are looked at together."""
+"""Bytes of paths that are processed together."""
 _QUERY = r"(?s)[?#].*"
 _DEAD = 0
 """State of the automaton from which no route can be reached."""
@@ -108,7 +108,7 @@ class RouteMatcher:
             states = np.frombuffer(self._native.run(offsets, data), dtype=np.int32)
             return self._ends(states, states < 0, of_method, offsets, data)
         found = np.empty(len(paths), dtype=np.int32)
-        # Some bytes of working memory for each byte of text: piece by piece that has a bound.
+        # Each byte of text takes some bytes of working memory: going piece by piece bounds it.
         for low, high in pieces(offsets, _PIECE):
             found[low:high] = self._match_piece(of_method[low:high], paths.slice(low, high - low))
         return found
@@ -117,7 +117,7 @@ class RouteMatcher:
         offsets, data = text_buffers(paths)
         if np.any((data == ord("?")) | (data == ord("#"))):
             paths = pc.replace_substring_regex(paths, _QUERY, "")
-        # What has more segments than any route matches none, however they are spelled.
+        # A path with more segments than any route matches none, however they are spelled.
         deep = pc.greater(pc.count_substring(paths, "/"), self._depth)
         if pc.any(deep).as_py():
             paths = pc.if_else(deep, "", paths)
@@ -128,7 +128,7 @@ class RouteMatcher:
     def _ends(
         self, states: Codes, slow: Bools, of_method: Codes, offsets: Codes, data: Bytes
     ) -> Codes:
-        """The template of every row by its last state; of the `slow` ones by the rule itself."""
+        """The template of every row by its last state; for the `slow` ones by the rule itself."""
         found = self._automaton.ends[states, of_method]
         names = (*self._methods, "")
         for row in np.flatnonzero(slow).tolist():

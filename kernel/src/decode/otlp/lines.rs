@@ -1,7 +1,7 @@
 //! The structure of a line of OTLP/JSON logs, read by the strict parser.
 //!
-//! Whatever is no part of it is passed over and checked like any other value. A line of another
-//! structure is read to its end nevertheless: that it is JSON at all comes first.
+//! Anything outside the structure is skipped and checked like any other value. A line with another
+//! structure is still read to its end: whether it is JSON at all comes first.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +17,7 @@ type Members<'a> = fn(&mut Work<'a>, &mut Out, usize, usize, usize) -> Result<us
 #[derive(Clone, Copy)]
 enum Single {
     Nothing,
-    /// A text, number, truth value or null: where it is, and how long.
+    /// A text, number, Boolean or null: where it is, and how long.
     Written(usize, usize),
     Another,
 }
@@ -158,7 +158,7 @@ impl<'a> Work<'a> {
         Ok(stop)
     }
 
-    /// One attribute: a key and a value, from behind the brace to behind the other one.
+    /// One attribute: a key and a value, from after the opening brace to after the closing one.
     fn pair(
         &mut self,
         out: &mut Out,
@@ -213,7 +213,7 @@ impl<'a> Work<'a> {
         Ok(stop)
     }
 
-    /// The single value of an `AnyValue`, from behind its brace.
+    /// The single value of an `AnyValue`, from after its opening brace.
     fn any_value(
         &mut self,
         from: usize,
@@ -240,7 +240,7 @@ impl<'a> Work<'a> {
         Ok((stop, single))
     }
 
-    /// An attribute that is written as others were; None if it is not, and nothing was done.
+    /// An attribute that is written like earlier ones; None if it is not, and nothing was done.
     #[inline(always)]
     fn foreseen_pair(
         &mut self,
@@ -253,7 +253,7 @@ impl<'a> Work<'a> {
         if depth >= self.table.limits.depth || !out.lead.is_at(data, from, end) {
             return Ok(None);
         }
-        // The lead ends with the quote of the key, the middle begins with the other one.
+        // The lead ends with the key's opening quote, the middle begins with its closing one.
         let key = from + out.lead.size;
         let behind = string_end(data, key, end);
         let is_middle = |piece: &&Piece| piece.is_at(data, behind, end);
