@@ -128,8 +128,8 @@ class World:
         self._ids = random.integers(0, 2**48, count)
         # Heavy-tailed: a few accounts make most of the sessions, but none a fifth of them.
         weight = random.pareto(1.25, count).clip(0.02, 60) + 0.02
-        # One account in two hundred is new on a day.
-        new = min(0.4, 0.005 * (self.end_us - self.begin_us) / DAY_US)
+        # One account in two hundred is new on a day, and one in eight however short the time is.
+        new = float(np.clip(0.005 * (self.end_us - self.begin_us) / DAY_US, 0.12, 0.4))
         self._first_new = max(1, round(count * (1 - new)))
         self._created_us = self.begin_us - (random.exponential(240, count) * DAY_US).astype(int)
         fresh = count - self._first_new

@@ -23,7 +23,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from pipeline.errors import EnvironmentProblem, SettingsError, SourceError, TelemetryError
-from pipeline.io.web.tokens import TokenAccess, TokenRefused, TokenSource
+from pipeline.io.web.tokens import TokenAccess, TokenSource
 
 Secret = Callable[[], str]
 """A reference to a secret: called where it is needed, never stored."""
@@ -176,10 +176,9 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # the client's class
         """Return what is sent along."""
         return self._extensions
 
-    def refusal(self) -> TokenRefused | None:
-        """Return what the endpoint answered instead of a token, if there is no valid one now."""
-        problem = self._source.problem()
-        return problem if isinstance(problem, TokenRefused) else None
+    def problem(self) -> EnvironmentProblem | None:
+        """Say why there is no valid token now, if a request for one has failed."""
+        return self._source.problem()
 
 
 def check_aws() -> None:

@@ -28,6 +28,7 @@ from pipeline.io.kafka.client import KafkaAccess, Tokens, connect_consumer
 from pipeline.io.kafka.messages import of_values
 from pipeline.io.kafka.raw_records import RawPathBroken, Run, raw_records
 from pipeline.io.source import Clock, Pace
+from pipeline.io.web.tokens import TokenRefused
 
 FETCH_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 5.0
@@ -72,12 +73,13 @@ class PartitionFetch:
             except AttributeError:
                 self._use_public_path()
 
-    def check_token(self) -> None:
-        """Raise TokenRefused if the connections have no valid token, and will not get one."""
+    def lacks_token(self) -> bool:
+        """Tell whether the connections have no valid token; raise TokenRefused if they get none."""
         provider = self._consumer.config["sasl_oauth_token_provider"]
-        refusal = provider.refusal() if isinstance(provider, Tokens) else None
-        if refusal is not None:
-            raise refusal
+        problem = provider.problem() if isinstance(provider, Tokens) else None
+        if isinstance(problem, TokenRefused):
+            raise problem
+        return problem is not None
 
     # -- where things are ---------------------------------------------------------------------
 

@@ -167,6 +167,10 @@ class KafkaReader:
         except BadBatch as error:
             (number,) = self._reading
             raise identity.damaged(self._topic, number, error.start, error.stop) from None
+        except kafka_errors.SaslAuthenticationFailedError as error:
+            # Credentials that a broker refuses, or a token that could not be fetched.
+            if not fetch.lacks_token():
+                raise explain(error, "reading", self._topic) from None
         except kafka_errors.KafkaError as error:
             raise explain(error, "reading", self._topic) from None
         return None
@@ -188,7 +192,7 @@ class KafkaReader:
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
-        fetch.check_token()
+        fetch.lacks_token()  # a refusal ends the reading
         there = fetch.partitions()
         if not there and not self._partitions:
             if self._is_out_of_patience(now):

@@ -372,7 +372,7 @@ def test_a_run_pauses_while_the_list_is_silent_and_resumes_by_itself(
         )
         producer.flush(10)
         wait_for(lambda: installed.position(events) == 1, "the resumption")
-        assert "reading goes on" in installed.logs()
+        assert "reading continues" in installed.logs()
     finally:
         assert stop(running, signal.SIGINT) in (0, 130)
 

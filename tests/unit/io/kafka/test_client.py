@@ -22,7 +22,7 @@ from kafka.net.sasl.oauth import SaslMechanismOAuth
 from pipeline.errors import EnvironmentProblem, SettingsError
 from pipeline.io.kafka.client import KafkaAccess, Tokens
 from pipeline.io.kafka.source import KafkaSource
-from pipeline.io.web.tokens import TokenAccess
+from pipeline.io.web.tokens import TokenAccess, TokenRefused
 from tests.integration.services.token_endpoint import token_endpoint
 
 
@@ -90,10 +90,10 @@ def test_a_refused_token_is_told_to_the_client_without_itself(
         told = TokenAccess(endpoint.url, partial(str, "client"), partial(str, "hunter2"))
         provider = Tokens(told, {})
         endpoint.answer = (401, b'{"error":"invalid_client"}')
-        assert provider.refusal() is None
+        assert provider.problem() is None
         with pytest.raises(SaslAuthenticationFailedError, match="refuses a token"):
             provider.token()
-        assert provider.refusal() is not None
+        assert isinstance(provider.problem(), TokenRefused)
     assert "invalid_client" in caplog.text
     assert "hunter2" not in caplog.text
 
