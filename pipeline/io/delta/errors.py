@@ -36,3 +36,12 @@ def lake_faults(what: str, where: str) -> Iterator[None]:
         yield
     except STORAGE_FAULTS as error:
         raise lake_problem(error, what, where) from None
+
+
+def changed_meanwhile(error: DeltaError) -> bool:
+    """Tell whether others changed a log while it was read, as far as delta-rs says so.
+
+    It has no class for an object that is gone by the time it is read, nor for a listing that
+    missed an entry among those that others were writing.
+    """
+    return any(words in str(error) for words in ("not found", "found gap"))

@@ -96,8 +96,8 @@ class DeltaLog:
         """Return what `read` finds in the log, which it has to load itself.
 
         delta-rs reads versions and history only when they are asked for. Another process may
-        write a checkpoint and delete the entries before it at any time; then everything is read
-        again, from the log as it stands by then.
+        write a checkpoint and delete the entries before it at any time, or write entries while
+        they are listed; then everything is read again, from the log as it stands by then.
         """
         with lake_faults("The lake's log could not be read", self.uri):
             for _ in range(LOOKS - 1):
@@ -105,8 +105,7 @@ class DeltaLog:
                     return read()
                 except (DeltaError, FileNotFoundError) as error:
                     self.standings.forget(self.uri)
-                    # delta-rs has no class of its own for an object that vanishes while it reads.
-                    if not isinstance(error, FileNotFoundError) and "not found" not in str(error):
+                    if not isinstance(error, FileNotFoundError) and not changed_meanwhile(error):
                         raise
             return read()
 

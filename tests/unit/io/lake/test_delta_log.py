@@ -13,6 +13,8 @@ from deltalake.exceptions import DeltaError
 
 from pipeline.errors import LakeError, OutcomeUnknown
 from pipeline.io.delta.commit import CommitRefused
+from pipeline.io.delta.log_files import entry_name
+from pipeline.io.delta.standing import KnownLogs
 from pipeline.io.lake import delta_log
 from pipeline.io.lake.delta_log import LOOKS, DeltaLog
 from tests.unit.io.lakes import SCHEMA
@@ -116,6 +118,27 @@ def test_a_log_that_is_cleaned_while_it_is_read_is_read_again_some_times(log: De
     with pytest.raises(LakeError):
         log.look(read(1, DeltaError(CANARY)))
     assert len(tries) == 1
+
+
+def test_a_listing_that_misses_an_entry_is_made_again(
+    log: DeltaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in range(3):
+        number(log, value)
+    entry = log.folder / entry_name(2)
+    hidden = entry.rename(log.folder.parent / "hidden")
+    looked: list[str] = []
+
+    def list_again(_known: KnownLogs, uri: str) -> None:
+        if hidden.exists():
+            hidden.rename(entry)
+        looked.append(uri)
+
+    monkeypatch.setattr(KnownLogs, "forget", list_again)
+    monkeypatch.setattr(DeltaLog, "_repair", lambda *_: False)  # it reads entry by entry
+    table = log.load_anew()
+    assert table is not None
+    assert (table.version(), looked) == (3, [log.uri])
 
 
 def test_what_the_disk_does_not_confirm_is_not_called_stored(
