@@ -31,7 +31,7 @@ from pipeline.io.delta.creation import (
 )
 from pipeline.io.delta.durable import Durable
 from pipeline.io.delta.entry import METADATA_KEY, CommitRecord, without_our_words
-from pipeline.io.delta.errors import lake_faults
+from pipeline.io.delta.errors import changed_meanwhile, lake_faults
 from pipeline.io.delta.held import HeldTables
 from pipeline.io.delta.known_tables import KnownTables
 from pipeline.io.delta.log_files import LOG_FOLDER, log_files, require_entrance
