@@ -38,6 +38,7 @@ html_title = f"{project} {release}"
 html_extra_path = ["extra"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # a page read from a folder may not fetch another one
 html_theme_options: dict[str, object] = {"source_edit_link": None, "footer_icons": []}
 
 

@@ -17,7 +17,7 @@ body { margin: 0 auto; max-width: 1300px; padding: 0 24px 48px; background: var(
 h1 { font-size: 26px; margin: 32px 0 4px; } h2 { font-size: 19px; margin: 36px 0 4px; }
 h3 { font-size: 15px; margin: 20px 0 4px; }
 a { color: var(--link); }
-nav ul { columns: 3 180px; padding-left: 18px; }
+nav ul { columns: 3 180px; padding-left: 18px; } nav a { display: inline-block; padding: 2px 0; }
 .wide { overflow-x: auto; margin-top: 8px; }
 table { border-collapse: collapse; font-size: 14px; min-width: 100%; }
 caption { text-align: left; color: var(--soft); padding-bottom: 6px; }

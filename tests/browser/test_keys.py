@@ -160,7 +160,8 @@ def test_no_cell_of_a_file_begins_a_line_or_a_formula(
     page = Path(pages["full"].removeprefix("file://")).read_text("utf-8")
     odd = '"labels":{"plan":{"pro":"a\\r=1+1","free":"=2+2","team":"+3\\"x"},'
     changed = tmp_path / "index.html"
-    changed.write_text(page.replace('"labels":{', odd, 1), "utf-8")
+    given = '"title":"Usage",'
+    changed.write_text(page.replace(f'{given}"labels":{{', given + odd, 1), "utf-8")
     opened = tab.open(changed.as_uri())
     with opened.expect_download() as download:
         opened.get_by_role("button", name="CSV: Requests by plan").click()
