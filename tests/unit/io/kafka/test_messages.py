@@ -32,4 +32,4 @@ def test_a_slice_has_the_bytes_and_offsets_of_its_messages() -> None:
     cut = of_values([b"a", b"", b"bc"], [5, 6, 8]).slice(span, "api_request")
     assert [cut.data[a:b] for a, b in zip(cut.starts, cut.ends, strict=True)] == [b"a", b"", b"bc"]
     assert (cut.span, cut.offsets.tolist()) == (span, [5, 6, 8])
-    assert "bc" not in repr(of_values([b"bc"], [1]))
+    assert "zwq" not in repr(of_values([b"zwq"], [1]))  # no digits of an address
