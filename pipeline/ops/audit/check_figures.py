@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from pipeline.errors import counted
+from pipeline.io.lake.commits import history_of
+from pipeline.io.rights.receipts import Receipt
 from pipeline.io.state_folder import StateFolder
 from pipeline.ops.audit.audit import (
     Audited,
@@ -24,6 +26,7 @@ from pipeline.ops.recomputed.figures import RECOMPUTED, Recomputation, Removal, 
 from pipeline.ops.rollup.lake_files import stored_days
 from pipeline.ops.scan.findings import Finding
 
+MESSAGES = "counts of messages that the log does not give"
 OTHER_COUNTS = "counts and times that files and commits do not give"
 
 
@@ -34,6 +37,7 @@ def _figures_recomputed(audited: Audited) -> Observation:
     if secret is None:
         return not_verified("the keystore has no key of the perturbation")
     schemas = {event: versions[-1].stored for event, versions in audited.schemas.items()}
+    receipts = audited.receipts.all()
     published = Recomputation(
         audited.lake,
         audited.registry,
@@ -41,24 +45,31 @@ def _figures_recomputed(audited: Audited) -> Observation:
         secret,
         audited.epochs,
         audited.now,
-        list(_removals(audited)),
+        list(_removals(receipts)),
         _spill(audited.state),
         audited.all_figures,
     )
     done = recompute(published, stored_days(audited.lake, schemas, audited.now))
     store = audited.lake.rollups()
-    again, wrong = wrong_log_facts(audited.lake, schemas, store, audited.now)
-    reason = "counts of messages that the log does not give"
-    removing = (one for one in audited.receipts.all() if one.kind not in ("export", "forget"))
-    moments = [datetime.fromisoformat(one.at) for one in removing]
-    counts = wrong_counts(audited.lake, schemas, store, audited.now, moments)
+    histories = [
+        history_of(audited.lake.events(event, schema).log, event)
+        for event, schema in schemas.items()
+    ]
+    again, of_messages = wrong_log_facts(histories, store, audited.now)
+    moments = [one.at for one in receipts if one.kind not in ("export", "forget")]
+    counts = wrong_counts(
+        audited.lake,
+        schemas,
+        store,
+        histories,
+        audited.now,
+        [datetime.fromisoformat(at) for at in moments],
+    )
+    wrong = ((MESSAGES, of_messages), (OTHER_COUNTS, sorted(counts.wrong.items())))
     done.findings += [
         Finding((RECOMPUTED,), f"lake/rollups/{metric}/{metric}.parquet", reason, count)
-        for metric, count in wrong
-    ]
-    done.findings += [
-        Finding((RECOMPUTED,), f"lake/rollups/{metric}/{metric}.parquet", OTHER_COUNTS, count)
-        for metric, count in sorted(counts.wrong.items())
+        for reason, found in wrong
+        for metric, count in found
     ]
     if done.findings:
         return broken("figures are not what the rows give", [str(one) for one in done.findings])
@@ -73,8 +84,8 @@ def _figures_recomputed(audited: Audited) -> Observation:
     )
 
 
-def _removals(audited: Audited) -> Iterator[Removal]:
-    for receipt in audited.receipts.all():
+def _removals(receipts: Iterable[Receipt]) -> Iterator[Removal]:
+    for receipt in receipts:
         requests = receipt.body.get("requests")
         numbers = requests if isinstance(requests, list) else []
         yield Removal(datetime.fromisoformat(receipt.at), frozenset(map(str, numbers)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
@@ -10,6 +11,9 @@ import pyarrow.compute as pc
 
 from pipeline.ops.rollup.publication import KEYS
 from pipeline.privacy.figures.equality import Bools, same
+
+CLOCKS = timedelta(minutes=5)
+"""How far apart the clocks of a writer and a rollup may be."""
 
 
 class Compared(NamedTuple):

@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.events.schema import EVENT_TOKEN
-from pipeline.io.lake.commits import Commit, commits_of
+from pipeline.io.lake.commits import History
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.publications import RollupStore
 from pipeline.io.lake.snapshot import PartFile
 from pipeline.io.parquet.encoding import PartKind
+from pipeline.ops.recomputed.comparison import CLOCKS
 from pipeline.ops.rollup.lake_files import late_rows
 from pipeline.ops.rollup.pipeline_metrics import count_row
 from pipeline.ops.rollup.publication import PUBLISHED
@@ -34,8 +35,6 @@ SHORTENED = "freshness of a log that was shortened since"
 EXPIRED = "ages of the oldest day from before an expiry or a removal"
 LARGE = "repeated events of days with more rows than an audit holds"
 MOST_ROWS = 8_000_000
-CLOCKS = timedelta(minutes=5)
-"""How far apart the clocks of a writer and a rollup may be."""
 _Row = Mapping[str, Any]
 
 
@@ -72,19 +71,22 @@ def wrong_counts(
     lake: Lake,
     schemas: Mapping[str, pa.Schema],
     store: RollupStore,
+    histories: Sequence[History],
     now: datetime,
     removals: Sequence[datetime],
 ) -> Counts:
     """Compare what is published about files and commits with the existing ones.
 
-    `removals`: when rows were removed, by an expiry or on request. Raises LakeError.
+    `histories`: those of every event. `removals`: when rows were removed, by an expiry or on
+    request. Raises LakeError.
     """
     parts = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
     look, counts = _Lake(lake, schemas, parts, removals), Counts()
     for metric in ("late", "duplicate"):
         for row in _rows(store, metric):
             _count_of_a_day(look, metric, row, now.date(), counts)
-    _freshness(look, list(_rows(store, "freshness")), counts)
+    for row in _rows(store, "freshness"):
+        _freshness(histories, row, counts)
     for row in _rows(store, "expiry_proof"):
         _oldest_day(look, row, counts)
     return counts
@@ -135,28 +137,17 @@ def _is(row: _Row, made: Mapping[str, object]) -> bool:
     return all(row[name] == made.get(name) for name in ("value", "under"))
 
 
-def _freshness(look: _Lake, rows: Sequence[_Row], counts: Counts) -> None:
-    logs = [_commits(look, event) for event in look.schemas]
-    for row in rows:
-        at: datetime = row["published_at"]
-        before = [[one.at for one in commits if one.at <= at] for _, commits in logs]
-        is_whole = (bool(mine) or whole for mine, (whole, _) in zip(before, logs, strict=True))
-        if not all(is_whole):
-            counts.unseen[SHORTENED] += 1
-            continue
-        newest = max((mine[-1] for mine in before if mine), default=None)
-        hours = None if newest is None else round((at - newest).total_seconds() / 3600, 2)
-        # A commit that came while the figures were computed has an age of zero.
-        came = any(at < one.at <= at + CLOCKS for _, commits in logs for one in commits)
-        counts.note("freshness", row["value"] == hours or (came and row["value"] == 0.0))
-
-
-def _commits(look: _Lake, event: str) -> tuple[bool, list[Commit]]:
-    """Whether the log has all of its entries, and the commits in it."""
-    log = look.lake.events(event, look.schemas[event]).log
-    newest, records = log.history_since(0)
-    is_whole = newest < 0 or (bool(records) and records[0].version == 0)
-    return is_whole, commits_of(log, event)[1]
+def _freshness(histories: Sequence[History], row: _Row, counts: Counts) -> None:
+    at: datetime = row["published_at"]
+    before = [[one.at for one in log.commits if one.at <= at] for log in histories]
+    if not all(mine or log.is_whole for mine, log in zip(before, histories, strict=True)):
+        counts.unseen[SHORTENED] += 1
+        return
+    newest = max((mine[-1] for mine in before if mine), default=None)
+    hours = None if newest is None else round((at - newest).total_seconds() / 3600, 2)
+    # A commit that came while the figures were computed has an age of zero.
+    came = any(at < one.at <= at + CLOCKS for log in histories for one in log.commits)
+    counts.note("freshness", row["value"] == hours or (came and row["value"] == 0.0))
 
 
 def _oldest_day(look: _Lake, row: _Row, counts: Counts) -> None:

@@ -7,15 +7,14 @@ Counts of files, and facts as of a moment, are recomputed in `counts`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.io.lake.commits import Commit, commits_of
-from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.commits import Commit, History
 from pipeline.io.lake.publications import RollupStore
 from pipeline.ops.recomputed.comparison import compared
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
@@ -28,13 +27,14 @@ TOTAL = "total"
 
 
 def wrong_log_facts(
-    lake: Lake, schemas: Mapping[str, pa.Schema], store: RollupStore, now: datetime
+    histories: Sequence[History], store: RollupStore, now: datetime
 ) -> tuple[int, list[tuple[str, int]]]:
-    """Compare what is published about messages with the log's accounts.
+    """Compare what is published about messages with the logs' accounts, of every event.
 
     Returns how many are equal, and (metric, how many are not). Raises LakeError.
     """
-    commits, since = _whole_days(lake, schemas)
+    commits = [one for log in histories for one in log.commits]
+    since = max((log.since for log in histories), default=date.min)
     equal, wrong = 0, list[tuple[str, int]]()
     for name in FROM_THE_LOG:
         shown = store.read(name, PUBLISHED)
@@ -48,24 +48,6 @@ def wrong_log_facts(
         if odd:
             wrong.append((name, odd))
     return equal, wrong
-
-
-def _whole_days(lake: Lake, schemas: Mapping[str, pa.Schema]) -> tuple[list[Commit], date]:
-    """The log's accounts, and the first day for which it certainly holds all of them."""
-    commits: list[Commit] = []
-    since = date.min
-    for event, schema in schemas.items():
-        newest, records = lake.events(event, schema).log.history_since(0)
-        if newest >= 0 and (not records or records[0].version > 0):
-            kept = (_midnight_after(record.at_ms) for record in records)
-            since = max(since, min(kept, default=date.max))
-        commits += commits_of(lake.events(event, schema).log, event)[1]
-    return commits, since
-
-
-def _midnight_after(at_ms: int) -> date:
-    """The first day that began after a moment."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).date() + timedelta(days=1)
 
 
 def _differences(shown: pa.Table, name: str, commits: Sequence[Commit], now: datetime) -> int:

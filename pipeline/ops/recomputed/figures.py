@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.recomputed.comparison import compared
+from pipeline.ops.recomputed.comparison import CLOCKS, compared
 from pipeline.ops.recomputed.facts import SUPPRESSED, wrong_hidden
 from pipeline.ops.recomputed.loads import by_name, parts_of
 from pipeline.ops.rollup.contributions import ROWS_MEMORY_MB, Loaded, load
@@ -43,8 +43,6 @@ from pipeline.privacy.figures.tally import START, tally
 from pipeline.privacy.identity.epochs import EpochKind
 
 RECOMPUTED, GATED = "figures_recomputed", "aggregates_gated"
-CLOCKS = timedelta(minutes=5)
-"""How far apart the clocks of a writer and a rollup may be."""
 MOST_ROWS = 8_000_000
 """Most rows of one load; with the memory below, an audit stays under a gibibyte."""
 MEMORY_MB = 256

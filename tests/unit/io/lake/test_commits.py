@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from pipeline.events.model import Drop
-from pipeline.io.lake.commits import commits_of
+from pipeline.io.delta.log_files import entry_name
+from pipeline.io.lake.commits import commits_of, history_of, midnight_after
 from pipeline.io.lake.lake import Lake
 from tests.unit.io.lakes import DAYS, EVENT, batch, table_of
 
@@ -64,3 +65,16 @@ def test_a_commit_of_a_version_that_counted_less_has_empty_accounts(lake: Lake) 
     log.commit(log.ensure(), [], {"file/abc/0": 5}, {"read": 5, "written": 5})
     _, (commit,) = commits_of(log, EVENT)
     assert (commit.rejected, commit.dropped, commit.nulled) == ({}, {}, {})
+
+
+def test_a_log_that_was_shortened_holds_whole_days_from_the_next_midnight_on(filled: Lake) -> None:
+    log = table_of(filled).log
+    whole = history_of(log, EVENT)
+    assert (whole.is_whole, whole.since, len(whole.commits)) == (True, date.min, 2)
+    log.shorten()
+    (log.folder / entry_name(0)).unlink()
+    again = history_of(table_of(Lake(filled.root)).log, EVENT)
+    first = table_of(Lake(filled.root)).log.history()[0]
+    assert (again.is_whole, again.since) == (False, midnight_after(first.at_ms))
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert midnight_after(int(at.timestamp() * 1000)) == date(2026, 11, 21)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.events.model import CleanBatch, Span
+from pipeline.io.lake.commits import history_of
 from pipeline.io.lake.lake import Lake
 from pipeline.ops.recomputed.counts import EXPIRED, REWRITTEN, Counts, wrong_counts
 from pipeline.ops.rollup.lake_files import look_at
@@ -56,7 +57,8 @@ def published(
 
 
 def compared(lake: Lake, removals: Sequence[datetime] = ()) -> Counts:
-    return wrong_counts(lake, SCHEMAS, lake.rollups(), LATER, removals)
+    histories = [history_of(lake.events(EVENT, STORED).log, EVENT)]
+    return wrong_counts(lake, SCHEMAS, lake.rollups(), histories, LATER, removals)
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.io.lake.commits import Commit
+from pipeline.io.lake.commits import Commit, History
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.recomputed import facts
 from pipeline.ops.recomputed.facts import FROM_THE_LOG, wrong_hidden, wrong_log_facts
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows, hidden_rows
 
@@ -32,27 +31,19 @@ def published(folder: Path, commits: list[Commit], at: datetime = NOW) -> Lake:
     return lake
 
 
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log holds all commits of all days."""
-    monkeypatch.setattr(facts, "_whole_days", lambda *_: (COMMITS, date.min))
-
-
 def compared(lake: Lake, now: datetime = NOW) -> tuple[int, list[tuple[str, int]]]:
-    return wrong_log_facts(lake, {}, lake.rollups(), now)
+    """Against logs that hold all commits of all days."""
+    return wrong_log_facts([History(COMMITS)], lake.rollups(), now)
 
 
-@pytest.mark.usefixtures("log")
 def test_what_the_log_gives_is_equal(tmp_path: Path) -> None:
     assert compared(published(tmp_path, COMMITS)) == (4, [])
 
 
-@pytest.mark.usefixtures("log")
 def test_commits_after_a_publication_do_not_count(tmp_path: Path) -> None:
     assert compared(published(tmp_path, COMMITS[:1], AT)) == (4, [])
 
 
-@pytest.mark.usefixtures("log")
 def test_other_counts_are_told_by_metric(tmp_path: Path) -> None:
     other = Commit("session", 1, AT, 9_000, 8_610, {"not_json": 300}, {"opt_out": 90})
     equal, wrong = compared(published(tmp_path, [other, COMMITS[1]]))
@@ -60,7 +51,6 @@ def test_other_counts_are_told_by_metric(tmp_path: Path) -> None:
     assert equal == 3, "completeness is the same, and drops are within their step"
 
 
-@pytest.mark.usefixtures("log")
 def test_the_day_that_is_open_is_not_compared(tmp_path: Path) -> None:
     assert compared(published(tmp_path, COMMITS[:1]), AT) == (0, [])
 
@@ -84,8 +74,3 @@ def test_a_share_of_hidden_events_is_compared(
     place = "requests", "week", ["model"], hidden(now)
     assert list(wrong_hidden(rows, *place, {DAY})) == ([DAY] if wrong else [])
     assert list(wrong_hidden(rows, *place, set())) == [], "its rows have changed since"
-
-
-def test_a_log_that_was_shortened_holds_whole_days_from_the_next_midnight_on() -> None:
-    at = int(AT.timestamp() * 1000)
-    assert facts._midnight_after(at) == DAY + timedelta(days=1)
