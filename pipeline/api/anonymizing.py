@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import NoReturn, Protocol, Self
+from datetime import datetime
+from typing import NoReturn, Protocol
 
 import pyarrow as pa
 
+from pipeline.api.clock import Clock, utc_now
 from pipeline.api.messages import limited_slice, lines_of_rows, split_lines
 from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring.fitting import open_fitting_lake
@@ -37,6 +37,7 @@ from pipeline.events.model import NATIVE, CleanBatch, Slice
 from pipeline.events.schema import EventSchema
 from pipeline.flow.steps.accounted import anonymize, decode, drop
 from pipeline.flow.steps.guard import guarded
+from pipeline.io.closing import Closing
 from pipeline.io.package_data import load_format
 from pipeline.ops.trial import ThrownAwayKeys
 from pipeline.privacy.anonymize import Anonymizer as Treatments
@@ -44,8 +45,6 @@ from pipeline.privacy.identity.epochs import Epoch
 from pipeline.privacy.optout import OptOutGate, OptOutState
 from pipeline.privacy.shuffle import shuffled
 from pipeline.settings import Settings
-
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,7 +70,7 @@ class Anonymized:
         )
 
 
-class Anonymizer:
+class Anonymizer(Closing):
     """Anonymizes messages of one event; made by `open_anonymizer`, and closed by its `with`.
 
     For one thread. It remembers results for values that recur, so it cannot be pickled or
@@ -105,17 +104,6 @@ class Anonymizer:
             why="it holds keys and remembers values",
             remedy="Call open_anonymizer in each process",
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Release connections; calling it again is fine."""
@@ -199,7 +187,7 @@ def open_anonymizer(
     [{'offset': 1, 'reason': 'not_json'}]
     """
     settings = load_settings() if settings is None else settings
-    clock = now or _utc_now
+    clock = now or utc_now
     known = open_schemas(settings)
     told = None if format is None else in_envelope(load_format(format, known), envelope)
     event = event or (None if told is None else told.event)
@@ -259,7 +247,3 @@ def _account(batch: CleanBatch, schema: EventSchema) -> Anonymized:
         {reason.value: count for reason, count in batch.dropped.items()},
         dict(batch.nulled),
     )
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)

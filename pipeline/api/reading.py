@@ -6,18 +6,18 @@ newest schemas. Restricted rows are not among them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from pipeline.api.clock import Clock, utc_now
 from pipeline.cli.declared import load_settings
 from pipeline.cli.wiring import opening
 from pipeline.errors import UsageError
 from pipeline.events.schema import EventSchema
+from pipeline.io.closing import Closing
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def schemas(settings: Settings | None = None) -> Mapping[str, pa.Schema]:
     return {event: found[-1].stored for event, found in opening.open_schemas(settings).items()}
 
 
-class LakeReader:
+class LakeReader(Closing):
     """Reads a lake; made by `open_lake`, and closed by its `with`. For one thread."""
 
     __slots__ = ("_database", "_lake", "_now", "_schemas")
@@ -49,7 +49,7 @@ class LakeReader:
         self,
         lake: Lake,
         schemas: Mapping[str, tuple[EventSchema, ...]],
-        now: Callable[[], datetime],
+        now: Clock,
     ) -> None:
         """Not for callers: the parameters are not part of the contract."""
         self._lake, self._schemas, self._now = lake, schemas, now
@@ -57,17 +57,6 @@ class LakeReader:
 
     def __repr__(self) -> str:
         return f"LakeReader({self._lake.root!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close what `connection` opened; calling it again is fine."""
@@ -129,9 +118,7 @@ class LakeReader:
             return database.sql(query).to_arrow_table()
 
 
-def open_lake(
-    settings: Settings | None = None, *, now: Callable[[], datetime] | None = None
-) -> LakeReader:
+def open_lake(settings: Settings | None = None, *, now: Clock | None = None) -> LakeReader:
     """Open the lake that the settings name, to read it; nothing in it is changed.
 
     Without `settings` they are read as a command reads them. `now`, in UTC, decides which days
@@ -143,11 +130,7 @@ def open_lake(
     pipeline.errors.EnvironmentProblem: there is no lake here at /nowhere. ...
     """
     settings = load_settings() if settings is None else settings
-    clock = now or _utc_now
+    clock = now or utc_now
     lake = opening.open_lake(settings, clock, repairs=False)
     opening.require_lake(lake)
     return LakeReader(lake, opening.open_schemas(settings), clock)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 import os
-from types import TracebackType
 
 import pyarrow as pa
 
 from pipeline.errors import SourceError
+from pipeline.io.closing import Closing
 
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 _STEP = 1 << 20
@@ -40,7 +40,7 @@ class _FromStart(io.RawIOBase):
         return block
 
 
-class Unpacked:
+class Unpacked(Closing):
     """What is inside one compressed file, read forward."""
 
     def __init__(self, handle: int, codec: str, path: str) -> None:
@@ -81,17 +81,6 @@ class Unpacked:
         """Let go of the file; safe to call twice."""
         self._stream.close()
         self._file.close()
-
-    def __enter__(self) -> Unpacked:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _damaged(self, error: Exception) -> SourceError:
         short = "truncated" in str(error).lower()

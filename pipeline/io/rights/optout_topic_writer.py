@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
 
 from kafka import KafkaProducer
 
+from pipeline.io.closing import Closing
 from pipeline.io.kafka.client import KafkaAccess, connect_producer, kafka_faults
 from pipeline.io.rights.optout_list import Change
 from pipeline.io.rights.optout_topic import HEARTBEAT, POSITION, OptOutTopic
@@ -22,7 +22,7 @@ from pipeline.privacy.optout import Standing
 TRANSACTIONAL_ID = "telemetry-optout"
 
 
-class OptOutTopicWriter:
+class OptOutTopicWriter(Closing):
     """The list of a topic with the account ids' key: the counterpart of `OptOutFile`.
 
     Use it as a context manager. Raises TelemetryError; after an error make a new one.
@@ -33,17 +33,6 @@ class OptOutTopicWriter:
         self._list = topic
         self._keys = TokenKey(key)
         self._producer: KafkaProducer | None = None
-
-    def __enter__(self) -> OptOutTopicWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def tokens(self, account_ids: Sequence[str]) -> list[str]:
         """Return the tokens of accounts. Raises UsageError for an id that cannot be one."""
