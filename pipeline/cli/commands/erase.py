@@ -41,9 +41,7 @@ def command(call: Invocation, ids: Sequence[str], under_13: bool, is_applied: bo
             _show(call, len(accounts), rows, unknown)
             return
         kind = RequestKind.ERASE_UNDER_13 if under_13 else RequestKind.ERASE
-        requests = desk.submit(kind, people, erased)
-        numbers = [request.number for request in requests]
-        done = desk.rights.work(call.now(), only=numbers)
+        numbers, done = desk.carry_out(kind, people, erased)
     counts = {"accounts": len(accounts), "unknown": unknown, "requests": numbers}
     document = {**counts, **worked_document(done)}
     held = sum(done.held.values())

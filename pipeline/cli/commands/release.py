@@ -28,8 +28,7 @@ def command(call: Invocation, ids: Sequence[str]) -> None:
     with open_desk(call) as desk:
         people = desk.people(accounts)
         unknown = desk.rights.unknown(people)
-        requests = desk.submit(RequestKind.RELEASE, people, released)
-        done = desk.rights.work(call.now(), only=[request.number for request in requests])
+        _, done = desk.carry_out(RequestKind.RELEASE, people, released)
 
     def text() -> None:
         call.out.line(

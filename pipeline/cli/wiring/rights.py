@@ -101,6 +101,13 @@ class Desk:
             self.rights.optouts.change([person.account for person in people], change, now)
         return requests
 
+    def carry_out(
+        self, kind: RequestKind, people: Sequence[AccountTokens], change: Change | None
+    ) -> tuple[list[str], Worked]:
+        """Submit requests and carry out these; return their numbers and what was done."""
+        numbers = [request.number for request in self.submit(kind, people, change)]
+        return numbers, self.rights.work(self.call.now(), only=numbers)
+
 
 @contextmanager
 def open_desk(call: Invocation) -> Iterator[Desk]:
