@@ -12,8 +12,6 @@ since the address changed until what is in sight is drawn. The aims are 0.6 s, 0
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -26,12 +24,11 @@ from benchmarks.harness import Report
 from benchmarks.rollup import LAST, publish, stored
 from pipeline.dashboard.site import build
 from pipeline.io.lake.publications import RollupStore
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.dashboards import published
 from tests.lake_rows import World, write_lake
 
 DAYS, ACCOUNTS = 90, 12_000
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SECTIONS = ("health", "sessions", "adoption", "audience", "quality", "definitions", "overview")
 FILTERS = ("model=v2v-turbo", "model=v2v-large", "model=v2v-lite")
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}

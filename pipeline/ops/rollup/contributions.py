@@ -94,20 +94,25 @@ class Loaded:
         due = [(task, starts) for task, starts in tasks if starts]
         asking = Counter(task.summary for task, _ in due if task.rests_on_habits)
         waiting: list[tuple[Pass, Future[T]]] = []
+
+        def finished() -> Iterator[tuple[Pass, T]]:
+            while waiting:
+                done, future = waiting.pop()
+                yield done, future.result()
+
         with ThreadPoolExecutor(1) as gate:
             for task, starts in due:
                 if task.rests_on_habits and task.summary not in self._summaries:
                     # The largest query of all: nothing else is held during it.
-                    yield from ((done, future.result()) for done, future in waiting)
-                    waiting = []
+                    yield from finished()
                 contributions = self.contributions(task)
                 asking[task.summary] -= task.rests_on_habits
                 if not asking[task.summary]:
                     self._summaries.pop(task.summary, None)
-                yield from ((done, future.result()) for done, future in waiting)
-                waiting = [(task, gate.submit(work, task, starts, contributions))]
+                yield from finished()
+                waiting.append((task, gate.submit(work, task, starts, contributions)))
                 del contributions
-            yield from ((done, future.result()) for done, future in waiting)
+            yield from finished()
 
     def memberships(
         self, population: str, dimensions: Sequence[str]
