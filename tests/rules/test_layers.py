@@ -46,6 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings.declared",
         "settings.source",
         "settings.values",
+        # Vault's variables of the environment, which a reference to a secret reads as well.
+        "settings.vault_access",
     },
     "flow": {"errors", "metrics", "settings", "events", "privacy", "io"},
     "ops": {"errors", "metrics", "events", "privacy", "io"},

@@ -221,7 +221,7 @@ class SecretManagerKeystore:
             return self._first(name)
         except NoVersion:
             self._service.add(name, secrets.token_bytes(KEY_BYTES))
-        return self._first(name)
+        return self._load(name)
 
     def _load(self, name: str) -> bytes:
         try:
