@@ -1,8 +1,9 @@
 """azure-kv:HOST/NAME, .../NAME/VERSION or .../NAME#KEY: Azure Key Vault (extra `azure`).
 
-HOST is the vault's, as `telemetry.vault.azure.net`; a text, or an entry of a JSON object. Who asks is the process's managed identity,
-workload identity or service principal, as Azure's DefaultAzureCredential finds it. Key Vault
-cannot be a store for keys: `docs/extending-ports.md` says why.
+HOST is the vault's, as `telemetry.vault.azure.net`; a text, or an entry of a JSON object. Who asks
+is the process's managed identity, workload identity or service principal, as Azure's
+DefaultAzureCredential finds it. Key Vault cannot be a store for keys:
+`docs/extending-ports.md` says why.
 """
 
 from __future__ import annotations

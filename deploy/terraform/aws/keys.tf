@@ -1,0 +1,39 @@
+# Keys in Secrets Manager (`[state] keys`). The names are bound, so that no account reaches the logins
+# beside them. The expirer alone destroys; what a crash of it left, its next run finishes.
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+locals {
+  keys = "telemetry/keys"
+  destroys = {
+    pipeline = []
+    eraser   = []
+    expirer  = ["secretsmanager:DeleteSecret"]
+  }
+}
+
+data "aws_iam_policy_document" "keys" {
+  for_each = local.destroys
+
+  statement {
+    actions = concat(each.value, [
+      "secretsmanager:CreateSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "secretsmanager:UpdateSecretVersionStage",
+    ])
+    resources = [join(":", [
+      "arn", data.aws_partition.current.partition, "secretsmanager", var.region,
+      data.aws_caller_identity.current.account_id, "secret", "${local.keys}-*",
+    ])]
+  }
+}
+
+resource "aws_iam_role_policy" "keys" {
+  for_each = local.destroys
+  name     = "keys"
+  role     = aws_iam_role.telemetry[each.key].id
+  policy   = data.aws_iam_policy_document.keys[each.key].json
+}
