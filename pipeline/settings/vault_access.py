@@ -129,9 +129,9 @@ def vault_access(environ: Mapping[str, str] | None = None) -> VaultAccess:
     address = given.get("VAULT_ADDR", "")
     if not _is_protected(address):
         raise SettingsError(
-            "Vault's address is missing or has no TLS",
+            "Vault's address has no TLS" if address else "Vault's address is not set",
             where="VAULT_ADDR",
-            why="the token and the keys would travel in the clear" if address else "it is not set",
+            why="the token and the keys would travel in the clear" if address else "",
             remedy="Set VAULT_ADDR to an https:// address.",
         )
     token_file = given.get("VAULT_TOKEN_FILE")

@@ -1,12 +1,10 @@
 # Keys in Secrets Manager (`[state] keys`). The names are bound, so that no account reaches the logins
 # beside them. The expirer alone destroys; what a crash of it left, its next run finishes.
 
-data "aws_caller_identity" "current" {}
-
-data "aws_partition" "current" {}
-
 locals {
   keys = "telemetry/keys"
+  # The partition and the account are those of the lake's own key.
+  owner = split(":", aws_kms_key.lake.arn)
   destroys = {
     pipeline = []
     eraser   = []
@@ -25,8 +23,7 @@ data "aws_iam_policy_document" "keys" {
       "secretsmanager:UpdateSecretVersionStage",
     ])
     resources = [join(":", [
-      "arn", data.aws_partition.current.partition, "secretsmanager", var.region,
-      data.aws_caller_identity.current.account_id, "secret", "${local.keys}-*",
+      "arn", local.owner[1], "secretsmanager", var.region, local.owner[4], "secret", "${local.keys}-*",
     ])]
   }
 }

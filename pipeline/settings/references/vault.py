@@ -23,6 +23,7 @@ def read(name: str, setting: str) -> str:
         )
         return str(found["data"]["data"][entry])
     except (faults.VaultError, network) as error:
-        raise nothing_there(setting, "vault", f"of a {type(error).__name__}") from None
+        why = f"Vault answers {type(error).__name__}"
+        raise nothing_there(setting, "vault", why) from None
     except (KeyError, TypeError):
         raise nothing_there(setting, "vault", "it has no such entry") from None
