@@ -14,6 +14,7 @@ from tests.integration.services import vault
 ROOT = Path(__file__).parents[2]
 FILES = [
     "tests/unit/io/keys/test_keystore.py",
+    "tests/unit/io/keys/test_silence.py",
     "tests/unit/io/keys/test_vault_api.py",
     "tests/unit/io/parquet/test_encryption_stores.py",
     "tests/unit/settings/references/test_vault.py",
