@@ -32,6 +32,7 @@ from pipeline.ops.views import visible
 
 REWRITTEN = "late and repeated events of files that were rewritten since"
 SHORTENED = "freshness of a log that was shortened since"
+FOREIGN_CLOCK = "freshness by a clock that is behind every commit"
 EXPIRED = "ages of the oldest day from before an expiry or a removal"
 LARGE = "repeated events of days with more rows than an audit holds"
 MOST_ROWS = 8_000_000
@@ -144,6 +145,9 @@ def _freshness(histories: Sequence[History], row: _Row, counts: Counts) -> None:
         counts.unseen[SHORTENED] += 1
         return
     newest = max((mine[-1] for mine in before if mine), default=None)
+    if newest is None and any(one.at > at + CLOCKS for log in histories for one in log.commits):
+        counts.unseen[FOREIGN_CLOCK] += 1
+        return
     hours = None if newest is None else round((at - newest).total_seconds() / 3600, 2)
     # A commit that came while the figures were computed has an age of zero.
     came = any(at < one.at <= at + CLOCKS for log in histories for one in log.commits)
