@@ -25,6 +25,7 @@ from pipeline.io.lake.publications import RollupStore
 from pipeline.io.lake.snapshot import PartFile
 from pipeline.io.parquet.encoding import PartKind
 from pipeline.ops.recomputed.comparison import CLOCKS
+from pipeline.ops.rewrite import on_snapshot
 from pipeline.ops.rollup.lake_files import late_rows
 from pipeline.ops.rollup.pipeline_metrics import count_row
 from pipeline.ops.rollup.publication import PUBLISHED
@@ -64,6 +65,9 @@ class _Lake:
     parts: Mapping[str, Sequence[PartFile]]
     removals: Sequence[datetime]
 
+    def files(self) -> set[str]:
+        return {part.uri for parts in self.parts.values() for part in parts}
+
     def removed_since(self, at: datetime) -> bool:
         return any(moment > at for moment in self.removals)
 
@@ -81,8 +85,21 @@ def wrong_counts(
     `histories`: those of every event. `removals`: when rows were removed, by an expiry or on
     request. Raises LakeError.
     """
-    parts = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
-    look, counts = _Lake(lake, schemas, parts, removals), Counts()
+
+    def look() -> _Lake:
+        parts = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
+        return _Lake(lake, schemas, parts, removals)
+
+    def compare(seen: _Lake) -> Counts:
+        return _compare(seen, store, histories, now)
+
+    return on_snapshot(look, _Lake.files, compare, lake.look_again)
+
+
+def _compare(
+    look: _Lake, store: RollupStore, histories: Sequence[History], now: datetime
+) -> Counts:
+    counts = Counts()
     for metric in ("late", "duplicate"):
         for row in _rows(store, metric):
             _count_of_a_day(look, metric, row, now.date(), counts)
