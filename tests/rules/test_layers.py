@@ -12,6 +12,7 @@ EVERYTHING = "*"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "lean": set(),
     "metrics": set(),
     # The only door to the extension that Rust builds; its types are in kernel.pyi.
     "native": {"kernel"},
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         # Vault's variables of the environment, which a reference to a secret reads as well.
         "settings.vault_access",
     },
-    "flow": {"errors", "metrics", "settings", "events", "privacy", "io"},
+    "flow": {"errors", "lean", "metrics", "settings", "events", "privacy", "io"},
     "ops": {"errors", "metrics", "events", "privacy", "io"},
     "dashboard": {"errors", "events.schema"},
     "demo": {"errors", "events", "privacy", "io"},
