@@ -23,8 +23,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.disk.append_log import AppendFile, FileGone, Register
+from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.errors import state_faults
+from pipeline.io.disk.list_marker import FileGone
 from pipeline.io.keys.keystore import Keystore
 from pipeline.io.rights.optout_list import OptOutList
 from pipeline.io.rights.standing_json import to_micros, to_text

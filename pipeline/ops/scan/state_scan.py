@@ -226,7 +226,8 @@ TEXTS: Mapping[Holds, re.Pattern[bytes]] = {
     Holds.NOTHING: re.compile(rb""),
     Holds.RECEIPTS_HEAD: re.compile(rb"[1-9][0-9]{0,9} [0-9a-f]{64}\n"),
     Holds.MARKER: re.compile(
-        rb'(?:\{"generation": \d{1,9}, "states": \[%(one)b(?:, %(one)b)?\]\})?' % {b"one": _STATE}
+        rb'(?:\{"generation": \d{1,9}, (?:"left": (?:null|\[\d{1,20}, \d{1,20}\]), )?'
+        rb'"states": \[%(one)b(?:, %(one)b)?\]\})?' % {b"one": _STATE}
     ),
     Holds.WRITER: re.compile(rb"[ -?A-~]{1,1024}"),
     # Version 0.1 recorded only the size and the position of an archive.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.disk.append_log import AppendFile, FileGone, ReadMark
+from pipeline.io.disk.append_log import AppendFile, ReadMark
+from pipeline.io.disk.list_marker import FileGone
 from pipeline.io.disk.private import write_private
 
 LINES = ["one", "two", "three"]
@@ -191,7 +192,8 @@ def test_a_crash_at_any_write_leaves_a_list_that_is_read(
             raise KeyboardInterrupt
         write_private(target, content)
 
-    monkeypatch.setattr("pipeline.io.disk.append_log.write_private", dies)
+    for module in ("append_log", "list_marker"):
+        monkeypatch.setattr(f"pipeline.io.disk.{module}.write_private", dies)
     file = AppendFile(path, register)
     with pytest.raises(KeyboardInterrupt), file.exclusive():
         file.append(["one"])
