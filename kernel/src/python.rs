@@ -8,11 +8,12 @@ use pyo3::types::PyTuple;
 use crate::column::{Body, Finished, Kind};
 use crate::memory::{Buffer, Held, elements};
 use crate::table::{Identity, Limits, NONE, Version};
-use crate::{decode as decoding, lines, reasons, records, refine, routes, standings, table, token};
+use crate::{decode as decoding, lines, reasons, records, refine, routes, table, token};
 
 use self::formats::{Refinement, Splitter};
 
 mod formats;
+mod lists;
 
 /// Which values of a message become which columns.
 #[pyclass(frozen, module = "pipeline.kernel")]
@@ -273,35 +274,6 @@ fn find_records(
     Ok(found.map(|found| (wide(found.starts), wide(found.ends), wide(found.offsets))))
 }
 
-/// Chain a hash over lines; see `kernel.pyi`.
-#[pyfunction]
-fn chain_lines<'py>(
-    py: Python<'py>,
-    chain: [u8; 32],
-    data: PyBuffer<u8>,
-) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
-    let data = elements(&data)?;
-    let chain = py.detach(|| standings::chain_lines(chain, data));
-    Ok(pyo3::types::PyBytes::new(py, &chain))
-}
-
-/// Read lines of the opt-out list; see `kernel.pyi`.
-#[pyfunction]
-#[pyo3(name = "standings")]
-fn read_standings(
-    py: Python<'_>,
-    data: PyBuffer<u8>,
-) -> PyResult<(Buffer, Buffer, Buffer, Buffer)> {
-    let data = elements(&data)?;
-    let found = py.detach(|| standings::standings(data));
-    Ok((
-        Buffer::new(Held::Words(found.high)),
-        Buffer::new(Held::Words(found.low)),
-        wide(found.since),
-        wide(found.others),
-    ))
-}
-
 /// Make a column of tokens; see `kernel.pyi`.
 #[pyfunction]
 fn tokens(
@@ -350,7 +322,7 @@ fn kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(formats::numbered, module)?)?;
     module.add_function(wrap_pyfunction!(find_lines, module)?)?;
     module.add_function(wrap_pyfunction!(find_records, module)?)?;
-    module.add_function(wrap_pyfunction!(chain_lines, module)?)?;
-    module.add_function(wrap_pyfunction!(read_standings, module)?)?;
+    module.add_function(wrap_pyfunction!(lists::chain_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(lists::read_standings, module)?)?;
     module.add_function(wrap_pyfunction!(tokens, module)?)
 }

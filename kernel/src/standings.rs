@@ -1,7 +1,7 @@
 //! The opt-out list: the hash chained over its lines, and what its ordinary lines say.
 //!
 //! Ordinary is a line of an account that opted out once and did not change its mind, written as
-//! `pipeline/io/rights/standing_json.py` writes it. Every other line is left to that module, so
+//! `pipeline/io/standings/entries.py` writes it. Every other line is left to that module, so
 //! that there is one judge of what a line may be.
 
 #![forbid(unsafe_code)]

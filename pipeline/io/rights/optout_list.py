@@ -20,9 +20,9 @@ from pipeline.errors import OptOutStale
 from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.errors import state_faults
 from pipeline.io.disk.list_marker import FileGone
-from pipeline.io.rights.optout_follower import ListFollower
-from pipeline.io.rights.standing_json import encode, opted_in, opted_out, to_micros
-from pipeline.io.rights.standing_lines import MalformedLine
+from pipeline.io.standings.entries import encode, opted_in, opted_out, to_micros
+from pipeline.io.standings.follower import ListFollower
+from pipeline.io.standings.lines import MalformedLine
 from pipeline.privacy.identity.tokens import Domain, TokenKey
 from pipeline.privacy.optout import OptOutState, Standing
 

@@ -22,7 +22,7 @@ from kafka import errors as kafka_errors
 
 from pipeline.errors import EnvironmentProblem, OptOutPaused, OptOutStale
 from pipeline.io.kafka.client import KafkaAccess, connect_consumer, explain
-from pipeline.io.rights.standing_json import MalformedStanding, decode, to_micros
+from pipeline.io.standings.entries import MalformedStanding, decode, to_micros
 from pipeline.privacy.optout import OptOutState, Standing
 
 HEARTBEAT = b"heartbeat"

@@ -51,6 +51,7 @@ class Holds(StrEnum):
     KEY = "key"
     KEY_INDEX = "index of keys"
     STANDINGS = "opt-out list"
+    SNAPSHOT = "snapshot of the opt-out list"
     REQUESTS = "requests"
     RECEIPTS = "receipts"
     MARKER = "the length of a list and a hash over it"
@@ -220,6 +221,7 @@ def told_of(path: str) -> str:
         return f"<state>/{top}/"
     known = {state_folder.RIGHTS_LOCK: state_folder.REQUESTS, state_folder.CLOCK_PROBE: ""}
     known[state_folder.EXPIRY_LOCK] = state_folder.EXPIRY
+    known[state_folder.OPTOUT_TABLE] = state_folder.OPTOUT_TABLE
     lists = (name for name in (*state_folder.LISTS, state_folder.EXPIRY) if name in top)
     name = known.get(top, next(lists, ""))
     return f"<state>/{name}" if name else f"<state>/{state_folder.WRITERS}/"
@@ -250,6 +252,7 @@ def holds_of(path: str) -> Holds:
 
 _STATE_FILES: Mapping[str, Holds] = {
     state_folder.OPTOUTS: Holds.STANDINGS,
+    state_folder.OPTOUT_TABLE: Holds.SNAPSHOT,
     state_folder.REQUESTS: Holds.REQUESTS,
     state_folder.RECEIPTS: Holds.RECEIPTS,
     state_folder.HOLDS: Holds.HOLDS,

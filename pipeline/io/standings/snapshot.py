@@ -1,6 +1,6 @@
 """The snapshot of the opt-out list: its lines up to one of them, packed, for a quick start.
 
-A hidden file beside the list, of a header and the records that `standing_records` describes. It
+A hidden file beside the list, of a header and the records that `records` describes. It
 holds nothing that the list does not, may be removed at any time, and is believed only if it is
 private, whole (a SHA-256 over all of it), and says which length and chained hash of the list it was
 made from; whoever uses it then compares that with what the list's marker vouches for.
@@ -22,8 +22,8 @@ from pipeline.errors import KeyUnavailable
 from pipeline.io.disk.atomic import replacing
 from pipeline.io.disk.locks import PRIVATE_FILE, sync_folder
 from pipeline.io.disk.private import signature
-from pipeline.io.rights.standing_lines import StandingColumns
-from pipeline.io.rights.standing_records import (
+from pipeline.io.standings.lines import StandingColumns
+from pipeline.io.standings.records import (
     CHUNK,
     RECORD,
     Merge,
@@ -55,7 +55,7 @@ class SnapshotHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class ListSnapshot:
     """One that is whole."""
 
     header: SnapshotHeader
@@ -65,20 +65,15 @@ class Snapshot:
 
 
 def snapshot_path(path: Path) -> Path:
-    """Return where the snapshot of a list lies."""
-    return path.with_name(snapshot_name(path.name))
+    """Return where the snapshot of a list lies: hidden, beside it.
 
-
-def snapshot_name(name: str) -> str:
-    """Return the hidden name of the snapshot of a list.
-
-    >>> snapshot_name("optout.ndjson")
+    >>> snapshot_path(Path("state/optout.ndjson")).name
     '.optout.ndjson.table'
     """
-    return f".{name}.table"
+    return path.with_name(f".{path.name}.table")
 
 
-def open_snapshot(path: Path) -> Snapshot | None:
+def open_snapshot(path: Path) -> ListSnapshot | None:
     """Return the snapshot if it is private and whole; None if it is not, or not there.
 
     Raises OSError if it cannot be read.
@@ -114,7 +109,7 @@ def open_snapshot(path: Path) -> Snapshot | None:
         return opened.read(HEADER + at, size)
 
     standings = PackedStandings(read, header.count, joined(firsts), header.out)
-    return Snapshot(header, standings, lambda: opened.stamp() == stamp)
+    return ListSnapshot(header, standings, lambda: opened.stamp() == stamp)
 
 
 def write_snapshot(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import native
-from pipeline.io.rights.standing_json import MalformedStanding, decode
+from pipeline.io.standings.entries import MalformedStanding, decode
 from pipeline.privacy.optout import Standing
 
 Halves = npt.NDArray[np.uint64]
@@ -163,7 +163,7 @@ def _columns(block: bytes) -> tuple[Halves, Halves, Numbers, list[int]]:
             np.frombuffer(others, np.int64).tolist(),
         )
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 0x0A)
-    starts = np.append(0, ends[:-1] + 1)
+    starts = np.append(0, ends + 1)[:-1]
     none = np.zeros(len(ends), np.uint64)
     bounds = np.column_stack((starts, ends)).ravel().tolist()
     return none, none.copy(), np.full(len(ends), GONE), bounds

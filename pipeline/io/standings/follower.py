@@ -1,6 +1,6 @@
 """Follows the file of an opt-out list: from its snapshot, then line by line.
 
-The list is the truth. Its snapshot (`standing_snapshot`) is believed as far as the list's marker
+The list is the truth. Its snapshot (`snapshot`) is believed as far as the list's marker
 vouches for the lines that it was made from, and only while nobody but us has written to the list
 since it was last found whole; else the whole list is read once more, to its last line. When more
 than `TAIL` bytes of the list lie beyond the snapshot, the next process that notices writes a new
@@ -15,17 +15,17 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from pipeline.io.disk.append_log import LOOKS, START, AppendFile, ReadMark, Take
-from pipeline.io.rights.standing_json import decode
-from pipeline.io.rights.standing_lines import LineReader, StandingColumns, is_blank
-from pipeline.io.rights.standing_records import NOTHING, PackedStandings, packed
-from pipeline.io.rights.standing_snapshot import (
-    Snapshot,
+from pipeline.io.standings.entries import decode
+from pipeline.io.standings.lines import LineReader, StandingColumns, is_blank
+from pipeline.io.standings.records import NOTHING, PackedStandings, packed
+from pipeline.io.standings.snapshot import (
+    ListSnapshot,
     open_snapshot,
     remove_snapshot,
     snapshot_path,
     write_snapshot,
 )
-from pipeline.io.rights.standing_table import StandingTable, changes_of
+from pipeline.io.standings.table import StandingTable, changes_of
 
 TAIL = 2 * 1024 * 1024
 """Bytes of the list beyond its snapshot, at which it gets another one: some 13,000 lines."""
@@ -119,16 +119,30 @@ class ListFollower:
     def _is_sound(self) -> bool:
         return self._snapshot is None or self._snapshot.untouched()
 
-    def _start_from(self, base: PackedStandings, mark: ReadMark, snapshot: Snapshot | None) -> None:
+    def _start_from(
+        self, base: PackedStandings, mark: ReadMark, snapshot: ListSnapshot | None
+    ) -> None:
         self._base, self._base_mark, self._snapshot = base, mark, snapshot
         self._mark = mark
         self.table = StandingTable(base)
 
     def _begin(self) -> None:
-        """Start from the snapshot, if there is one that can be believed."""
+        """Start from the snapshot, if it can be believed; else it goes."""
+        found = self._believed()
+        if found is None and self._path.exists():
+            with suppress(OSError), self.exclusive():
+                # Another process may have written one while we waited for the lock.
+                found = self._believed()
+                if found is None:
+                    remove_snapshot(self._path)
+        if found is not None:
+            snapshot, mark = found
+            self._start_from(snapshot.standings, mark, snapshot)
+
+    def _believed(self) -> tuple[ListSnapshot, ReadMark] | None:
         snapshot = open_snapshot(self._path)
         if snapshot is None:
-            return
+            return None
         header = snapshot.header
         covered = header.size, header.lines, bytes.fromhex(header.chain)
         mark = self._file.resume(*covered)
@@ -137,8 +151,7 @@ class ListFollower:
                 whole = self._file.follow(START, lambda: lambda _: None)
                 self._file.note_whole(whole.mark)
             mark = self._file.resume(*covered)
-        if mark is not None:
-            self._start_from(snapshot.standings, mark, snapshot)
+        return None if mark is None else (snapshot, mark)
 
     def _read_on(self) -> bool:
         """Read what lies beyond the mark into the table's changes.

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import OptOutStale
-from pipeline.io.rights.standing_json import decode
-from pipeline.io.rights.standing_lines import (
+from pipeline.io.standings.entries import decode
+from pipeline.io.standings.lines import (
     GONE,
     Halves,
     Numbers,
@@ -59,9 +59,9 @@ class PackedStandings:
             return [None] * len(tokens)
         return [found for (found,) in self._memo.get(tokens)]
 
-    def chunk(self, begin: int) -> tuple[Halves, Halves, Numbers]:
-        """Return tokens and numbers of records from `begin` on, `CHUNK` of them at most."""
-        count = min(CHUNK, self._count - begin)
+    def chunk(self, begin: int, count: int) -> tuple[Halves, Halves, Numbers]:
+        """Return tokens and numbers of records from `begin` on, so many of them at most."""
+        count = min(count, self._count - begin)
         size = RECORD.itemsize
         content = self._read(begin * size, count * size)
         if len(content) < count * size:
@@ -82,13 +82,13 @@ class PackedStandings:
     def tokens(self) -> Iterator[str]:
         """Yield every token, in order."""
         for begin in range(0, self._count, CHUNK):
-            high, low, _ = self.chunk(begin)
+            high, low, _ = self.chunk(begin, CHUNK)
             yield from map(token_of, high.tolist(), low.tolist())
 
     def unusual(self) -> Iterator[tuple[str, Standing]]:
         """Yield every token whose standing is more than one opt-out, with it."""
         for begin in range(0, self._count, CHUNK):
-            _, _, since = self.chunk(begin)
+            _, _, since = self.chunk(begin, CHUNK)
             for number in since[since < 0].tolist():
                 yield decode(self.line(number))
 
@@ -163,16 +163,10 @@ class Merge:
             since[at] = self._keep(newer.lines[-1 - int(since[at])])
         begin = taken = 0
         while begin < len(self._base):
-            high, low, numbers = self._base.chunk(begin)
+            high, low, numbers = self._whole_chunk(begin)
             begin += len(high)
-            if begin < len(self._base):
-                # Tokens of one first half stay together: the last of them may be in the next chunk.
-                whole = int(high.searchsorted(high[-1])) or len(high)
-                begin -= len(high) - whole
-                high, low, numbers = high[:whole], low[:whole], numbers[:whole]
-                upto = int(newer.high.searchsorted(high[-1], "right"))
-            else:
-                upto = len(newer)
+            last = begin == len(self._base)
+            upto = len(newer) if last else int(newer.high.searchsorted(high[-1], "right"))
             mine = slice(taken, upto)
             taken = upto
             numbers, at, fresh = self._replaced(
@@ -190,6 +184,18 @@ class Merge:
     def lines(self) -> bytes:
         """Return the lines behind the records."""
         return b"".join(self._lines)
+
+    def _whole_chunk(self, begin: int) -> tuple[Halves, Halves, Numbers]:
+        """Return a chunk of which no token shares its first half with one of the next chunk."""
+        count = CHUNK
+        while True:
+            high, low, numbers = self._base.chunk(begin, count)
+            if begin + len(high) == len(self._base):
+                return high, low, numbers
+            whole = int(high.searchsorted(high[-1]))
+            if whole:
+                return high[:whole], low[:whole], numbers[:whole]
+            count *= 2
 
     def _replaced(
         self,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.io.rights.standing_lines import TOKEN_DIGITS, StandingColumns, token_of
-from pipeline.io.rights.standing_records import NOTHING, PackedStandings
+from pipeline.io.standings.lines import TOKEN_DIGITS, StandingColumns, token_of
+from pipeline.io.standings.records import NOTHING, PackedStandings
 from pipeline.privacy.optout import Standing, Standings
 
 _HEX = frozenset("0123456789abcdef")
