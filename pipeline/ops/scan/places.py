@@ -221,7 +221,6 @@ def told_of(path: str) -> str:
         return f"<state>/{top}/"
     known = {state_folder.RIGHTS_LOCK: state_folder.REQUESTS, state_folder.CLOCK_PROBE: ""}
     known[state_folder.EXPIRY_LOCK] = state_folder.EXPIRY
-    known[state_folder.OPTOUT_TABLE] = state_folder.OPTOUT_TABLE
     lists = (name for name in (*state_folder.LISTS, state_folder.EXPIRY) if name in top)
     name = known.get(top, next(lists, ""))
     return f"<state>/{name}" if name else f"<state>/{state_folder.WRITERS}/"
