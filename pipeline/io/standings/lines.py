@@ -7,14 +7,14 @@ line of a token wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline import native
-from pipeline.io.standings.entries import MalformedStanding, decode
+from pipeline.io.standings.entries import MalformedStanding, decode, encode
 from pipeline.privacy.optout import Standing
 
 Halves = npt.NDArray[np.uint64]
@@ -78,6 +78,26 @@ class StandingColumns:
         return None if since == GONE else decode(self.lines[-1 - since])[1]
 
 
+def columns_of_changes(changes: Mapping[str, Standing | None]) -> StandingColumns:
+    """Return standings by token as columns; None stands for a token that is gone."""
+    tokens = sorted(changes)
+    high, low = halves(tokens)
+    lines: list[bytes] = []
+
+    def number(token: str) -> int:
+        standing = changes[token]
+        if standing is None:
+            return GONE
+        since = _since(standing)
+        if since is None:
+            lines.append(encode(token, standing, 0).encode())
+            return -len(lines)
+        return since
+
+    since = np.fromiter(map(number, tokens), np.int64, len(tokens))
+    return StandingColumns(high, low, since, lines)
+
+
 @dataclass(slots=True, repr=False)
 class LineReader:
     """Collects the lines of blocks, in the order in which they stand in the list."""
@@ -139,11 +159,19 @@ class LineReader:
         return StandingColumns(high, low, since, self._lines)
 
     def _number(self, line: bytes, standing: Standing) -> int:
-        plain = standing.intervals[:1]
-        if plain and plain[0][1] is None and plain[0][0] >= 0 and standing == Standing(plain):
-            return plain[0][0]
+        since = _since(standing)
+        if since is not None:
+            return since
         self._lines.append(line)
         return -len(self._lines)
+
+
+def _since(standing: Standing) -> int | None:
+    """Return the time of a standing that is one opt-out and no more."""
+    first = standing.intervals[:1]
+    if not first or first[0][1] is not None or first[0][0] < 0 or standing != Standing(first):
+        return None
+    return first[0][0]
 
 
 def is_blank(line: bytes) -> bool:

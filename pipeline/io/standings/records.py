@@ -169,13 +169,13 @@ class Merge:
             upto = len(newer) if last else int(newer.high.searchsorted(high[-1], "right"))
             mine = slice(taken, upto)
             taken = upto
-            numbers, at, fresh = self._replaced(
+            numbers, places, fresh = self._replaced(
                 (high, low, numbers), (newer.high[mine], newer.low[mine], since[mine])
             )
             yield self._packed(
-                np.insert(high, at, newer.high[mine][fresh]),
-                np.insert(low, at, newer.low[mine][fresh]),
-                np.insert(numbers, at, since[mine][fresh]),
+                np.insert(high, places, newer.high[mine][fresh]),
+                np.insert(low, places, newer.low[mine][fresh]),
+                np.insert(numbers, places, since[mine][fresh]),
             )
         for start in range(taken, len(newer), CHUNK):
             mine = slice(start, start + CHUNK)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.io.standings.lines import TOKEN_DIGITS, StandingColumns, token_of
-from pipeline.io.standings.records import NOTHING, PackedStandings
+from pipeline.io.standings.lines import TOKEN_DIGITS, StandingColumns, columns_of_changes, token_of
+from pipeline.io.standings.records import NOTHING, PackedStandings, packed
 from pipeline.privacy.optout import Standing, Standings
+
+MANY = 1 << 16
+"""Changes that a table may have beside its records, however few these are."""
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -36,6 +39,12 @@ class StandingTable(Standings):
         for before, after in zip(there, newer.values(), strict=True):
             count += (after is not None) - (before is not None)
         return StandingTable(self._base, {**self._changes, **newer}, count)
+
+    def compact(self) -> StandingTable:
+        """Return the same table, with its changes among the records if they have become many."""
+        if len(self._changes) <= max(MANY, len(self._base) // 32):
+            return self
+        return StandingTable(packed(self._base, columns_of_changes(self._changes)))
 
     def find(self, tokens: Sequence[str]) -> list[Standing | None]:
         """See `Standings.find`."""

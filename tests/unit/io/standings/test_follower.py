@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OptOutStale
-from pipeline.io.disk.append_log import AppendFile
+from pipeline.io.disk.append_log import AppendFile, ReadMark, Take
 from pipeline.io.rights.optout_list import OptOutFile
 from pipeline.io.standings import follower
 from pipeline.io.standings.entries import erased, forgotten, opted_out
@@ -46,9 +46,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     begun: list[int] = []
     follow = AppendFile.follow
 
-    def noted(
-        self: AppendFile, mark: follower.ReadMark, begin: Callable[[], follower.Take]
-    ) -> object:
+    def noted(self: AppendFile, mark: ReadMark, begin: Callable[[], Take]) -> object:
         begun.append(mark.size)
         return follow(self, mark, begin)
 
