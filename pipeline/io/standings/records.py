@@ -96,7 +96,10 @@ class PackedStandings:
         found: list[Found] = [(None,)] * len(tokens)
         high, low = halves(tokens)
         firsts = firsts_of(high)
-        begins = self._firsts.searchsorted(firsts)
+        order = np.argsort(firsts)
+        begins = np.empty(len(firsts), np.intp)
+        # In order, because one search then finds in the cache what the one before it read.
+        begins[order] = self._firsts.searchsorted(firsts[order])
         beyond = np.minimum(begins, self._count - 1)
         for at in np.flatnonzero(self._firsts[beyond] == firsts).tolist():
             found[at] = (self._look(int(begins[at]), int(high[at]), int(low[at])),)

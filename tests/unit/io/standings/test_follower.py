@@ -5,6 +5,8 @@ Every list has a snapshot here, however short it is.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -370,3 +373,35 @@ def test_changes_do_not_depend_on_how_much_is_in_the_snapshot(
         source.add(IDS[:1], NOW)
     assert dict(opened(path).load().standings) == dict(opened(plain).load().standings)
     assert not snapshot_path(plain).exists()
+
+
+def test_a_snapshot_is_written_under_the_lock_of_the_list(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one with a token that another process removes meanwhile could outlive the removal."""
+    snapshot_path(path).unlink()
+    held: list[bool] = []
+    write = follower.write_snapshot
+
+    def noted(*given: Any) -> None:
+        with path.with_name(f".{path.name}.lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(True)
+        write(*given)
+
+    monkeypatch.setattr(follower, "write_snapshot", noted)
+    assert known(path) == tokens(path)
+    assert held == [True]
+
+
+def test_a_list_without_a_note_of_its_look_is_read_whole_once(path: Path, reads: list[int]) -> None:
+    marker = path.with_name(f".{path.name}.created")
+    said = json.loads(marker.read_text())
+    marker.write_text(json.dumps({"generation": said["generation"], "states": said["states"]}))
+    snapshot_path(path).unlink()
+    assert known(path) == tokens(path)
+    reads.clear()
+    assert known(path) == tokens(path)
+    assert reads == [path.stat().st_size]

@@ -77,11 +77,14 @@ def test_whoever_reads_one_sees_that_it_was_touched_and_can_read_on_if_it_is_gon
     assert list(snapshot.standings.tokens()) == sorted(STANDINGS)
 
 
-def test_removal_takes_what_a_killed_writer_left_with_it(path: Path) -> None:
+def test_writing_and_removal_take_what_a_killed_writer_left_with_them(path: Path) -> None:
     left = path.with_name(f".{path.name}.0123abcd.tmp")
     left.write_bytes(b"x")
     other = path.with_name(".optout.ndjson.0123abcd.tmp")
     other.write_bytes(b"x")
+    write_snapshot(path, (0, 0, bytes(32)), NOTHING, LineReader().columns())
+    assert sorted(os.listdir(path.parent)) == [other.name, path.name]
+    left.write_bytes(b"x")
     remove_snapshot(path)
     assert os.listdir(path.parent) == [other.name]
     remove_snapshot(path)
