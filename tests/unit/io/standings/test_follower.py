@@ -24,7 +24,7 @@ from pipeline.io.rights.optout_list import OptOutFile
 from pipeline.io.standings import follower
 from pipeline.io.standings.entries import erased, forgotten, opted_out
 from pipeline.io.standings.follower import ListFollower
-from pipeline.io.standings.snapshot import open_snapshot, snapshot_path
+from pipeline.io.standings.snapshot import open_snapshot, snapshot_path, write_snapshot
 
 KEY = bytes(range(32))
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -381,7 +381,7 @@ def test_a_snapshot_is_written_under_the_lock_of_the_list(
     """Else one with a token that another process removes meanwhile could outlive the removal."""
     snapshot_path(path).unlink()
     held: list[bool] = []
-    write = follower.write_snapshot
+    write = write_snapshot
 
     def noted(*given: Any) -> None:
         with path.with_name(f".{path.name}.lock").open() as lock:
