@@ -41,6 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "privacy.identity.epochs",
         "privacy.identity.tokens",
         "privacy.optout",
+        # A list that is read where it lies remembers what it was asked for.
+        "privacy.memo",
         "schemas",
         # A source and a store of keys declare their own settings, in the words of settings. The
         # settings get these declarations as an argument, and import nothing of io.
