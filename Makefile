@@ -203,8 +203,14 @@ browser: install $(SITE)/.installed ## The dashboard in the system's Chromium (i
 	fi
 
 .PHONY: bench
-bench: install ## Measure the README's claims (a few minutes, one core)
+bench: install ## Measure the README's claims (about ten minutes, mostly one core)
 	$(BIN)/python -m benchmarks.run
+
+.PHONY: bench-full
+bench-full: install ## Measure everything, beside its floors and aims, as one page (hours; needs Java and Maven)
+	$(BIN)/python -m benchmarks.run --full --json $(CACHE)/bench.json; \
+	code=$$?; $(BIN)/python -m benchmarks.page $(CACHE)/bench.json $(CACHE)/bench.html && \
+	echo "The page is $(CACHE)/bench.html" && exit $$code
 
 .PHONY: lock
 lock: install ## Resolve the dependencies again into the locks of checkout, images, readers, site and orchestrators

@@ -28,14 +28,14 @@ import deltalake
 import numpy as np
 import psutil
 
-from benchmarks.harness import workplace
+from benchmarks.harness import Report, workplace
 from benchmarks.inputs import api_requests
 from benchmarks.kafka_freshness import ages_of, produce_steadily, wait_for_commits
 from benchmarks.kafka_to_lake import fill
 from tests.conftest import CACHE
 from tests.integration.flink.job import PARTITIONS, busiest, submit
 from tests.integration.kafka.telemetry import Installation
-from tests.integration.services.flink import Cluster, running_cluster
+from tests.integration.services.flink import Cluster, missing, running_cluster
 from tests.integration.services.kafka import Broker
 from tests.waiting import wait_for
 
@@ -150,6 +150,25 @@ def measure_freshness(
     ages = ages[~np.isnan(ages)]
     assert len(ages) == sum(map(len, sent.values()))
     return {f"p{p}": float(np.percentile(ages, p)) for p in (50, 99, 100)}
+
+
+def run(events: int, times: int) -> Report:
+    """Measure the pace with so many events, once; `times` does not apply."""
+    del times
+    if lack := missing():
+        return Report("A worker on Flink", f"Left out: {lack}.", {"left_out": lack})
+    with (
+        workplace() as place,
+        Broker(place / "broker") as broker,
+        running_cluster(CACHE, place / "cluster") as cluster,
+    ):
+        embedded, flink = measure_pace(place, broker, cluster, events)
+    ratio = flink.per_cpu_second / embedded.per_cpu_second
+    text = f"{embedded.line()}\n\n{flink.line()}\n\nFlink/embedded by CPU time: {ratio:.2f}"
+    runs = [
+        {**asdict(one), "per_cpu_second": round(one.per_cpu_second)} for one in (embedded, flink)
+    ]
+    return Report("A worker on Flink", text, {"runs": runs, "ratio": round(ratio, 3)})
 
 
 def main() -> int:

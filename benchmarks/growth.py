@@ -1,4 +1,4 @@
-"""What grows with time: commits by the log of their table, the opt-out list by its accounts.
+"""What grows: commits by the log of their table, the opt-out list by its accounts, the input.
 
 A table with so many files and as many entries is written into a local folder; then a writer that
 has it open commits slices of one small file each, asking for its position before each as a shard
@@ -18,6 +18,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
+from benchmarks.growth_events import growing_input
 from benchmarks.harness import Report
 from benchmarks.optout_growth import growing_list
 from pipeline.events.model import NONE_REJECTED, CleanBatch, Span
@@ -57,8 +58,10 @@ def run(events: int, times: int) -> Report:
         "| ---: | ---: | ---: | ---: | ---: |\n" + "\n".join(lines)
     )
     listed, sizes = growing_list(times)
-    values: dict[str, object] = {str(files): row for files, row in rows.items()}
-    return Report("A growing log and list", f"{text}\n\n{listed}", {**values, "optouts": sizes})
+    told, inputs = growing_input(times)
+    logs = {str(files): row for files, row in rows.items()}
+    values: dict[str, object] = {"files": logs, "optouts": sizes, **inputs}
+    return Report("A growing log, list and input", f"{text}\n\n{listed}\n\n{told}", values)
 
 
 def _measured(folder: Path, files: int, times: int) -> dict[str, float]:

@@ -31,6 +31,10 @@ class Measurement:
     wall_seconds: float
     peak_mib: float
     """The largest resident size of any one process of the contender."""
+    input_bytes: float | None = None
+    """Bytes of an event as it was read, where that was measured."""
+    stored_bytes: float | None = None
+    """Bytes of a kept event as it was stored, where that was measured."""
 
     @property
     def per_cpu_second(self) -> float:
