@@ -2,13 +2,14 @@
 
 The stages of `benchmarks.stages` to committed files, in one process, without Beam; sizes of a row
 are measured in turns, so that a noisy moment meets all of them. Every row is the same generated
-requests with one thing changed.
+requests with one thing changed, and each of its events must be stored.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmarks.harness import workplace
 from benchmarks.inputs import api_requests
@@ -66,10 +68,14 @@ def _measured(
         count = size if name == "events" else EVENTS
         inputs[size] = _written(source, place / f"{name}-{size}.ndjson", count, change(name, size))
     rows: dict[str, dict[str, float]] = {}
+    one_pass(next(iter(inputs.values()))[0], place)  # tables that are made at first use
     for _ in range(times):
         for size, (path, count) in inputs.items():
             spent = sum(one_pass(path, place).values())
             files = list((place / "lake").glob("events/*/event_date=*/*.parquet"))
+            stored = sum(pq.read_metadata(file).num_rows for file in files)
+            if stored != count:
+                sys.exit(f"{stored:,} of {count:,} events were stored ({name}: {size})")
             row = {
                 "us": spent / count * 1e6,
                 "per_cpu_second": count / spent,

@@ -71,7 +71,7 @@ def one_pass(source: Path, place: Path) -> dict[str, float]:
     countries = CountryDatabase(None)
     decoder = Decoder(versions)
     gate = OptOutGate(keys.permanent_key("optout"))
-    policy = Policy(public_ranges=DEMO_RANGES)
+    policy = Policy(public_ranges=DEMO_RANGES, max_age_days=89)
     anonymizer = Anonymizer(schemas, load_catalogue(None), keys, countries.country, policy)
     table = Lake(str(place / "lake")).events(EVENT, versions[-1].stored)
     standing = OptOutState({})

@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+from benchmarks import scale
 from pipeline.events.schema import EventSchema
 from pipeline.io.package_data import load_format, load_schemas, packaged_formats
 from pipeline.metrics import DECLARED
@@ -72,6 +73,7 @@ def format_fields() -> str:
 def tables() -> dict[str, str]:
     """Every table by its name."""
     more = {"metrics": metrics(), "treatments": treatments()}
+    more |= {"scale-costs": scale.unit_costs(), "scale": scale.report(scale.Load())}
     made = {f"stored-{event}": stored(v[-1]) for event, v in load_schemas(None).items()}
     return {**made, "formats": formats(), "format-fields": format_fields(), **more}
 

@@ -61,7 +61,8 @@ def test_the_page_shows_each_figure_beside_its_limits_and_says_the_verdict_in_wo
 
 
 def test_a_figure_that_is_not_there_is_said_to_be_missing() -> None:
-    for results in ({}, {"file_to_lake": {"failed": "no room"}}, {"workers": {}}):
+    without: list[dict[str, Any]] = [{}, {"file_to_lake": {"failed": "no room"}}, {"workers": {}}]
+    for results in without:
         text = page(results)
         for one in TARGETS:
             assert found(one, results) is None
