@@ -7,6 +7,7 @@ newest schemas. Restricted rows are not among them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -40,10 +41,18 @@ def schemas(settings: Settings | None = None) -> Mapping[str, pa.Schema]:
     return {event: found[-1].stored for event, found in opening.open_schemas(settings).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A snapshot that is being read: the places of its files, and DuckDB with its views."""
+
+    files: set[str]
+    database: duckdb.DuckDBPyConnection
+
+
 class LakeReader(Closing):
     """Reads a lake; made by `open_lake`, and closed by its `with`. For one thread."""
 
-    __slots__ = ("_database", "_lake", "_now", "_schemas")
+    __slots__ = ("_lake", "_now", "_schemas", "_shown")
 
     def __init__(
         self,
@@ -53,16 +62,16 @@ class LakeReader(Closing):
     ) -> None:
         """Not for callers: the parameters are not part of the contract."""
         self._lake, self._schemas, self._now = lake, schemas, now
-        self._database: duckdb.DuckDBPyConnection | None = None
+        self._shown: _Shown | None = None
 
     def __repr__(self) -> str:
         return f"LakeReader({self._lake.root!r})"
 
     def close(self) -> None:
         """Close what `connection` opened; calling it again is fine."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        if self._shown is not None:
+            self._shown.database.close()
+            self._shown = None
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -99,23 +108,35 @@ class LakeReader(Closing):
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Return DuckDB with a view for each table, of the snapshot at the first call.
 
-        It opens no file but the lake's, and no network. Reopen the lake for a newer snapshot.
-        Raises LakeError or KeyUnavailable.
+        It opens no file but the lake's, and no network. Reopen the lake for a newer snapshot;
+        one whose files a job has removed is replaced at the next call. Raises LakeError or
+        KeyUnavailable.
         """
-        from pipeline.ops.views import lake_views, open_views
-
-        if self._database is None:
-            views = lake_views(self._lake, self._schemas, self._now().date())
-            self._database = open_views(views)
-        return self._database
+        return self._there().database
 
     def sql(self, query: str) -> pa.Table:
-        """Return the result of one reading statement. Raises UsageError if it cannot be run."""
+        """Return the result of one reading statement, on the snapshot of `connection`.
+
+        Raises UsageError if it cannot be run.
+        """
+        from pipeline.ops.rewrite import on_snapshot
         from pipeline.ops.views import reading
 
-        database = self.connection()
-        with reading(database, query):
-            return database.sql(query).to_arrow_table()
+        def ask(shown: _Shown) -> pa.Table:
+            with reading(shown.database, query):
+                return shown.database.sql(query).to_arrow_table()
+
+        return on_snapshot(self._there, lambda shown: shown.files, ask)
+
+    def _there(self) -> _Shown:
+        """The snapshot that was shown last, or the newest if a file of that one has gone."""
+        from pipeline.ops.views import files_of, lake_views, open_views
+
+        views = lake_views(self._lake, self._schemas, self._now().date())
+        files = files_of(views)
+        if self._shown is None or not self._shown.files <= files:
+            self._shown = _Shown(files, open_views(views))
+        return self._shown
 
 
 def open_lake(settings: Settings | None = None, *, now: Clock | None = None) -> LakeReader:

@@ -7,7 +7,7 @@ is planned again. Appends never disturb it. Removed files are deleted right afte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from pipeline.io.lake.table import StoredTable
 
 ATTEMPTS = 10
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -57,6 +58,34 @@ def undisturbed(attempt: Callable[[], T]) -> T:
         "Other jobs kept changing the same files",
         remedy="Nothing was changed. Wait until they are done, then run again.",
     )
+
+
+def on_snapshot(
+    look: Callable[[], S],
+    files: Callable[[S], Collection[str]],
+    work: Callable[[S], T],
+    refresh: Callable[[], None] = lambda: None,
+) -> T:
+    """Do `work`, which only reads, on what `look` shows; again on a newer one if files vanished.
+
+    How a missing file is reported depends on who opens it and when, so no error is asked for its
+    kind: `files` names the files of a snapshot, and after an error the newest one tells whether
+    all are still there. If they are, the error is passed on. `refresh` is called before that
+    look, for a lake that holds its tables. Raises RewriteConflict if other jobs were faster ten
+    times in a row.
+    """
+
+    def attempt() -> T:
+        seen = look()
+        try:
+            return work(seen)
+        except Exception:
+            refresh()
+            if set(files(seen)) - set(files(look())):
+                raise RewriteConflict("Another job removed a file while it was read") from None
+            raise
+
+    return undisturbed(attempt)
 
 
 def retried(attempt: Callable[[], Rewritten], table: StoredTable) -> Rewritten:

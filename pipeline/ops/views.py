@@ -85,6 +85,11 @@ def lake_views(
     return views
 
 
+def files_of(views: Iterable[View]) -> set[str]:
+    """Where the files of the views are."""
+    return {file.uri for view in views for file in view.files}
+
+
 def open_views(
     views: Sequence[View],
     *,

@@ -17,6 +17,7 @@ UNIT = ROOT / "tests" / "unit"
 
 OF_SUBJECTS = {
     "cli/commands/test_optout_status",
+    "cli/commands/test_reading_beside_jobs",
     "dashboard/test_figures",
     "dashboard/test_grafana",
     "events/test_bounded_work",

@@ -94,7 +94,8 @@ def command(
 
 def publish(call: Invocation, min_accounts: int = 20, keep_days: int = 760) -> RollupReport:
     """Run the rollup on the lake of the settings."""
-    from pipeline.ops.rollup.lake_files import RemoteFiles, look_at
+    from pipeline.ops.rewrite import on_snapshot
+    from pipeline.ops.rollup.lake_files import RemoteFiles, look_at, paths_of
     from pipeline.ops.rollup.run import Contents, RollupSettings, roll_up
     from pipeline.privacy.figures.gate import Rule
 
@@ -103,14 +104,7 @@ def publish(call: Invocation, min_accounts: int = 20, keep_days: int = 760) -> R
     schemas = {event: versions[-1].stored for event, versions in open_schemas(settings).items()}
     store = open_store(call)
     heads = cast("dict[str, int]", store.manifest().get("heads", {}))
-    view = look_at(lake, schemas, heads, call.now())
-    contents = Contents(
-        open_registry(call),
-        view.files,
-        schemas,
-        facts_of(call, view),
-        None if view.direct else RemoteFiles(lake, schemas),
-    )
+    registry = open_registry(call)
     how = RollupSettings(
         secret=open_keystore(settings, call.now).permanent_key("figures"),
         epoch=epochs_of(settings),
@@ -118,7 +112,13 @@ def publish(call: Invocation, min_accounts: int = 20, keep_days: int = 760) -> R
         keep_days=keep_days,
         spill=None if settings.state.path is None else StateFolder(settings.state.path).spill,
     )
-    return roll_up(contents, store, how, call.now(), time.monotonic)
+
+    def run(view: LakeView) -> RollupReport:
+        datasets = None if view.direct else RemoteFiles(lake, schemas)
+        contents = Contents(registry, view.files, schemas, facts_of(call, view), datasets)
+        return roll_up(contents, store, how, call.now(), time.monotonic)
+
+    return on_snapshot(lambda: look_at(lake, schemas, heads, call.now()), paths_of, run)
 
 
 def replaced(call: Invocation) -> list[str]:

@@ -47,8 +47,7 @@ def command(call: Invocation, query: str, shape: str | None, limit: int) -> None
     if call.out.json and shape not in (None, "json"):
         raise UsageError("--json and --format exclude each other", remedy="Give one of them")
     text = sys.stdin.read() if query == "-" else query
-    with open_database(call) as database:
-        columns, rows = run_query(database, text)
+    columns, rows = answer(call, text)
     if call.out.json or shape == "json":
         call.out.document(as_objects(columns, rows))
     elif shape == "csv":
@@ -60,13 +59,20 @@ def command(call: Invocation, query: str, shape: str | None, limit: int) -> None
             call.out.say(f"{len(rows) - limit:,} more rows; see --limit and --format csv")
 
 
-def open_database(call: Invocation) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with the views of the lake's snapshot."""
-    from pipeline.ops.views import lake_views, open_views
+def answer(call: Invocation, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run a query on the newest snapshot of the lake, and return its columns and rows."""
+    from pipeline.ops.rewrite import on_snapshot
+    from pipeline.ops.views import View, files_of, lake_views, open_views
 
     lake = open_lake(call.settings, repairs=False)
     require_lake(lake)
-    return open_views(lake_views(lake, open_schemas(call.settings), call.now().date()))
+    schemas, today = open_schemas(call.settings), call.now().date()
+
+    def run(views: list[View]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with open_views(views) as database:
+            return run_query(database, query)
+
+    return on_snapshot(lambda: lake_views(lake, schemas, today), files_of, run)
 
 
 def run_query(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from pipeline.cli.commands.audit import open_audited
 from pipeline.cli.commands.expire import GUARDS, open_expiry
 from pipeline.cli.commands.run import check_account, show_summary
-from pipeline.cli.commands.sql import as_objects, open_database, run_query
+from pipeline.cli.commands.sql import answer, as_objects
 from pipeline.cli.commands.status import show_status, take_status
 from pipeline.cli.demo.figures import SITE, dashboard, rollup
 from pipeline.cli.demo.scene import Demo, StepResult
@@ -132,8 +132,7 @@ def questions(demo: Demo) -> StepResult:
     from pipeline.demo.questions import QUESTIONS
 
     out = demo.call.out
-    with open_database(demo.call) as database:
-        answers = [(question, *run_query(database, question.sql)) for question in QUESTIONS]
+    answers = [(question, *answer(demo.call, question.sql)) for question in QUESTIONS]
 
     def show() -> None:
         for question, columns, rows in answers:

@@ -23,7 +23,8 @@ from pipeline.ops.audit.audit import (
 from pipeline.ops.recomputed.counts import wrong_counts
 from pipeline.ops.recomputed.facts import wrong_log_facts
 from pipeline.ops.recomputed.figures import RECOMPUTED, Recomputation, Removal, recompute
-from pipeline.ops.rollup.lake_files import stored_days
+from pipeline.ops.rewrite import on_snapshot
+from pipeline.ops.rollup.lake_files import paths_of, stored_days
 from pipeline.ops.scan.findings import Finding
 
 MESSAGES = "counts of messages that the log does not give"
@@ -49,7 +50,12 @@ def _figures_recomputed(audited: Audited) -> Observation:
         _spill(audited.state),
         audited.all_figures,
     )
-    done = recompute(published, stored_days(audited.lake, schemas, audited.now))
+    done = on_snapshot(
+        lambda: stored_days(audited.lake, schemas, audited.now),
+        paths_of,
+        lambda days: recompute(published, days),
+        audited.lake.look_again,
+    )
     store = audited.lake.rollups()
     histories = [
         history_of(audited.lake.events(event, schema).log, event)

@@ -25,6 +25,7 @@ from pipeline.io.lake.publications import RollupStore
 from pipeline.io.lake.snapshot import PartFile
 from pipeline.io.parquet.encoding import PartKind
 from pipeline.ops.recomputed.comparison import CLOCKS
+from pipeline.ops.rewrite import on_snapshot
 from pipeline.ops.rollup.lake_files import late_rows
 from pipeline.ops.rollup.pipeline_metrics import count_row
 from pipeline.ops.rollup.publication import PUBLISHED
@@ -32,6 +33,7 @@ from pipeline.ops.views import visible
 
 REWRITTEN = "late and repeated events of files that were rewritten since"
 SHORTENED = "freshness of a log that was shortened since"
+FOREIGN_CLOCK = "freshness by a clock that is behind every commit"
 EXPIRED = "ages of the oldest day from before an expiry or a removal"
 LARGE = "repeated events of days with more rows than an audit holds"
 MOST_ROWS = 8_000_000
@@ -63,6 +65,9 @@ class _Lake:
     parts: Mapping[str, Sequence[PartFile]]
     removals: Sequence[datetime]
 
+    def files(self) -> set[str]:
+        return {part.uri for parts in self.parts.values() for part in parts}
+
     def removed_since(self, at: datetime) -> bool:
         return any(moment > at for moment in self.removals)
 
@@ -80,8 +85,21 @@ def wrong_counts(
     `histories`: those of every event. `removals`: when rows were removed, by an expiry or on
     request. Raises LakeError.
     """
-    parts = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
-    look, counts = _Lake(lake, schemas, parts, removals), Counts()
+
+    def look() -> _Lake:
+        parts = {event: lake.events(event, schemas[event]).snapshot().files for event in schemas}
+        return _Lake(lake, schemas, parts, removals)
+
+    def compare(seen: _Lake) -> Counts:
+        return _compare(seen, store, histories, now)
+
+    return on_snapshot(look, _Lake.files, compare, lake.look_again)
+
+
+def _compare(
+    look: _Lake, store: RollupStore, histories: Sequence[History], now: datetime
+) -> Counts:
+    counts = Counts()
     for metric in ("late", "duplicate"):
         for row in _rows(store, metric):
             _count_of_a_day(look, metric, row, now.date(), counts)
@@ -144,6 +162,9 @@ def _freshness(histories: Sequence[History], row: _Row, counts: Counts) -> None:
         counts.unseen[SHORTENED] += 1
         return
     newest = max((mine[-1] for mine in before if mine), default=None)
+    if newest is None and any(one.at > at + CLOCKS for log in histories for one in log.commits):
+        counts.unseen[FOREIGN_CLOCK] += 1
+        return
     hours = None if newest is None else round((at - newest).total_seconds() / 3600, 2)
     # A commit that came while the figures were computed has an age of zero.
     came = any(at < one.at <= at + CLOCKS for log in histories for one in log.commits)

@@ -129,8 +129,9 @@ class Sealer:
         staging = table.staging()
         try:
             self._write(staging, files[0].day, kind, self._sorted(event, table, files, kind))
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            # A file may have gone meanwhile; DuckDB and Arrow may report that either way.
+        except (duckdb.Error, pa.ArrowException) as error:
+            # A file that another job removed is reported in many ways, also as one that may not
+            # be read. Only the log knows whether the files that were planned are still the day's.
             there = {file.path for file in table.snapshot().files}
             if there.issuperset(file.path for file in files):
                 raise _unreadable(table, files[0].day, error) from None
@@ -171,11 +172,11 @@ class Sealer:
                 yield batch.cast(written)
 
 
-def _unreadable(table: EventTable, day: date, error: duckdb.Error) -> LakeError:
+def _unreadable(table: EventTable, day: date, error: Exception) -> LakeError:
     return LakeError(
         "The files of a day could not be read",
         where=f"{table.log.uri}, {day}",
-        why=f"DuckDB answered {type(error).__name__}",
+        why=f"reading them ended with {type(error).__name__}",
         remedy="Nothing of that day was changed. Check its files for damage, and the disk.",
     )
 

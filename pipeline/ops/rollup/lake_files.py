@@ -92,6 +92,11 @@ def stored_days(lake: Lake, schemas: Mapping[str, pa.Schema], now: datetime) -> 
     return StoredDays(files, added, direct)
 
 
+def paths_of(seen: LakeView | StoredDays) -> set[str]:
+    """Where the files are that were seen."""
+    return {uri for one in seen.files for uri in one.uris}
+
+
 class RemoteFiles:
     """Opens an event's files in an object store, or encrypted ones, for DuckDB."""
 

@@ -72,6 +72,14 @@ def test_a_snapshot_is_that_of_the_first_look(tiny: Tiny) -> None:
         assert lake.connection() is not again
 
 
+def test_a_snapshot_whose_files_a_job_has_removed_is_replaced(tiny: Tiny) -> None:
+    with opened(tiny) as lake:
+        before = lake.connection()
+        tiny.say("seal")
+        assert lake.sql("SELECT count(*) AS n FROM api_request")["n"].to_pylist() == [1500]
+        assert lake.connection() is not before
+
+
 @pytest.mark.parametrize("query", ["DROP VIEW session", "SELECT * FROM '/etc/passwd'", "SELEC"])
 def test_only_what_reads_the_lake_is_run(tiny: Tiny, query: str) -> None:
     with opened(tiny) as lake, pytest.raises(UsageError):

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import RewriteConflict
 from pipeline.io.lake.event_table import EventTable
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.rewrite import ATTEMPTS, Rewritten, retried
+from pipeline.ops.rewrite import ATTEMPTS, Rewritten, on_snapshot, retried
 from pipeline.ops.rights.erasure import Subjects, erase
 from pipeline.privacy.identity.epochs import EpochKind, epoch_of
 from tests.unit.ops.retention.test_seal import DAY, STORED, rows_of, store, without_vacuum
@@ -102,3 +102,25 @@ def test_a_repeated_erasure_deletes_what_a_killed_one_has_left(tmp_path: Path) -
     assert gone in {row[1] for row in rows_of(table)}
     assert erase(table, subjects, job="test") == Rewritten()
     assert gone not in {row[1] for row in rows_of(table)}
+
+
+def test_an_error_on_files_that_are_all_there_is_passed_on_at_once() -> None:
+    """Files that were added meanwhile explain nothing."""
+    looks = iter([{"a"}, {"a", "b"}])
+
+    def fail(files: set[str]) -> None:
+        raise ValueError(sorted(files))
+
+    with pytest.raises(ValueError, match="'a'"):
+        on_snapshot(lambda: next(looks), lambda files: files, fail)
+
+
+def test_work_on_files_of_which_one_vanished_is_done_on_the_newest_snapshot() -> None:
+    looks = iter([{"a", "b"}, {"b"}, {"b"}])
+
+    def work(files: set[str]) -> int:
+        if "a" in files:
+            raise ValueError
+        return len(files)
+
+    assert on_snapshot(lambda: next(looks), lambda files: files, work) == 1

@@ -12,7 +12,7 @@ import pytest
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.lake.commits import history_of
 from pipeline.io.lake.lake import Lake
-from pipeline.ops.recomputed.counts import EXPIRED, REWRITTEN, Counts, wrong_counts
+from pipeline.ops.recomputed.counts import EXPIRED, FOREIGN_CLOCK, REWRITTEN, Counts, wrong_counts
 from pipeline.ops.rollup.lake_files import look_at
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
 from pipeline.ops.rollup.publication import PUBLISHED
@@ -106,3 +106,11 @@ def test_rows_that_were_removed_since_make_the_oldest_day_unverified(lake: Lake)
     found = compared(lake, [LATER + timedelta(minutes=1)])
     assert (found.unseen[EXPIRED], found.unseen[REWRITTEN]) == (1, 1)
     assert found.wrong == {}
+
+
+def test_a_publication_from_before_every_commit_has_a_clock_of_its_own(lake: Lake) -> None:
+    """Which commits there were by then, and how old the newest was, nothing tells."""
+    published(lake, 1, at=NOW - timedelta(days=1))
+    found = compared(lake)
+    assert found.unseen[FOREIGN_CLOCK] == 1
+    assert "freshness" not in found.wrong

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.errors import LakeError
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.lake.event_table import EventTable
 from pipeline.io.lake.lake import Lake
 from pipeline.io.parquet.encoding import PartKind
 from pipeline.ops.retention.seal import Sealed, Sealer
+from pipeline.ops.views import open_views
 from tests.unit.io.lakes import meddled
 
 DAY = date(2026, 11, 20)
@@ -207,6 +210,44 @@ def test_two_seals_of_one_day_at_once_double_nothing(table: EventTable) -> None:
     assert list(Sealer().seal("api_request", slow, CLOSED)) == []
     assert len(rival) == 1
     assert table.snapshot().rows == len(rows_of(table)) == 3
+
+
+@pytest.mark.parametrize("moment", ["before the views", "before the rows"])
+def test_a_file_that_vanishes_while_it_is_read_is_asked_for_in_the_log(
+    table: EventTable, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """DuckDB, which may read nothing else, calls such a file forbidden."""
+    store(table, [1, 2])
+    store(table, [3])
+    waiting = [moment]
+
+    def rival(now: str) -> None:
+        if waiting == [now]:
+            waiting.clear()
+            seal(table, CLOSED)
+
+    def raced(*args: Any, **options: Any) -> Any:
+        rival("before the views")
+        database = open_views(*args, **options)
+        rival("before the rows")
+        return database
+
+    monkeypatch.setattr("pipeline.ops.retention.seal.open_views", raced)
+    assert list(Sealer().seal("api_request", table, CLOSED)) == []
+    assert table.snapshot().rows == len(rows_of(table)) == 3
+
+
+@pytest.mark.parametrize("harm", ["gone", "garbage"])
+def test_a_file_of_the_log_that_cannot_be_read_is_an_error_and_changes_nothing(
+    table: EventTable, harm: str
+) -> None:
+    store(table, [1, 2])
+    before = table.snapshot()
+    path = Path(before.files[0].uri)
+    path.unlink() if harm == "gone" else path.write_bytes(b"garbage")
+    with pytest.raises(LakeError, match="could not be read"):
+        seal(table, CLOSED)
+    assert table.snapshot().files == before.files
 
 
 def test_a_seal_makes_good_what_one_that_was_killed_has_left(table: EventTable) -> None:
