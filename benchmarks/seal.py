@@ -1,6 +1,6 @@
 """Seal days of 0.5, 2, 8 and 20 M requests: processor time a row, and memory that is bounded.
 
-    python -m benchmarks.seal [--rows 100000000]     one day of any size, once; needs 100 bytes a row
+    python -m benchmarks.seal [--rows 100000000]     one day of any size; needs 150 bytes a row
 
 A real day goes through the pipeline, which leaves the files of its slices. Larger days have the
 same rows again and again, with other tokens of events, accounts and sessions, and one row in a
@@ -124,7 +124,9 @@ def late(place: Path, number: int) -> int:
     events = _table(place)
     file = next(file for file in events.snapshot().files if file.day == DAY)
     rows = events.storage.read(file.path).slice(0, number)
-    fresh = pa.concat_arrays([*_chunks(rows["event_token"].slice(number // 2)), _tokens(number // 2)])
+    fresh = pa.concat_arrays(
+        [*_chunks(rows["event_token"].slice(number // 2)), _tokens(number // 2)]
+    )
     staging = events.staging()
     staging.write(DAY, _replaced(rows, "event_token", fresh))
     events.rewrite([], staging, metadata={"job": "grow"})

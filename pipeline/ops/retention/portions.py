@@ -54,7 +54,7 @@ def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def portions(
+def in_portions(
     rows: Iterator[pa.Table],
     count: int,
     most_bytes: int,

@@ -32,14 +32,14 @@ from pipeline.io.lake.staging import Staging
 from pipeline.io.parquet.dictionaries import coded
 from pipeline.io.parquet.encoding import ROWS_PER_GROUP, PartKind
 from pipeline.ops.retention.arranging import Arrangement
-from pipeline.ops.retention.portions import portions, read_rows
+from pipeline.ops.retention.portions import in_portions, read_rows
 from pipeline.ops.rewrite import Rewritten, retried
 from pipeline.ops.views import visible
 
 CLOSES_AFTER = timedelta(hours=2)
 TARGET_BYTES = 256 * 1024 * 1024
 """A file is closed at this size, or at the end of a portion."""
-PORTION_BYTES = 320 * 1024 * 1024
+PORTION_BYTES = 256 * 1024 * 1024
 """Rows in memory at once. While they are sorted, they take about 1.3 times as much."""
 LATE_SHARE = 8
 """Late rows are sealed on their own while they are fewer than an eighth of their day: rewriting
@@ -140,10 +140,12 @@ class Sealer:
         self, event: str, table: EventTable, files: Sequence[PartFile], kind: PartKind
     ) -> Rewritten:
         chosen = self._chosen(files, kind)
-        rest = [file for file in files if file not in chosen]
+        mine = {file.path for file in chosen}
+        rest = [file for file in files if file.path not in mine]
         try:
             with table.staging() as staging:
-                self._write(staging, files[0].day, kind, self._sorted(event, table, chosen, rest, kind))
+                portions = self._arranged(event, table, chosen, rest, kind)
+                self._write(staging, files[0].day, kind, portions)
         except STORAGE_FAULTS as error:
             # A file that another job removed is reported in many ways. Only the log knows whether
             # the files that were planned are still the day's.
@@ -191,7 +193,7 @@ class Sealer:
                         part.write(group)
                         group = next(groups, None)
 
-    def _sorted(
+    def _arranged(
         self,
         event: str,
         table: EventTable,
@@ -212,7 +214,7 @@ class Sealer:
         )
         rows = read_rows(table.storage, files, schema)
         count = sum(file.rows for file in files)
-        for batches in portions(rows, count, self.portion_bytes, self.spill, self.entropy):
+        for batches in in_portions(rows, count, self.portion_bytes, self.spill, self.entropy):
             yield arrangement.groups(batches)
 
 
