@@ -65,27 +65,28 @@ def in_portions(
 
     Without a folder `spill` there is one portion, whatever its size. Raises EnvironmentProblem.
     """
-    first = next(rows, None)
-    if first is None:
-        return
-    needed = ceil(count * first.nbytes / max(1, first.num_rows) / most_bytes)
+    slices = _slices(rows)
+    first = next(slices, [])
+    size = sum(batch.nbytes for batch in first) / max(1, sum(batch.num_rows for batch in first))
+    needed = ceil(count * size / most_bytes)
     if needed <= 1 or spill is None:
-        yield [batch for one in (first, *rows) for batch in one.to_batches()]
+        yield [*first, *(batch for one in slices for batch in one)]
         return
     with (
         spill_folder(spill) as folder,
-        SpilledRows(folder or spill, first.schema, min(needed, PORTIONS)) as spilled,
+        SpilledRows(folder or spill, first[0].schema, min(needed, PORTIONS)) as spilled,
     ):
-        for whole in _slices(first, rows):
-            _cut(whole, spilled, entropy)
+        _cut(first, spilled, entropy)
+        for batches in slices:
+            _cut(batches, spilled, entropy)
         spilled.finish()
         for portion in range(len(spilled)):
             yield spilled.take(portion)
 
 
-def _slices(first: pa.Table, rows: Iterator[pa.Table]) -> Iterator[list[pa.RecordBatch]]:
-    held = first.to_batches()
-    del first
+def _slices(rows: Iterator[pa.Table]) -> Iterator[list[pa.RecordBatch]]:
+    """Yield the batches of at least `SLICE_ROWS` rows, which are the caller's to empty."""
+    held: list[pa.RecordBatch] = []
     for one in rows:
         held += one.to_batches()
         del one
@@ -99,7 +100,7 @@ def _slices(first: pa.Table, rows: Iterator[pa.Table]) -> Iterator[list[pa.Recor
 def _cut(
     batches: list[pa.RecordBatch], spilled: SpilledRows, entropy: Callable[[int], bytes]
 ) -> None:
-    """Append each row of a slice to the portion of its event token."""
+    """Append each row of a slice to the portion of its event token; the slice is emptied."""
     schema = batches[0].schema
     rows = joined(batches, schema)
     places = _places(rows[EVENT_TOKEN].combine_chunks(), len(spilled), entropy)

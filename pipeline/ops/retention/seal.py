@@ -6,8 +6,11 @@
 
 A duplicate is a row with the same event token as another row of the day. Rows without a token
 (after a final seal) are never duplicates, so what a backfill adds after the final seal is
-deduplicated only within itself. Sealing is idempotent; a day with new files is sealed again. The
+deduplicated only within itself. Sealing is idempotent. Files that are new since are sealed with
+their day, or on their own while they hold few rows: then without events that the day has. The
 column `event_token` stays in every file, so that all files of a table have one schema.
+
+Memory does not grow with the day: it is sealed in portions, and each is sorted in itself.
 
 Unit of parallelism: a day of an event. A crash leaves the day as it was.
 """
@@ -42,8 +45,8 @@ TARGET_BYTES = 256 * 1024 * 1024
 PORTION_BYTES = 256 * 1024 * 1024
 """Rows in memory at once. While they are sorted, they take about 1.3 times as much."""
 LATE_SHARE = 8
-"""Late rows are sealed on their own while they are fewer than an eighth of their day: rewriting
-the day would cost eight times as much or more, and every reader would still open one file more."""
+"""Late rows are sealed on their own while they are fewer than an eighth of their day: sealing the
+day again would write eight times as many rows or more, to spare readers one small file."""
 MOST_LATE = 8 * ROWS_PER_GROUP
 """More late rows than these (a million) are sealed with their day: they would need portions."""
 

@@ -109,3 +109,9 @@ def test_hashes_of_a_slice_are_those_of_its_tokens_and_spread() -> None:
 def test_a_token_of_another_length_is_not_understood() -> None:
     with pytest.raises(pa.ArrowInvalid):
         hashes(pa.array(["abc"]))
+
+
+def test_a_row_that_was_left_out_leaves_no_value_behind() -> None:
+    rows = batch([(1, "a", 1), (1, "only-of-the-copy", 1), (2, "b", 1)])
+    (group,) = Arrangement(SCHEMA, ["route"], os.urandom).groups([rows])
+    assert sorted(group["route"].chunk(0).dictionary.to_pylist()) == ["a", "b"]
