@@ -35,6 +35,8 @@ KEPT_BYTES = 64 * 1024 + 1
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 
 _CHUNK = 1024 * 1024
+_LZ4_RATIO = 8
+"""A batch of events seldom shrinks to less than an eighth."""
 _XERIAL = b"\x82SNAPPY\x00"
 
 
@@ -149,9 +151,7 @@ def decompress(codec: int, data: memoryview, limit: int = BATCH_BYTES) -> bytes 
         if codec == NONE:
             return data.tobytes()
         if codec == LZ4:
-            unpacker = lz4.frame.LZ4FrameDecompressor()
-            out = cast("bytes", unpacker.decompress(data, max_length=limit + 1))
-            return out if len(out) <= limit else None
+            return _unpack_lz4(data, limit)
         if codec == SNAPPY and _snappy_size(data) <= limit:
             return b"".join(_snappy_blocks(data))
         parts = []
@@ -165,6 +165,21 @@ def decompress(codec: int, data: memoryview, limit: int = BATCH_BYTES) -> bytes 
         return b"".join(parts)
     except _DAMAGE:
         raise BrokenBatch("the batch does not decompress") from None
+
+
+def _unpack_lz4(data: memoryview, limit: int) -> bytes | None:
+    """Unpack a frame into little more room than it needs: its header seldom says how much."""
+    unpacker = lz4.frame.LZ4FrameDecompressor()
+    parts: list[bytes] = []
+    room = limit + 1
+    while room > 0:
+        most = min(room, max(_CHUNK, _LZ4_RATIO * len(data)))
+        part = cast("bytes", unpacker.decompress(b"" if parts else data, max_length=most))
+        parts.append(part)
+        room -= len(part)
+        if unpacker.eof or unpacker.needs_input or not part:
+            break
+    return b"".join(parts) if room > 0 else None
 
 
 def open_stream(codec: int, data: memoryview) -> BinaryIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import lz4.frame
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,3 +119,14 @@ def test_a_seek_into_a_batch_leaves_out_what_comes_before(
 def test_an_unknown_codec_is_broken() -> None:
     with pytest.raises(BrokenBatch, match="gzip, snappy, lz4, zstd"):
         decompress(7, memoryview(b"x"))
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * 1024 * 1024 + 1])
+@pytest.mark.parametrize("linked", [False, True])
+def test_lz4_that_shrank_more_than_it_usually_does_is_unpacked_whole(
+    size: int, linked: bool
+) -> None:
+    data = lz4.frame.compress(bytes(size), block_linked=linked, store_size=False)
+    assert decompress(record_batch.LZ4, memoryview(data), limit=size) == bytes(size)
+    if size:
+        assert decompress(record_batch.LZ4, memoryview(data), limit=size - 1) is None
