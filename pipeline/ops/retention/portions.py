@@ -2,7 +2,7 @@
 
 A day that fits is one portion and touches no disk. A larger one is read once and spilled by a
 hash of the event token; a row without a token goes anywhere. So memory does not depend on the
-size of the day, only disk space does: about 100 bytes a row, below `<state>/spill`.
+size of the day, only disk space does: about 130 bytes a row, below `<state>/spill`.
 
 What is held at once: a slice of rows on their way to the disk, or one portion on its way back.
 """
