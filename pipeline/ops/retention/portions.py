@@ -27,7 +27,7 @@ from pipeline.io.parquet.dictionaries import joined, tidy, widened
 from pipeline.io.parquet.encoding import ROWS_PER_GROUP
 from pipeline.ops.retention.arranging import hashes
 
-SLICE_ROWS = 4 * ROWS_PER_GROUP
+SLICE_ROWS = 8 * ROWS_PER_GROUP
 """Rows that are cut at once: with fewer, batches on the disk are small and cost more to read."""
 PORTIONS = 512
 """No more files than a process may have open; a day of a billion rows has as many portions."""
@@ -81,6 +81,8 @@ def in_portions(
             _cut(batches, spilled, entropy)
         spilled.finish()
         for portion in range(len(spilled)):
+            # What the last portion left in Arrow's pool would add up from portion to portion.
+            pa.default_memory_pool().release_unused()
             yield spilled.take(portion)
 
 

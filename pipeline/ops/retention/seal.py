@@ -42,7 +42,7 @@ from pipeline.ops.views import visible
 CLOSES_AFTER = timedelta(hours=2)
 TARGET_BYTES = 256 * 1024 * 1024
 """A file is closed at this size, or at the end of a portion."""
-PORTION_BYTES = 256 * 1024 * 1024
+PORTION_BYTES = 192 * 1024 * 1024
 """Rows in memory at once. While they are sorted, they take about 1.3 times as much."""
 LATE_SHARE = 8
 """Late rows are sealed on their own while they are fewer than an eighth of their day: sealing the
