@@ -209,10 +209,10 @@ bench: install ## Measure the README's claims (a few minutes, one core)
 .PHONY: lock
 lock: install ## Resolve the dependencies again into the locks of checkout, images, readers, site and orchestrators
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--extra aws --extra dp --extra iceberg --extra otel --extra protobuf --extra dev --custom-compile-command 'make lock' \
+		--extra aws --extra azure --extra dp --extra iceberg --extra otel --extra protobuf --extra vault --extra dev --custom-compile-command 'make lock' \
 		pyproject.toml requirements.in -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--extra aws --extra dp --extra iceberg --extra otel --extra protobuf --constraints requirements.lock --custom-compile-command 'make lock' \
+		--extra aws --extra azure --extra dp --extra iceberg --extra otel --extra protobuf --extra vault --constraints requirements.lock --custom-compile-command 'make lock' \
 		pyproject.toml -o deploy/image/requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--constraints requirements.lock --custom-compile-command 'make lock' \

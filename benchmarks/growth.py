@@ -1,4 +1,4 @@
-"""What a commit costs as the log of its table grows: 100 files, 1,000, 5,000, 20,000.
+"""What grows with time: commits by the log of their table, the opt-out list by its accounts.
 
 A table with so many files and as many entries is written into a local folder; then a writer that
 has it open commits slices of one small file each, asking for its position before each as a shard
@@ -19,6 +19,7 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
 from benchmarks.harness import Report
+from benchmarks.optout_growth import growing_list
 from pipeline.events.model import NONE_REJECTED, CleanBatch, Span
 from pipeline.io.delta.append import append
 from pipeline.io.lake.event_table import EventTable
@@ -55,7 +56,9 @@ def run(events: int, times: int) -> Report:
         "| files, entries | a commit | ratio | loading the table | log, MiB |\n"
         "| ---: | ---: | ---: | ---: | ---: |\n" + "\n".join(lines)
     )
-    return Report("A growing log", text, {str(files): row for files, row in rows.items()})
+    listed, sizes = growing_list(times)
+    values: dict[str, object] = {str(files): row for files, row in rows.items()}
+    return Report("A growing log and list", f"{text}\n\n{listed}", {**values, "optouts": sizes})
 
 
 def _measured(folder: Path, files: int, times: int) -> dict[str, float]:

@@ -161,3 +161,12 @@ def tokens(
     """Make the first `size` bytes of each text's HMAC as hexadecimal digits, NULs for an empty
     text. `offsets` (int32) and `data` are those of a text column; row i has the key
     `keys[epochs[i]]` (int64), or `keys[0]` if `epochs` is None."""
+
+def chain_lines(chain: bytes, data: Readable) -> bytes:
+    """Chain a SHA-256 over the complete lines of `data`, as `io.disk.append_log.chained` does."""
+
+def standings(data: Readable) -> tuple[Buffer, Buffer, Buffer, Buffer]:
+    """Read complete lines of the opt-out list, one element for each: both halves of the token
+    (uint64) and the microseconds since 1970 (int64) at which it opted out, for lines that say
+    nothing else; the smallest int64 for every other line, and where these start and end (int64).
+    """

@@ -19,6 +19,7 @@ pub mod refine;
 pub mod routes;
 pub mod scan;
 pub mod split;
+pub mod standings;
 pub mod table;
 pub mod text;
 pub mod time;

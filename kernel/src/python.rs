@@ -13,6 +13,7 @@ use crate::{decode as decoding, lines, reasons, records, refine, routes, table, 
 use self::formats::{Refinement, Splitter};
 
 mod formats;
+mod lists;
 
 /// Which values of a message become which columns.
 #[pyclass(frozen, module = "pipeline.kernel")]
@@ -321,5 +322,7 @@ fn kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(formats::numbered, module)?)?;
     module.add_function(wrap_pyfunction!(find_lines, module)?)?;
     module.add_function(wrap_pyfunction!(find_records, module)?)?;
+    module.add_function(wrap_pyfunction!(lists::chain_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(lists::read_standings, module)?)?;
     module.add_function(wrap_pyfunction!(tokens, module)?)
 }

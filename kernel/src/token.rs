@@ -59,6 +59,11 @@ impl Key {
     }
 }
 
+/// SHA-256 of the parts.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    hash(START, 0, parts)
+}
+
 /// SHA-256 of the parts, continuing from a state that has absorbed `before` bytes.
 #[inline]
 fn hash(mut state: [u32; 8], before: usize, parts: &[&[u8]]) -> [u8; 32] {

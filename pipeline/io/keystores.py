@@ -14,11 +14,12 @@ from pipeline.errors import SettingsError
 from pipeline.io.keys.aws import AWS_SECRETS
 from pipeline.io.keys.google import SECRET_MANAGER
 from pipeline.io.keys.kind import KeystoreKind
+from pipeline.io.keys.vault import VAULT
 
 if TYPE_CHECKING:
     from pipeline.io.keys.keystore import Keystore
 
-KINDS: tuple[KeystoreKind, ...] = (SECRET_MANAGER, AWS_SECRETS)
+KINDS: tuple[KeystoreKind, ...] = (SECRET_MANAGER, AWS_SECRETS, VAULT)
 
 
 def open_keys(

@@ -51,6 +51,7 @@ CLAIMS, EXPORTS, SPILL, TABLES = "claims", "exports", "spill", "tables"
 COUNTRIES, DATABASE, DESCRIPTION = "geo", "country.mmdb", "country.json"
 EXPIRY, EXPIRY_LOCK, RIGHTS_LOCK = "expiry.json", ".expiry.lock", ".rights.lock"
 CLOCK_PROBE = ".clock"
+OPTOUT_TABLE = f".{OPTOUTS}.table"
 
 _HEX = "[0-9a-f]"
 _TABLE = r"(?:(?:events|restricted)\.[a-z][a-z0-9_]*|rejections)"
@@ -100,6 +101,7 @@ PLACES: tuple[Place, ...] = (
         for name in LISTS
         for companion in companions(name)
     ),
+    _place(_exactly(OPTOUT_TABLE), PlaceKind.FILE, "a snapshot of the opt-out list"),
     _place(_exactly(head_of(RECEIPTS)), PlaceKind.FILE, "number and hash of the last receipt"),
     _place(_exactly(EXPIRY), PlaceKind.FILE, "the expiry that is being carried out"),
     _place(_exactly(EXPIRY_LOCK), PlaceKind.FILE, "the lock of expiries"),

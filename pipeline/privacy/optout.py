@@ -9,7 +9,8 @@ continue with a stale one, is up to `io/` and `flow/`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -65,6 +66,24 @@ class Standing:
         return inside
 
 
+class Standings(Mapping[str, Standing]):
+    """Standings by opt-out token, for a list that is too long to be looked at one by one."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def find(self, tokens: Sequence[str]) -> Sequence[Standing | None]:
+        """Return the standing of each of these distinct tokens; None for one that has none."""
+
+    @abstractmethod
+    def count_out(self, now_us: int) -> int:
+        """Return how many accounts are opted out at a time."""
+
+    @abstractmethod
+    def erased(self) -> Iterator[tuple[str, Standing]]:
+        """Yield the tokens of erased accounts, with their standings."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class OptOutState:
     """The whole list at one moment: standings by opt-out token (32 hex digits)."""
@@ -73,6 +92,28 @@ class OptOutState:
 
     def __repr__(self) -> str:
         return f"OptOutState(accounts={len(self.standings)})"
+
+    def find(self, tokens: Sequence[str]) -> Sequence[Standing | None]:
+        """Return the standing of each of these distinct tokens; None for one that has none."""
+        if isinstance(self.standings, Standings):
+            return self.standings.find(tokens)
+        return [self.standings.get(token) for token in tokens]
+
+    def count_out(self, now_us: int) -> int:
+        """Return how many accounts are opted out at a time, in microseconds since 1970."""
+        if isinstance(self.standings, Standings):
+            return self.standings.count_out(now_us)
+        return sum(standing.opted_out_at(now_us) for standing in self.standings.values())
+
+
+def erased_in(standings: Mapping[str, Standing]) -> Iterator[tuple[str, Standing]]:
+    """Yield the tokens of erased accounts, with their standings."""
+    if isinstance(standings, Standings):
+        yield from standings.erased()
+        return
+    for token, standing in standings.items():
+        if standing.erased_at is not None:
+            yield token, standing
 
 
 class OptOutGate:
@@ -134,10 +175,8 @@ class OptOutGate:
         sizes = pc.binary_length(ids)
         # A value that is too long for a token is rejected later; the list cannot hold it.
         possible = pc.and_(pc.greater(sizes, 0), pc.less_equal(sizes, IDENTIFIER_LIMIT))
-        tokens = iter(self._tokens.get(ids.filter(possible).to_pylist()))
-        standings = [
-            state.standings.get(next(tokens)) if is_id else None for is_id in possible.to_pylist()
-        ]
+        found = iter(state.find(self._tokens.get(ids.filter(possible).to_pylist())))
+        standings = [next(found) if is_id else None for is_id in possible.to_pylist()]
         verdicts = np.full(len(standings) + 1, -1, dtype=np.int64)
         former: list[tuple[int, Standing]] = []
         for code, standing in enumerate(standings):

@@ -26,7 +26,13 @@ _DURATION = re.compile(r"(\d{1,6})(ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d{1,6})(KiB|MiB|GiB)")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|gcp-sm:.+|aws-sm:.+")
+_SECRET = re.compile(
+    r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|gcp-sm:.+|aws-sm:.+"
+    r"|azure-kv:[A-Za-z0-9.-]+(:\d+)?/.+|vault:[^/#]+/[^#]+#[^#]+"
+)
+_SECRETS = (
+    "env:NAME, file:/path, gcp-sm:NAME, aws-sm:NAME, azure-kv:HOST/NAME or vault:MOUNT/PATH#ENTRY"
+)
 
 
 def _shape(pattern: re.Pattern[str]) -> Mapping[str, object]:
@@ -49,7 +55,7 @@ class ValueType:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A reference to a secret: `env:NAME`, `file:/path`, `gcp-sm:..` or `aws-sm:..`."""
+    """A reference to a secret: `env:NAME`, `file:/path`, or a scheme of `settings.secrets`."""
 
     reference: str = field(repr=False)
 
@@ -210,15 +216,11 @@ def _bytes(value: str) -> int | None:
 
 def _read_secret(value: object) -> Secret:
     if not isinstance(value, str) or not _SECRET.fullmatch(value):
-        raise ValueRefused(
-            "expected a reference: env:NAME, file:/path, gcp-sm:NAME or aws-sm:NAME, not the secret"
-        )
+        raise ValueRefused(f"expected a reference: {_SECRETS}, not the secret")
     return Secret(value)
 
 
-secret = ValueType(
-    _read_secret, "env:NAME, file:/path, gcp-sm:NAME or aws-sm:NAME", _shape(_SECRET)
-)
+secret = ValueType(_read_secret, _SECRETS, _shape(_SECRET))
 
 
 def matching(forms: Sequence[tuple[str, re.Pattern[str]]]) -> ValueType:

@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[2]
 FILES = [
     "tests/unit/io/keys/test_google_api.py",
     "tests/unit/io/keys/test_keystore.py",
+    "tests/unit/io/keys/test_silence.py",
     "tests/unit/io/keys/test_secret_manager.py",
+    "tests/unit/io/parquet/test_encryption_stores.py",
+    "tests/unit/settings/references/test_google.py",
 ]
 
 

@@ -37,7 +37,7 @@ from pipeline.io.rights.holds import Holds
 from pipeline.io.rights.optout_list import Change, OptOutFile
 from pipeline.io.rights.receipts import Receipts
 from pipeline.io.rights.request_queue import RequestKind, RequestQueue, account_tokens
-from pipeline.io.rights.standing_json import erased, opted_out, released, restricted, to_micros
+from pipeline.io.standings.entries import erased, opted_out, released, restricted, to_micros
 from pipeline.ops.retention.expiry import ExpiringTable, Expiry
 from pipeline.ops.retention.seal import Sealer
 from pipeline.ops.rights.deadlines import due

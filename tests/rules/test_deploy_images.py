@@ -58,6 +58,15 @@ def test_images_hold_what_runs_and_no_tool_of_development() -> None:
     assert found & development == set()
 
 
+def test_the_main_image_holds_the_client_of_every_extra_but_googles() -> None:
+    """As [Deployment](docs/deployment.md#keys-and-secrets) says."""
+    extras = project()["optional-dependencies"]
+    assert {"aws", "azure", "vault"} <= set(extras)
+    found = names(pins(IMAGE_LOCK))
+    for extra in set(extras) - {"dev", "gcp"}:
+        assert {Requirement(one).name.lower() for one in extras[extra]} <= found, extra
+
+
 @pytest.mark.parametrize("path", OURS.values(), ids=OURS)
 def test_an_image_is_built_from_a_wheel_and_hashes(path: Path) -> None:
     steps = instructions(path)

@@ -12,6 +12,7 @@ EVERYTHING = "*"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "lean": set(),
     "metrics": set(),
     # The only door to the extension that Rust builds; its types are in kernel.pyi.
     "native": {"kernel"},
@@ -40,14 +41,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "privacy.identity.epochs",
         "privacy.identity.tokens",
         "privacy.optout",
+        # A list that is read where it lies remembers what it was asked for.
+        "privacy.memo",
         "schemas",
         # A source and a store of keys declare their own settings, in the words of settings. The
         # settings get these declarations as an argument, and import nothing of io.
         "settings.declared",
         "settings.source",
         "settings.values",
+        # Vault's variables of the environment, which a reference to a secret reads as well.
+        "settings.vault_access",
     },
-    "flow": {"errors", "metrics", "settings", "events", "privacy", "io"},
+    "flow": {"errors", "lean", "metrics", "settings", "events", "privacy", "io"},
     "ops": {"errors", "metrics", "events", "privacy", "io"},
     "dashboard": {"errors", "events.schema"},
     "demo": {"errors", "events", "privacy", "io"},

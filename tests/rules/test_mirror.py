@@ -25,6 +25,8 @@ OF_SUBJECTS = {
     "flow/steps/test_clock",
     "io/kafka/test_alerts",
     "io/kafka/test_docs",
+    "io/keys/test_silence",
+    "io/parquet/test_encryption_stores",
     "io/parquet/test_parquet_encryption",
     "ops/rights/test_held_accounts",
     "ops/rollup/test_attacks",

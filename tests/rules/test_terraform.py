@@ -16,6 +16,7 @@ from typing import Any
 import hcl2
 import pytest
 
+from pipeline.io.keys import aws_api
 from pipeline.io.keys.google_api import SecretClient
 from pipeline.io.package_data import load_schemas
 from tests.rules.sources import ROOT
@@ -200,6 +201,30 @@ def test_the_keystore_has_the_rights_that_it_uses_and_no_other() -> None:
     role = resources("gcp", "google_project_iam_custom_role")["keys"]
     given = set(re.findall(r"secretmanager\.\w+\.\w+", str(role)))
     assert given == set(used.values())
+
+
+def test_amazons_keystore_has_the_rights_that_it_uses_and_no_other() -> None:
+    """The calls of `pipeline/io/keys/aws_api.py`, each by the right of its name."""
+    calls = set(re.findall(r"self\._client\.(\w+)\(", Path(aws_api.__file__).read_text("utf-8")))
+    used = {f"secretsmanager:{call.title().replace('_', '')}" for call in calls}
+    (document,) = (
+        block["aws_iam_policy_document"]["keys"]
+        for block in parsed("aws")["data"]
+        if "keys" in block.get("aws_iam_policy_document", {})
+    )
+    given = only(b for b in parsed("aws")["locals"] if "destroys" in b)
+    assert given["destroys"] == {
+        "pipeline": [],
+        "eraser": [],
+        "expirer": ["secretsmanager:DeleteSecret"],
+    }
+    statement = only(document["statement"])
+    everybodys = set(re.findall(r"secretsmanager:\w+", str(statement["actions"])))
+    assert everybodys == used - {"secretsmanager:DeleteSecret"}
+    assert given["keys"] == "telemetry/keys"
+    assert "${local.keys}-*" in str(statement["resources"])
+    logins = resources("aws", "aws_secretsmanager_secret").values()
+    assert not [one for one in logins if one["name"].startswith(f"{given['keys']}-")]
 
 
 @pytest.mark.parametrize("cloud", LAKES)

@@ -20,3 +20,8 @@ output "service_accounts" {
   description = "Annotation eks.amazonaws.com/role-arn of each account of service-account.yaml."
   value       = { for name, role in aws_iam_role.telemetry : "telemetry-${name}" => role.arn }
 }
+
+output "keys" {
+  description = "[state] keys of telemetry.toml, where keys are to be in Secrets Manager."
+  value       = "aws-sm:${var.region}/${local.keys}"
+}

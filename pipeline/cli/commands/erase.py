@@ -28,7 +28,7 @@ def command(call: Invocation, ids: Sequence[str], under_13: bool, is_applied: bo
     read from standard input, one a line; they are never printed and not stored.
     """
     from pipeline.io.rights.request_queue import RequestKind
-    from pipeline.io.rights.standing_json import erased
+    from pipeline.io.standings.entries import erased
     from pipeline.ops.rights.erasure import Subjects, merged
 
     accounts = read_accounts(ids)

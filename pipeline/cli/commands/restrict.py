@@ -22,7 +22,7 @@ def command(call: Invocation, ids: Sequence[str]) -> None:
     the ids are read from standard input, one a line; they are never printed and not stored.
     """
     from pipeline.io.rights.request_queue import RequestKind
-    from pipeline.io.rights.standing_json import restricted
+    from pipeline.io.standings.entries import restricted
 
     accounts = read_accounts(ids)
     with open_desk(call) as desk:

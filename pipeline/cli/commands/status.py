@@ -185,7 +185,7 @@ def _optout(call: Invocation) -> OptOutStatus:
     if topic is None and not has_keys(settings):
         return OptOutStatus(None, None, None, waiting)
     try:
-        standings = read_optouts(call).standings
+        listed = read_optouts(call)
     except OptOutPaused as problem:
         call.out.warn(f"opt-out list: {problem}")
         return OptOutStatus(None, None, None, waiting, topic, known=False)
@@ -193,8 +193,8 @@ def _optout(call: Invocation) -> OptOutStatus:
     if topic is None and changed is None:
         return OptOutStatus(None, None, None, waiting)
     now_us = round(call.now().timestamp() * 1_000_000)
-    out = sum(standing.opted_out_at(now_us) for standing in standings.values())
-    return OptOutStatus(len(standings), out, changed, waiting, topic)
+    out = listed.count_out(now_us)
+    return OptOutStatus(len(listed.standings), out, changed, waiting, topic)
 
 
 def _changed_at(call: Invocation) -> datetime | None:

@@ -17,6 +17,12 @@ from datetime import UTC, datetime
 FORMS = ("text", "json")
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 BEAM = "apache_beam"
+LEAST_LEVELS = {
+    **dict.fromkeys(("azure", "boto3", "botocore", "google", "hvac", "msal"), logging.WARNING),
+    "kafka": logging.INFO,
+}
+"""Clients that log whole requests and answers, with keys, logins, tokens and messages: from which
+level on they are heard, whatever the verbosity."""
 
 
 class WithoutMessages(logging.Formatter):
@@ -96,14 +102,19 @@ class _ToStandardError(logging.Handler):
             sys.stderr.flush()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep libraries' records off the terminal: an error of ours says what there is to know."""
-        ours = record.name.split(".")[0] == "pipeline"
-        return bool(ours or self._verbose) and bool(super().filter(record))
+        """Keep libraries' records off the terminal: an error of ours says what there is to know.
+
+        No verbosity shows what is below the `LEAST_LEVELS`.
+        """
+        library = record.name.split(".")[0]
+        if record.levelno < LEAST_LEVELS.get(library, logging.NOTSET):
+            return False
+        return bool(library == "pipeline" or self._verbose) and bool(super().filter(record))
 
 
 def set_up_logging(verbose: int, form: str = "text") -> None:
     """Send log records to standard error: our warnings; with 1 information and libraries'
-    warnings; with 2 everything. `form` is one of `FORMS`.
+    warnings; with 2 everything but what is below the `LEAST_LEVELS`. `form` is one of `FORMS`.
 
     Called once in every process: by the command, and by each of its workers.
     """

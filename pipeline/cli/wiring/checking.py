@@ -1,6 +1,6 @@
 """What can be wrong with settings that are well formed: whatever they name is looked for.
 
-Nothing is created, and no service is contacted.
+Nothing is created, and no service is contacted but the secret managers of references.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
         "kafka.username": kafka.username,
         "kafka.password": kafka.password,
         "kafka.key_password": kafka.key_password,
+        "otlp.authorization": settings.otlp.authorization,
+        "lineage.authorization": settings.lineage.authorization,
         "registry.username": settings.registry.username,
         "registry.password": settings.registry.password,
     }

@@ -151,8 +151,8 @@ def accept_lists(settings: Settings) -> Mapping[str, int]:
 
     Not the receipts: a chain that is broken vouches for nothing, and stays broken.
     """
-    from pipeline.io.disk.append_log import FileGone
     from pipeline.io.disk.errors import state_faults
+    from pipeline.io.disk.list_marker import FileGone
 
     accepted: dict[str, int] = {}
     with state_faults("A list could not be accepted", str(settings.need_state())):

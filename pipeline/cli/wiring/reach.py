@@ -32,7 +32,7 @@ def check_reach(settings: Settings, runner: str, beam_words: Sequence[str]) -> N
         raise SettingsError(
             "workers of Dataflow have no common folder",
             where=", ".join(folders),
-            remedy="Use a bucket for the lake, keys in Secret Manager, topics for events and the "
+            remedy="Use a bucket for the lake, keys in a secret manager, topics for events and the "
             "opt-out list; deploy/dataflow/telemetry.toml shows how",
         )
     master = named_words(beam_words).get("flink_master", "").partition("://")

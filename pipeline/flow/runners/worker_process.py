@@ -18,6 +18,7 @@ from pipeline.errors import TelemetryError
 from pipeline.flow.runners.beam_import import import_beam
 from pipeline.flow.runners.signals import stop_on_signals
 from pipeline.flow.runners.worker_pipe import End, receive_job, send_end, send_tally
+from pipeline.lean import leave_out
 
 LEAVE_SECONDS = 30.0
 """A worker without a supervisor that has not finished its slice by then exits without it."""
@@ -25,6 +26,7 @@ LEAVE_SECONDS = 30.0
 
 def main() -> int:
     """Run one worker; return its exit code."""
+    leave_out("pandas")
     up = os.dup(1)
     os.dup2(2, 1)
     with stop_on_signals() as stop:

@@ -221,7 +221,7 @@ class SecretManagerKeystore:
             return self._first(name)
         except NoVersion:
             self._service.add(name, secrets.token_bytes(KEY_BYTES))
-        return self._first(name)
+        return self._load(name)
 
     def _load(self, name: str) -> bytes:
         try:
@@ -249,8 +249,8 @@ class SecretManagerKeystore:
             "A key that is listed is missing",
             where=self._service.path(name),
             why=why,
-            remedy="Enable version 1 of the secret again, or restore the index's annotations from "
-            "the service's audit log; a new key would not fit the stored data.",
+            remedy="Enable or undelete version 1 of the secret, or restore the index as an earlier "
+            "version or the service's audit log has it; a new key would not fit the stored data.",
         )
 
     def _read(self) -> _Index:

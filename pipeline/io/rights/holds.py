@@ -19,8 +19,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pipeline.errors import EnvironmentProblem, UsageError
-from pipeline.io.disk.append_log import AppendFile, FileGone, Register
+from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.errors import state_faults
+from pipeline.io.disk.list_marker import FileGone
 
 LONGEST = timedelta(days=180)
 LONGEST_TEXT = 200

@@ -9,23 +9,20 @@ created is an empty list; one that was created and has disappeared is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import OptOutStale
-from pipeline.io.disk.append_log import START, AppendFile, FileGone, ReadMark, Register
+from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.errors import state_faults
-from pipeline.io.rights.standing_json import (
-    MalformedStanding,
-    decode,
-    encode,
-    opted_in,
-    opted_out,
-    to_micros,
-)
+from pipeline.io.disk.list_marker import FileGone
+from pipeline.io.standings.entries import encode, opted_in, opted_out, to_micros
+from pipeline.io.standings.follower import ListFollower
+from pipeline.io.standings.lines import MalformedLine
 from pipeline.privacy.identity.tokens import Domain, TokenKey
 from pipeline.privacy.optout import OptOutState, Standing
 
@@ -79,11 +76,9 @@ class OptOutFile:
 
     def __init__(self, path: Path, key: bytes, register: Register | None = None) -> None:
         self._file = AppendFile(path, register)
+        self._follower = ListFollower(self._file)
         self._tokens = TokenKey(key)
-        self._mark: ReadMark = START
-        self._seen: tuple[int, int, int] | None = None
-        self._standings: dict[str, Standing] = {}
-        self._state = OptOutState({})
+        self._state = OptOutState(self._follower.table)
         self.checked_at: datetime | None = None
         """When the list was last found readable; what `status` shows as its age."""
 
@@ -92,8 +87,7 @@ class OptOutFile:
 
     def load(self) -> OptOutState:
         """See `OptOutSource.load`."""
-        self._mark, self._seen = START, None
-        self._standings = {}
+        self._follower.reset()
         self._catch_up()
         return self._state
 
@@ -130,8 +124,7 @@ class OptOutFile:
     def check(self, account_ids: Sequence[str]) -> list[Standing]:
         """Return what each account asked for, as of now."""
         self._catch_up()
-        none = Standing()
-        return [self._standings.get(token, none) for token in self.tokens(account_ids)]
+        return [found or Standing() for found in self._find(self.tokens(account_ids))]
 
     def change(self, tokens: Sequence[str], change: Change, now: datetime) -> int:
         """Apply `change` to the standings of tokens; return how many became different.
@@ -142,17 +135,18 @@ class OptOutFile:
         """
         at = to_micros(now)
         where = str(self._file.path)
-        with state_faults("The opt-out list could not be written", where), self._file.exclusive():
+        with state_faults("The opt-out list could not be written", where), self._locked():
             self._catch_up()
+            there = dict(zip(tokens, self._find(tokens), strict=True))
             changed: dict[str, Standing] = {}
             for token in tokens:
-                before = changed.get(token, self._standings.get(token, Standing()))
+                before = changed.get(token, there[token] or Standing())
                 after = change(before, at)
                 if after != before:
                     changed[token] = after
             empty = {token for token, after in changed.items() if after == Standing()}
             if empty:
-                self._blank(empty)
+                self._forget(empty)
             if len(changed) > len(empty):
                 kept = [item for item in changed.items() if item[0] not in empty]
                 self._file.append([encode(token, after, at) for token, after in kept])
@@ -160,43 +154,37 @@ class OptOutFile:
                 self._catch_up()
         return len(changed)
 
-    def _blank(self, tokens: AbstractSet[str]) -> None:
-        """Overwrite every line of these tokens; the caller has read the list and holds its lock."""
-        lines = self._file.read().lines
-        gone = [not _is_blank(line) and decode(line)[0] in tokens for line in lines]
-        blanked = zip(lines, gone, strict=True)
-        self._file.replace([b" " * len(line) if is_gone else line for line, is_gone in blanked])
+    def _locked(self) -> AbstractContextManager[None]:
+        return self._follower.exclusive()
+
+    def _find(self, tokens: Sequence[str]) -> Sequence[Standing | None]:
+        distinct = list(dict.fromkeys(tokens))
+        found = dict(zip(distinct, self._state.find(distinct), strict=True))
+        return [found[token] for token in tokens]
 
     def _catch_up(self) -> None:
         """Read what was added since the last time, or everything if the file was replaced."""
-        path = self._file.path
         try:
-            try:
-                seen = path.stat()
-                signature = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
-            except FileNotFoundError:
-                signature = None
-            if signature is not None and signature == self._seen:
-                return
-            growth = self._file.read(self._mark)
-        except FileGone as error:
-            raise self._stale(str(error)) from None
+            with self._trusting():
+                self._follower.catch_up()
         except OSError as error:
             raise self._stale(f"the system answered {type(error).__name__}") from None
-        standings = {} if growth.restarted else dict(self._standings)
-        first = growth.mark.lines - len(growth.lines) + 1
-        for number, line in enumerate(growth.lines, first):
-            if _is_blank(line):
-                continue
-            try:
-                token, standing = decode(line)
-            except MalformedStanding:
-                raise self._stale(f"line {number} is not an entry of the list") from None
-            standings[token] = standing
-        self._mark, self._seen = growth.mark, signature
-        if growth.lines or growth.restarted:
-            self._standings = standings
-            self._state = OptOutState(standings)
+        if self._state.standings is not self._follower.table:
+            self._state = OptOutState(self._follower.table)
+
+    def _forget(self, tokens: AbstractSet[str]) -> None:
+        with self._trusting():
+            self._follower.forget(tokens)
+
+    @contextmanager
+    def _trusting(self) -> Iterator[None]:
+        """Say that the list cannot be trusted if it cannot be read."""
+        try:
+            yield
+        except FileGone as error:
+            raise self._stale(str(error)) from None
+        except MalformedLine as error:
+            raise self._stale(f"line {error.number} is not an entry of the list") from None
 
     def _stale(self, why: str) -> OptOutStale:
         return OptOutStale(
@@ -207,7 +195,3 @@ class OptOutFile:
             "is readable again. If nothing can be restored, `telemetry keys adopt --lists` records "
             "that the list is taken as it is.",
         )
-
-
-def _is_blank(line: bytes) -> bool:
-    return bool(line) and not line.strip(b" ")

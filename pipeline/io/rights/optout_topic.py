@@ -1,10 +1,10 @@
 """The opt-out list as a compacted topic: token as key, standing as value, and heartbeats.
 
-Every process keeps the whole list in memory: read to its end before anything else is read, and
-tailed from then on. The list is as old as the newest message on the topic, by the time that the
-broker or the writer gave it, so a broker that is gone and a writer that has died look the same.
-Past the limit `OptOutPaused` says so until news arrives. A message that cannot be understood pauses
-reading, too, until its key is rewritten or deleted: it may be somebody's opt-out.
+Every process keeps the whole list in memory, packed: read to its end before anything else is
+read, and tailed from then on. The list is as old as the newest message on the topic, by the time
+that the broker or the writer gave it, so a broker that is gone and a writer that has died look
+the same. Past the limit `OptOutPaused` says so until news arrives. A message that cannot be
+understood pauses reading, too, until its key is rewritten or deleted: it may be somebody's opt-out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from kafka import errors as kafka_errors
 
 from pipeline.errors import EnvironmentProblem, OptOutPaused, OptOutStale
 from pipeline.io.kafka.client import KafkaAccess, connect_consumer, explain
-from pipeline.io.rights.standing_json import MalformedStanding, decode, to_micros
+from pipeline.io.standings.entries import MalformedStanding, decode, to_micros
+from pipeline.io.standings.table import MANY, StandingTable
 from pipeline.privacy.optout import OptOutState, Standing
 
 HEARTBEAT = b"heartbeat"
@@ -59,8 +60,10 @@ class OptOutTopic:
         self._stale_after = stale_after
         self._consumer: KafkaConsumer | None = None
         self._positions: dict[int, int] = {}
-        self._standings: dict[str, Standing] = {}
-        self._state = OptOutState({})
+        self._table = StandingTable()
+        self._changes: dict[str, Standing | None] = {}
+        """What is not yet in the table."""
+        self._state = OptOutState(self._table)
         self._unreadable: dict[bytes, str] = {}
         self._newest_ms = 0
         self._looked_at = float("-inf")
@@ -161,7 +164,8 @@ class OptOutTopic:
         consumer.assign(asked)
         for at, begin in consumer.beginning_offsets(asked, 10_000).items():
             consumer.seek(at, begin)
-        self._positions, self._standings, self._unreadable = {}, {}, {}
+        self._positions, self._changes, self._unreadable = {}, {}, {}
+        self._table = StandingTable()
         return ends
 
     def _read_up_to(self, consumer: KafkaConsumer, ends: dict[int, int]) -> None:
@@ -171,13 +175,15 @@ class OptOutTopic:
             if time.monotonic() > deadline:
                 raise kafka_errors.KafkaTimeoutError
             self._take(consumer.poll(timeout_ms=200))
+            if len(self._changes) > MANY:
+                self._settle()
             for number in list(waiting):
                 at = consumer.position(TopicPartition(self.topic, number))
                 if at >= waiting[number]:
                     del waiting[number]
         self._note_positions(consumer)
         self._looked_at = time.monotonic()
-        self._state = OptOutState(dict(self._standings))
+        self._settle()
 
     def _tail(self) -> None:
         consumer = self._consumer
@@ -195,7 +201,12 @@ class OptOutTopic:
             return
         if changed:
             self._note_positions(consumer)
-            self._state = OptOutState(dict(self._standings))
+            self._settle()
+
+    def _settle(self) -> None:
+        self._table = self._table.changed(self._changes).compact()
+        self._changes = {}
+        self._state = OptOutState(self._table)
 
     def _note_positions(self, consumer: KafkaConsumer) -> None:
         for at in consumer.assignment():
@@ -222,7 +233,8 @@ class OptOutTopic:
         key = record.key or b""
         self._unreadable.pop(key, None)
         if record.value is None:
-            self._standings.pop(key.decode("ascii", "replace"), None)
+            if _TOKEN.fullmatch(key):
+                self._changes[key.decode()] = None
             return
         try:
             token, standing = decode(record.value)
@@ -231,7 +243,7 @@ class OptOutTopic:
         except MalformedStanding:
             self._note_unreadable(key, record)
         else:
-            self._standings[token] = standing
+            self._changes[token] = standing
 
     def _apply_position(self, record: Any) -> None:
         self._unreadable.pop(record.key, None)

@@ -15,7 +15,7 @@ from pipeline.io.closing import Closing
 from pipeline.io.kafka.client import KafkaAccess, connect_producer, kafka_faults
 from pipeline.io.rights.optout_list import Change
 from pipeline.io.rights.optout_topic import HEARTBEAT, POSITION, OptOutTopic
-from pipeline.io.rights.standing_json import encode, opted_in, opted_out, to_micros
+from pipeline.io.standings.entries import encode, opted_in, opted_out, to_micros
 from pipeline.privacy.identity.tokens import Domain, TokenKey
 from pipeline.privacy.optout import Standing
 

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.disk.append_log import AppendFile, FileGone, Register
+from pipeline.io.disk.append_log import AppendFile, Register
+from pipeline.io.disk.list_marker import FileGone
 
 
 class ReleaseLedger:

@@ -20,8 +20,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.disk.append_log import AppendFile, FileGone, Register
+from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.errors import state_faults
+from pipeline.io.disk.list_marker import FileGone
 from pipeline.io.disk.private import write_private
 from pipeline.io.state_folder import head_of
 

@@ -23,11 +23,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.io.disk.append_log import AppendFile, FileGone, Register
+from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.errors import state_faults
+from pipeline.io.disk.list_marker import FileGone
 from pipeline.io.keys.keystore import Keystore
 from pipeline.io.rights.optout_list import OptOutList
-from pipeline.io.rights.standing_json import to_micros, to_text
+from pipeline.io.standings.entries import to_micros, to_text
 from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
 from pipeline.privacy.identity.tokens import Domain, TokenKey
 from pipeline.privacy.optout import Standing

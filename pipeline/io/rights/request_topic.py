@@ -28,7 +28,7 @@ from pipeline.io.keys.keystore import Keystore
 from pipeline.io.rights.optout_list import Change
 from pipeline.io.rights.optout_topic_writer import OptOutTopicWriter
 from pipeline.io.rights.request_queue import RequestKind, RequestQueue, account_tokens
-from pipeline.io.rights.standing_json import (
+from pipeline.io.standings.entries import (
     erased,
     opted_in,
     opted_out,

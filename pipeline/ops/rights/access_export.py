@@ -25,7 +25,7 @@ from pipeline.events.schema import SUBJECT, EventSchema
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.table import StoredTable
 from pipeline.io.rights.export_folder import ExportFolder, export_folder
-from pipeline.io.rights.standing_json import to_text
+from pipeline.io.standings.entries import to_text
 from pipeline.ops.rewrite import undisturbed
 from pipeline.ops.rights.erasure import Subjects, marked_groups, marks_of
 from pipeline.privacy.optout import Standing

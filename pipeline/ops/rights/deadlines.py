@@ -26,7 +26,7 @@ from enum import StrEnum
 
 from pipeline.io.rights.request_queue import Request, RequestKind
 from pipeline.privacy.identity.epochs import UNIX_EPOCH
-from pipeline.privacy.optout import Standing
+from pipeline.privacy.optout import Standing, erased_in
 
 SECOND_PASS = timedelta(days=8)
 """An event may arrive seven days late, and a worker's list may be a little behind."""
@@ -167,7 +167,7 @@ def outlived(
     """
     return sorted(
         token
-        for token, standing in standings.items()
+        for token, standing in erased_in(standings)
         if standing.erased_at is not None
         and moment(standing.erased_at) + KEPT <= now
         and token not in waiting

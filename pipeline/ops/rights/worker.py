@@ -34,7 +34,7 @@ from pipeline.io.rights.export_folder import remove_export, remove_exports
 from pipeline.io.rights.optout_list import OptOutList
 from pipeline.io.rights.receipts import Receipts
 from pipeline.io.rights.request_queue import AccountTokens, Request, RequestKind, RequestQueue
-from pipeline.io.rights.standing_json import erased, forgotten, released, restricted
+from pipeline.io.standings.entries import erased, forgotten, released, restricted
 from pipeline.io.state_folder import StateFolder
 from pipeline.ops.rights.access_export import export_account
 from pipeline.ops.rights.deadlines import REMOVING, due, entry_of, is_held, outlived

@@ -51,6 +51,7 @@ class Holds(StrEnum):
     KEY = "key"
     KEY_INDEX = "index of keys"
     STANDINGS = "opt-out list"
+    SNAPSHOT = "snapshot of the opt-out list"
     REQUESTS = "requests"
     RECEIPTS = "receipts"
     MARKER = "the length of a list and a hash over it"
@@ -250,6 +251,7 @@ def holds_of(path: str) -> Holds:
 
 _STATE_FILES: Mapping[str, Holds] = {
     state_folder.OPTOUTS: Holds.STANDINGS,
+    state_folder.OPTOUT_TABLE: Holds.SNAPSHOT,
     state_folder.REQUESTS: Holds.REQUESTS,
     state_folder.RECEIPTS: Holds.RECEIPTS,
     state_folder.HOLDS: Holds.HOLDS,

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
+from pipeline.errors import OptOutStale
 from pipeline.io.keys.keystore import KEY_BYTES, PERMANENT
 from pipeline.io.parquet.encryption import LABEL
 from pipeline.io.rights.holds import LONGEST_TEXT
 from pipeline.io.rights.request_queue import RequestKind
+from pipeline.io.standings.entries import MalformedStanding
+from pipeline.io.standings.snapshot import open_snapshot
 from pipeline.io.state_folder import LISTS, stem_of
 from pipeline.ops.rights.deadlines import Lateness
 from pipeline.ops.scan.closed_json import (
@@ -226,7 +230,8 @@ TEXTS: Mapping[Holds, re.Pattern[bytes]] = {
     Holds.NOTHING: re.compile(rb""),
     Holds.RECEIPTS_HEAD: re.compile(rb"[1-9][0-9]{0,9} [0-9a-f]{64}\n"),
     Holds.MARKER: re.compile(
-        rb'(?:\{"generation": \d{1,9}, "states": \[%(one)b(?:, %(one)b)?\]\})?' % {b"one": _STATE}
+        rb'(?:\{"generation": \d{1,9}, (?:"left": (?:null|\[\d{1,20}, \d{1,20}\]), )?'
+        rb'"states": \[%(one)b(?:, %(one)b)?\]\})?' % {b"one": _STATE}
     ),
     Holds.WRITER: re.compile(rb"[ -?A-~]{1,1024}"),
     # Version 0.1 recorded only the size and the position of an archive.
@@ -247,6 +252,24 @@ def scan_lines(place: str, content: bytes, rule: Rule) -> Iterator[Finding]:
             continue
         for one in dict.fromkeys(rule(parsed[0])):
             yield Finding((STATE,), f"{where}, {one.path}", one.reason)
+
+
+def scan_snapshot(place: str, path: Path) -> Iterator[Finding]:
+    """Find a snapshot of the opt-out list that is not whole: it may hold anything.
+
+    One that is whole holds tokens and numbers, and lines that were entries of the list.
+    Raises OSError if it cannot be read.
+    """
+    snapshot = open_snapshot(path)
+    if snapshot is None:
+        if path.exists():
+            yield Finding((STATE,), place, "not a whole snapshot of the list")
+        return
+    try:
+        for _ in snapshot.standings.unusual():
+            pass
+    except (MalformedStanding, OptOutStale):
+        yield Finding((STATE,), place, "a line of it is not an entry of the list")
 
 
 def scan_document(place: str, content: bytes, rule: Rule) -> Iterator[Finding]:

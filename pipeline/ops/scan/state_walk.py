@@ -22,6 +22,7 @@ from pipeline.ops.scan.state_scan import (
     line_rules,
     scan_document,
     scan_lines,
+    scan_snapshot,
     scan_text,
 )
 from pipeline.ops.scan.table_scan import FAULTS
@@ -43,6 +44,13 @@ def scan_state(folder: Path, known: Known, *, keys_elsewhere: bool = False) -> S
         holds, place = match.place.holds, f"state/{match.entry.path}"
         if keys_elsewhere and match.entry.path.partition("/")[0] == KEY_FOLDER:
             findings.append(Finding((PLACES, KEYS), place, "keys belong in the secret manager"))
+        if holds is Holds.SNAPSHOT:
+            try:
+                findings += scan_snapshot(place, folder / match.entry.path)
+            except OSError:
+                findings.append(Finding((READABLE, STATE), place, "it cannot be read"))
+            files += 1
+            continue
         if holds not in lines and holds not in documents and holds not in (Holds.KEY, *TEXTS):
             continue
         try:

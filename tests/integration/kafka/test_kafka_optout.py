@@ -20,7 +20,7 @@ from pipeline.io.rights.optout_topic import HEARTBEAT, OptOutTopic
 from pipeline.io.rights.optout_topic_writer import OptOutTopicWriter
 from pipeline.io.rights.request_queue import RequestQueue
 from pipeline.io.rights.request_topic import RequestService, Served
-from pipeline.io.rights.standing_json import encode, to_micros
+from pipeline.io.standings.entries import encode, to_micros
 from pipeline.privacy.identity.epochs import EpochKind
 from pipeline.privacy.optout import Standing
 from tests.integration.kafka.telemetry import Installation, event, stop

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import EnvironmentProblem, SettingsError
+from pipeline.cli.declared import load_settings
+from pipeline.errors import SettingsError
 from pipeline.settings import Secret
-from pipeline.settings.secrets import reveal
-from tests.integration.services.aws_secrets import aws_secrets
+from pipeline.settings.secrets import MANAGERS, reveal
+from pipeline.settings.values import secret
 
 
 def test_secrets_are_revealed_from_environment_and_file_only_when_there(tmp_path: Path) -> None:
@@ -25,30 +26,30 @@ def test_secrets_are_revealed_from_environment_and_file_only_when_there(tmp_path
         assert "MISSING" not in str(refused.value)
 
 
-def test_the_secret_manager_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "google.cloud.secretmanager", None)
-    with pytest.raises(EnvironmentProblem, match="gcp-sm"):
-        reveal(Secret("gcp-sm:projects/p/secrets/s/versions/1"), "kafka.password", {})
+@pytest.mark.parametrize(
+    ("reference", "taken"),
+    [
+        ("gcp-sm:projects/p/secrets/s/versions/1", True),
+        ("aws-sm:kafka/user#name", True),
+        ("azure-kv:telemetry.vault.azure.net/kafka-password", True),
+        ("azure-kv:telemetry.vault.azure.net", False),
+        ("azure-kv:user@host/name", False),
+        ("vault:secret/telemetry/kafka#password", True),
+        ("vault:secret/telemetry/kafka", False),
+        ("vault:secret#password", False),
+        ("hunter2", False),
+    ],
+)
+def test_a_setting_takes_references_of_every_scheme(reference: str, taken: bool) -> None:
+    if taken:
+        settings = load_settings(environ={"TELEMETRY_KAFKA_PASSWORD": reference})
+        assert settings.kafka.password == Secret(reference)
+        return
+    with pytest.raises(SettingsError, match="vault:MOUNT/PATH#ENTRY"):
+        load_settings(environ={"TELEMETRY_KAFKA_PASSWORD": reference})
 
 
-def test_a_text_and_an_entry_are_revealed_and_the_rest_is_told_by_its_kind() -> None:
-    with aws_secrets() as client:
-        client.create_secret(Name="kafka/password", SecretString="hunter2")
-        client.create_secret(Name="kafka/user", SecretString='{"name": "hunter3"}')
-        assert reveal(Secret("aws-sm:kafka/password"), "kafka.password") == "hunter2"
-        assert reveal(Secret("aws-sm:kafka/user#name"), "kafka.username") == "hunter3"
-        for reference, why in [
-            ("aws-sm:none", "ResourceNotFoundException"),
-            ("aws-sm:kafka/user#other", "no such entry"),
-            ("aws-sm:kafka/password#other", "no such entry"),
-        ]:
-            with pytest.raises(SettingsError, match=why) as caught:
-                reveal(Secret(reference), "kafka.password")
-            assert "hunter" not in str(caught.value)
-
-
-def test_without_the_client_of_aws_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(EnvironmentProblem) as caught:
-        reveal(Secret("aws-sm:x"), "kafka.password")
-    assert "[aws]" in caught.value.remedy
+def test_every_scheme_that_a_setting_takes_has_a_reader() -> None:
+    pattern = str(secret.shape["pattern"])
+    named = set(re.findall(r"([a-z-]+):", pattern.replace("(:", "")))
+    assert named == {"env", "file", *MANAGERS}

@@ -37,7 +37,8 @@ def root_as_before() -> Iterator[None]:
         (1, "pipeline.flow.x", logging.INFO, True),
         (1, "pipeline.flow.x", logging.DEBUG, False),
         (1, "apache_beam.runners", logging.INFO, False),
-        (2, "kafka.client", logging.DEBUG, True),
+        (2, "kafka.client", logging.INFO, True),
+        (2, "deltalake", logging.DEBUG, True),
         (2, "apache_beam.runners", logging.DEBUG, True),
     ],
 )
@@ -47,6 +48,23 @@ def test_who_is_heard(
     set_up_logging(verbose)
     logging.getLogger(name).log(level, "said")
     assert ("said" in capsys.readouterr().err) is shown
+
+
+def test_clients_that_log_whole_requests_are_never_heard_in_detail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from kafka.protocol.sasl import SaslAuthenticateRequest
+
+    set_up_logging(2)
+    login = SaslAuthenticateRequest(auth_bytes=b"\0user\0hunter2")
+    assert "hunter2" in str(login)
+    logging.getLogger("kafka.net.connection").debug("Request %d: %s", 1, login)
+    logging.getLogger("botocore.parsers").info("hunter2")
+    logging.getLogger("azure").debug("hunter2")
+    logging.getLogger("kafka.net.connection").info("connected")
+    logging.getLogger("botocore.parsers").warning("expired")
+    told = capsys.readouterr().err.splitlines()
+    assert [line.rsplit(" ", 1)[-1] for line in told] == ["connected", "expired"]
 
 
 def test_log_lines_are_json_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from pipeline.cli.frame.output import Output
 from pipeline.cli.main import main
 from pipeline.cli.wiring.rights import open_desk, worked_document
 from pipeline.io.rights.request_queue import RequestKind
-from pipeline.io.rights.standing_json import restricted
+from pipeline.io.standings.entries import restricted
 from pipeline.ops.rights.worker import Worked
 from pipeline.settings import Settings
 from tests.unit.ops.rights.desk import World, days_back

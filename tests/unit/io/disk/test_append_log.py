@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.disk.append_log import AppendFile, FileGone, ReadMark
+from pipeline.io.disk.append_log import AppendFile, ReadMark
+from pipeline.io.disk.line_chain import NO_LINES, chained, size_of
+from pipeline.io.disk.list_marker import FileGone
 from pipeline.io.disk.private import write_private
 
 LINES = ["one", "two", "three"]
@@ -191,7 +193,8 @@ def test_a_crash_at_any_write_leaves_a_list_that_is_read(
             raise KeyboardInterrupt
         write_private(target, content)
 
-    monkeypatch.setattr("pipeline.io.disk.append_log.write_private", dies)
+    for module in ("append_log", "list_marker"):
+        monkeypatch.setattr(f"pipeline.io.disk.{module}.write_private", dies)
     file = AppendFile(path, register)
     with pytest.raises(KeyboardInterrupt), file.exclusive():
         file.append(["one"])
@@ -262,3 +265,64 @@ def test_a_reader_beside_writers_never_takes_the_list_for_changed(path: Path) ->
         writer.join()
         assert writer.exitcode == 0
     assert len(read(path)) == 72
+
+
+def ends(path: Path, *lines: str) -> ReadMark | None:
+    """Where somebody stands who knows these lines, if the file vouches for them."""
+    encoded = [line.encode() for line in lines]
+    return AppendFile(path).resume(size_of(encoded), len(lines), chained(NO_LINES, encoded))
+
+
+def test_whoever_knows_the_first_lines_goes_on_from_there(path: Path) -> None:
+    add(path, None, *LINES[:2])
+    add(path, None, LINES[2])
+    for count in range(4):
+        mark = ends(path, *LINES[:count])
+        assert mark is not None
+        growth = AppendFile(path).read(mark)
+        assert [line.decode() for line in growth.lines] == LINES[count:]
+    assert ends(path, "another") is None
+    assert ends(path, *LINES, "four") is None
+
+
+def test_nobody_goes_on_in_a_file_that_others_have_written_to(path: Path) -> None:
+    """Not even after we have added to it: that does not vouch for what was there."""
+    add(path, None, *LINES)
+    path.write_bytes(path.read_bytes().replace(b"one", b"ONE"))
+    assert ends(path, *LINES) is None
+    add(path, None, "four")
+    assert ends(path, *LINES, "four") is None
+
+
+def test_a_file_that_was_found_whole_again_is_gone_on_in(path: Path) -> None:
+    add(path, None, *LINES)
+    path.write_bytes(path.read_bytes())
+    assert ends(path, *LINES) is None
+    file = AppendFile(path)
+    with file.exclusive():
+        generation = file.generation()
+        file.note_whole(file.read().mark)
+    assert ends(path, *LINES) is not None
+    assert file.generation() == generation
+
+
+def test_a_file_is_rewritten_block_by_block(path: Path) -> None:
+    add(path, None, *LINES)
+    file = AppendFile(path)
+    with file.exclusive():
+        chain = file.rewrite(lambda block: block.replace(b"two", b"   "), len(b"one\ntwo\n"))
+    assert read(path) == ["one", "   ", "three"]
+    assert chain == chained(NO_LINES, [b"one", b"   "])
+    assert ends(path, "one", "   ") is not None
+
+
+def test_a_file_that_is_not_what_was_written_is_not_rewritten(path: Path) -> None:
+    add(path, None, *LINES)
+    replaced(path)
+    content = path.read_bytes()
+    file = AppendFile(path)
+    with file.exclusive(), pytest.raises(FileGone):
+        file.rewrite(lambda block: block)
+    assert path.read_bytes() == content
+    with pytest.raises(FileGone):
+        read(path)

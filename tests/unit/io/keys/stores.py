@@ -1,10 +1,13 @@
 """How a test opens each store of keys, and breaks it behind its back: one function for each.
 
-The key of `STORES` is the scheme of the store's references; `local` is the state folder.
+The key of `STORES` is the scheme of the store's references; `local` is the state folder. Stores
+that need something which is not there are left out here: `tests/integration/test_secret_manager.py`
+and `test_vault.py` run these tests in a process that has it.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +26,12 @@ def google_is_here() -> bool:
         return find_spec("google.cloud.secretmanager") is not None
     except ModuleNotFoundError:
         return False
+
+
+def vault_is_here() -> bool:
+    from tests.integration.services.vault import running
+
+    return running() is not None
 
 
 @dataclass
@@ -103,10 +112,37 @@ def aws_secrets(folder: Path, clock: Clock, stack: ExitStack) -> Place:
     return Place(clock, lambda: SecretManagerKeystore(secrets, now=clock), lose, put)
 
 
+def vault(folder: Path, clock: Clock, stack: ExitStack) -> Place:
+    from pipeline.io.keys.secret_manager import SecretManagerKeystore
+    from pipeline.io.keys.vault_api import VaultSecrets
+    from pipeline.settings.vault_access import VaultAccess
+    from tests.integration.services.vault import running
+
+    del folder, stack
+    server = running()
+    assert server is not None
+    mount = server.mount()
+    kv = server.root.secrets.kv.v2
+
+    def lose(name: str) -> None:
+        kv.delete_secret_versions(f"telemetry/keys-{name}", [1], mount_point=mount)
+
+    def put(name: str, content: bytes) -> None:
+        path, text = f"telemetry/keys-{name}", base64.b64encode(content).decode()
+        kv.delete_metadata_and_all_versions(path, mount_point=mount)
+        kv.create_or_update_secret(path, {"key": text}, mount_point=mount)
+
+    access = VaultAccess(server.address, server.token("expirer", mount))
+    secrets = VaultSecrets(access.client, mount, "telemetry/keys")
+    return Place(clock, lambda: SecretManagerKeystore(secrets, now=clock), lose, put)
+
+
 STORES: Mapping[str, Callable[[Path, Clock, ExitStack], Place]] = {
     "local": local,
     "gcp-sm": secret_manager,
     "aws-sm": aws_secrets,
+    "vault": vault,
 }
-NEEDS_A_CLIENT = {"gcp-sm"}
-"""Left out where Google's client is not installed."""
+_NEEDS: Mapping[str, Callable[[], bool]] = {"gcp-sm": google_is_here, "vault": vault_is_here}
+HERE = [name for name in STORES if name not in _NEEDS or _NEEDS[name]()]
+"""The stores that can be asked in this process."""

@@ -1,7 +1,7 @@
 """What every keystore promises, wherever its keys are: each store of the registry is asked it all.
 
-The cases of the cloud's secret manager need Google's client: `tests/integration/
-test_secret_manager.py` runs this file in a process that has it.
+Stores that need a client or a server that is not there are asked by `tests/integration/
+test_secret_manager.py` and `test_vault.py`, which run this file in a process that has it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,14 @@ from pipeline.errors import KeyUnavailable
 from pipeline.io.keys.keystore import KEY_BYTES, Keystore
 from pipeline.io.keystores import KINDS
 from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
-from tests.unit.io.keys.stores import (
-    NEEDS_A_CLIENT,
-    NOW,
-    STORES,
-    Clock,
-    Place,
-    google_is_here,
-)
+from tests.unit.io.keys.stores import HERE, NOW, STORES, Clock, Place
 
 EPOCH = epoch_of(NOW.date(), EpochKind.FOUR_WEEKS)
 OLD = epoch_of(date(2026, 6, 1), EpochKind.FOUR_WEEKS)
 KNOWN_FOR = timedelta(minutes=5)
 
 
-@pytest.fixture(params=[name for name in STORES if google_is_here() or name not in NEEDS_A_CLIENT])
+@pytest.fixture(params=HERE)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         yield STORES[request.param](tmp_path / "keys", Clock(), stack)

@@ -14,7 +14,8 @@ import pytest
 
 from pipeline.errors import EnvironmentProblem, OptOutStale, UsageError
 from pipeline.io.rights.optout_list import OptOutFile
-from pipeline.io.rights.standing_json import (
+from pipeline.io.standings import follower
+from pipeline.io.standings.entries import (
     erased,
     forgotten,
     opted_in,
@@ -31,8 +32,10 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(params=["line by line", "from a snapshot"])
+def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    if request.param == "from a snapshot":
+        monkeypatch.setattr(follower, "TAIL", 0)
     return tmp_path / "state" / "optout.ndjson"
 
 

@@ -10,7 +10,7 @@ from pipeline.errors import OptOutPaused, OptOutStale
 from pipeline.io.kafka.client import KafkaAccess
 from pipeline.io.rights import optout_topic
 from pipeline.io.rights.optout_topic import HEARTBEAT, POSITION, STALE_AFTER, OptOutTopic
-from pipeline.io.rights.standing_json import encode, to_micros
+from pipeline.io.standings.entries import encode, to_micros
 from pipeline.privacy.optout import Standing
 from tests.unit.io.rights.topics import Broker
 

@@ -12,7 +12,7 @@ from pipeline.io.kafka.client import KafkaAccess
 from pipeline.io.rights import optout_topic, optout_topic_writer
 from pipeline.io.rights.optout_topic import HEARTBEAT, OptOutTopic
 from pipeline.io.rights.optout_topic_writer import OptOutTopicWriter
-from pipeline.io.rights.standing_json import erased, forgotten, to_micros
+from pipeline.io.standings.entries import erased, forgotten, to_micros
 from pipeline.privacy.identity.tokens import Domain, token
 from pipeline.privacy.optout import Standing
 from tests.privacy_rows import KEY

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.io.rights.request_queue import RequestKind
-from pipeline.io.rights.standing_json import erased
+from pipeline.io.standings.entries import erased
 from pipeline.ops.audit.audit import Observation, Verdict
 from pipeline.ops.audit.check_rights import RIGHTS
 from pipeline.privacy.identity.epochs import epoch_of

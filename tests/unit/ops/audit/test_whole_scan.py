@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import EnvironmentProblem
 from pipeline.io.rights.request_queue import RequestKind
-from pipeline.io.rights.standing_json import restricted
+from pipeline.io.standings.entries import restricted
 from pipeline.ops.audit.whole_scan import ERASED, PURGED, RESTRICTED, scan_everything
 from tests.unit.ops.sound import NOW, Sound
 

@@ -21,7 +21,7 @@ from pipeline.io.rights.request_queue import (
     RequestQueue,
     account_tokens,
 )
-from pipeline.io.rights.standing_json import erased, released, restricted
+from pipeline.io.standings.entries import erased, released, restricted
 from pipeline.ops.rights.erasure import Subjects, merged
 from pipeline.ops.rights.restriction import Restriction
 from pipeline.ops.rights.worker import Rights, Worked

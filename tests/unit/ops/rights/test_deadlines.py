@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.io.rights.request_queue import AccountTokens, Request, RequestKind
-from pipeline.io.rights.standing_json import to_micros
+from pipeline.io.standings.entries import to_micros
 from pipeline.ops.rights.deadlines import Lateness, RequestStage, due, entry_of
 from tests.unit.ops.rights.desk import T0
 

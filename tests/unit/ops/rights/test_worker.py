@@ -12,7 +12,7 @@ import pytest
 from pipeline.io.rights.optout_list import OptOutFile
 from pipeline.io.rights.receipts import Receipts
 from pipeline.io.rights.request_queue import RequestKind, RequestQueue
-from pipeline.io.rights.standing_json import erased
+from pipeline.io.standings.entries import erased
 from pipeline.ops.rights import worker as working
 from pipeline.privacy.optout import Standing
 from tests.unit.ops.rights.desk import T0, Killed, World, days_back

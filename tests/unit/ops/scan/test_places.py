@@ -103,6 +103,7 @@ def test_a_dashboard_has_a_page_and_figures_of_known_metrics() -> None:
     ("path", "holds", "told"),
     [
         ("optout.ndjson", Holds.STANDINGS, "<state>/optout.ndjson"),
+        (".optout.ndjson.table", Holds.SNAPSHOT, "<state>/optout.ndjson"),
         ("receipts.ndjson", Holds.RECEIPTS, "<state>/receipts.ndjson"),
         ("keys/index.json", Holds.KEY_INDEX, "<state>/keys/"),
         (f"keys/{min(PERMANENT)}.key", Holds.KEY, "<state>/keys/"),

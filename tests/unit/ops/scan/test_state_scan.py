@@ -27,7 +27,8 @@ from tests.unit.ops.sound import KIND, NOW, Sound
 
 LINES, DOCUMENTS = line_rules(SCHEMAS), file_rules(SCHEMAS)
 EMAIL = "alice@example.com"
-MARKER = b'{"generation": 3, "states": [[5, "%b"]]}' % (b"a" * 64)
+MARKER = b'{"generation": 3, "left": [1, 2], "states": [[5, "%b"]]}' % (b"a" * 64)
+OLD_MARKER = b'{"generation": 3, "states": [[5, "%b"]]}' % (b"a" * 64)
 FILES = {
     Holds.STANDINGS: "optout.ndjson",
     Holds.REQUESTS: "requests.ndjson",
@@ -108,7 +109,7 @@ def test_the_index_of_keys_is_one_document_of_ours(state: Path) -> None:
         (Holds.NOTHING, [b""], [b"\n", EMAIL.encode()]),
         (Holds.RECEIPTS_HEAD, [b"7 " + b"a" * 64 + b"\n"], [b"", b"7 " + b"A" * 64 + b"\n"]),
         (Holds.WRITER, [b"/lake", b"s3://bucket/lake"], [b"", EMAIL.encode(), b"a\nb"]),
-        (Holds.MARKER, [b"", MARKER], [b"5", EMAIL.encode(), b"[]"]),
+        (Holds.MARKER, [b"", MARKER, OLD_MARKER], [b"5", EMAIL.encode(), b"[]"]),
         (Holds.CLAIM, [b"", b"5 7\n"], [b"5 7", EMAIL.encode()]),
     ],
 )

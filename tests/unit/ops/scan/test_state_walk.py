@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.io.disk.spill import spill_folder
+from pipeline.io.standings.lines import LineReader
+from pipeline.io.standings.records import NOTHING
+from pipeline.io.standings.snapshot import write_snapshot
 from pipeline.ops.scan.findings import Scanned
 from pipeline.ops.scan.parquet_scan import READABLE
 from pipeline.ops.scan.state_scan import KEYS, STATE
@@ -74,6 +77,33 @@ def forget_a_key(state: Path) -> None:
     put(index, json.dumps(said).encode())
 
 
+TABLE = ".optout.ndjson.table"
+
+
+def make_a_snapshot(state: Path) -> None:
+    reader = LineReader()
+    reader.add((state / "optout.ndjson").read_bytes())
+    write_snapshot(state / TABLE, (1, 1, bytes(32)), NOTHING, reader.columns())
+
+
+def damage_a_snapshot(state: Path) -> None:
+    make_a_snapshot(state)
+    with (state / TABLE).open("ab") as file:
+        file.write(b"alice@example.com")
+
+
+def open_a_snapshot(state: Path) -> None:
+    make_a_snapshot(state)
+    (state / TABLE).chmod(0o640)
+
+
+def test_a_snapshot_of_the_opt_out_list_is_expected(sound: Sound) -> None:
+    before = scan(sound).files
+    make_a_snapshot(sound.state)
+    scanned = scan(sound)
+    assert (scanned.findings, scanned.files) == ((), before + 1)
+
+
 @pytest.mark.parametrize(
     ("spoil", "check", "place"),
     [
@@ -81,6 +111,8 @@ def forget_a_key(state: Path) -> None:
         (open_a_list, MODES, "state/optout.ndjson"),
         (leave_a_note, PLACES, "state/*"),
         (name_an_account, STATE, "state/optout.ndjson:1, token"),
+        (damage_a_snapshot, STATE, f"state/{TABLE}"),
+        (open_a_snapshot, MODES, f"state/{TABLE}"),
         (lose_the_index, KEYS, "state/keys"),
         (forget_a_key, KEYS, f"state/keys/epoch-{EPOCH.name}.key"),
     ],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from pipeline.io.rights.standing_json import (
+from pipeline.io.standings.entries import (
     MalformedStanding,
     decode,
     encode,
