@@ -233,11 +233,13 @@ lock: install ## Resolve the dependencies again into the locks of checkout, imag
 .PHONY: wheel
 wheel: install ## Build dist/telemetry_pipeline-*.whl
 	@why="$$(.ci/cargo)" || { echo "No wheel without the native kernel: $$why" >&2; exit 3; }
+	@mkdir -p dist; log="$$(mktemp)"; trap 'rm -f "$$log"' EXIT; \
 	SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || echo 315532800)" \
-	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
-	@for wheel in dist/telemetry_pipeline-*.whl; do \
-		if ! $(BIN)/python -m zipfile -l "$$wheel" | grep -q 'pipeline/kernel\.abi3\.so'; then \
-			rm -f "$$wheel"; echo "$$wheel had no native kernel and was removed: building it failed" >&2; exit 3; \
+	$(BIN)/uv build --wheel --no-build-isolation --python $(BIN)/python --out-dir dist . > "$$log" 2>&1 \
+		|| { cat "$$log" >&2; exit 1; }; \
+	for wheel in dist/telemetry_pipeline-*.whl; do \
+		if ! $(BIN)/python -c 'import sys, zipfile; names = zipfile.ZipFile(sys.argv[1]).namelist(); sys.exit("pipeline/kernel.abi3.so" not in names)' "$$wheel"; then \
+			cat "$$log" >&2; rm -f "$$wheel"; echo "$$wheel had no native kernel and was removed: building it failed" >&2; exit 3; \
 		fi; \
 	done
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -28,6 +27,7 @@ from pipeline.io.lake.snapshot import PartFile
 REJECTIONS = "rejections"
 """The view of messages that were refused."""
 HIDDEN_FROM_DAY = 89
+MEMORY_MIB = 2048
 _EXPLAIN = re.compile(r"\A\s*EXPLAIN\b(?:\s+ANALYZE\b)?(?:\s*\([^)]*\))?", re.IGNORECASE)
 
 _TYPES = {
@@ -90,23 +90,15 @@ def files_of(views: Iterable[View]) -> set[str]:
     return {file.uri for view in views for file in view.files}
 
 
-def open_views(
-    views: Sequence[View],
-    *,
-    memory_mib: int = 2048,
-    threads: int | None = None,
-    spill: Path | None = None,
-) -> duckdb.DuckDBPyConnection:
+def open_views(views: Sequence[View]) -> duckdb.DuckDBPyConnection:
     """Open DuckDB in memory with the views, then lock it: no other file, network or setting.
 
-    What does not fit in memory goes to the folder `spill`; without one the query fails.
+    A query that needs more than `MEMORY_MIB` fails: rows are not spilled.
     """
     connection = duckdb.connect(":memory:")
-    connection.execute(f"SET temp_directory = {_text(str(spill or ''))}")
-    connection.execute(f"SET memory_limit = '{memory_mib}MiB'")
+    connection.execute("SET temp_directory = ''")
+    connection.execute(f"SET memory_limit = '{MEMORY_MIB}MiB'")
     connection.execute("SET TimeZone = 'UTC'")
-    if threads is not None:
-        connection.execute(f"SET threads = {threads}")
     for view in views:
         connection.execute(_create(connection, view))
     paths = [file.uri for view in views if view.dataset is None for file in view.files]

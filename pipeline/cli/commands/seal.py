@@ -31,8 +31,8 @@ def command(call: Invocation, days: tuple[object, ...]) -> None:
 
     A day is closed two hours after midnight UTC. It gets its final seal, which also drops the
     event tokens, when no regular event of it can arrive any more. A running pipeline is not
-    disturbed; a day that got more events since is sealed again, and so is one with plain files
-    where files are to be encrypted.
+    disturbed. Events that came since are sealed on their own while they are few, otherwise with
+    their day; a day with plain files is sealed again where files are to be encrypted.
     """
     sealed = seal_lake(call, days)
     if not sealed:

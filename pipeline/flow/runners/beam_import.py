@@ -10,8 +10,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_GUARDED = ("apache_beam.io.gcp.bigquery", "bson")
-"""What Beam can do without if it is not installed: BigQuery and MongoDB, a sixth of its import."""
+_GUARDED = (
+    "apache_beam.io.gcp.bigquery",
+    "bson",
+    "apache_beam.io.hadoopfilesystem",
+    "apache_beam.io.gcp.gcsfilesystem",
+    "apache_beam.io.aws.s3filesystem",
+    "apache_beam.io.azure.blobstoragefilesystem",
+)
+"""What Beam can do without if it is not installed: BigQuery, MongoDB, and its own way to stores
+with the clients of every cloud, a third of its import."""
 
 
 def import_beam(*, whole: bool = True) -> None:

@@ -45,7 +45,7 @@ from pipeline.privacy.identity.epochs import EpochKind
 RECOMPUTED, GATED = "figures_recomputed", "aggregates_gated"
 MOST_ROWS = 8_000_000
 """Most rows of one load; with the memory below, an audit stays under a gibibyte."""
-MEMORY_MB = 256
+MEMORY_MB = 192
 """Memory for the rows of a load; the rest of them goes to the folder for spilled rows."""
 TOO_MANY = f"windows of more than {MOST_ROWS // 1_000_000} million rows (--all-figures)"
 

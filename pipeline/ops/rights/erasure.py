@@ -30,13 +30,12 @@ from pipeline.events.schema import SUBJECT
 from pipeline.io.lake.snapshot import PartFile
 from pipeline.io.lake.staging import Staging
 from pipeline.io.lake.table import StoredTable
+from pipeline.io.parquet.dictionaries import tidy
 from pipeline.ops.rewrite import Rewritten, retried, undisturbed
 from pipeline.privacy.identity.epochs import EpochKind, epoch_of
 
 THREADS = 2
 """Days that are rewritten at once; Arrow works outside of Python's lock."""
-GLANCE = 4_096
-"""Rows of a column that are examined first: all values of closed lists occur within them."""
 PASSES = 5
 """A pipeline whose list is up to a quarter of an hour behind may add rows meanwhile."""
 
@@ -216,35 +215,6 @@ def marked_groups(source: pq.ParquetFile, marks: list[pa.Array | None]) -> Itera
     for number, mark in enumerate(marks):
         if mark is not None:
             yield tidy(source.read_row_group(number, use_threads=False).filter(mark))
-
-
-def tidy(rows: pa.Table) -> pa.Table:
-    """Return the same rows with dictionaries that hold only the values in the rows."""
-    columns = [
-        pa.chunked_array([_compact(chunk) for chunk in column.chunks], column.type)
-        if pa.types.is_dictionary(column.type)
-        else column
-        for column in rows.columns
-    ]
-    return pa.Table.from_arrays(columns, schema=rows.schema)
-
-
-def _compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    size = len(column.dictionary)
-    if _used(column.indices[:GLANCE], size).all():
-        return column
-    used = _used(column.indices, size)
-    if used.all():
-        return column
-    renumbered = pa.array(np.cumsum(used) - 1, column.indices.type).take(column.indices)
-    return pa.DictionaryArray.from_arrays(renumbered, column.dictionary.filter(pa.array(used)))
-
-
-def _used(codes: pa.Array, size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return for each of `size` values whether a code refers to it."""
-    used = np.zeros(size, np.bool_)
-    used[codes.drop_null().to_numpy()] = True
-    return used
 
 
 def marks_of(source: pq.ParquetFile, tokens: pa.Array) -> list[pa.Array | None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import duckdb
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import KeyUnavailable, LakeError
@@ -14,9 +16,9 @@ from pipeline.io.lake.restricted_table import RestrictedTable
 from pipeline.io.parquet.encryption import Encryption
 from pipeline.io.rights.request_queue import RequestKind
 from pipeline.ops.retention import seal as sealing
+from pipeline.ops.retention.portions import read_rows
 from pipeline.ops.retention.seal import Sealer
 from pipeline.ops.rights.erasure import find
-from pipeline.ops.views import open_views
 from pipeline.privacy.identity.epochs import EpochKind, epoch_of
 from tests.unit.ops.rights.desk import EVENT, T0, Killed, World, days_back
 
@@ -118,14 +120,14 @@ def test_a_file_that_goes_while_an_encrypted_day_is_sealed_is_no_failure(
     world.store([(account, day) for account in "abc" for day in days_back(9)])
     rivals = [world.subjects("a")]
 
-    def meddled(*args: object, **options: object) -> duckdb.DuckDBPyConnection:
+    def meddled(*args: Any) -> Iterator[pa.Table]:
         if rivals:
             world.ask(RequestKind.ERASE, "a")
             rivals.clear()
             assert world.work().rows_removed == 1
-        return open_views(*args, **options)  # type: ignore[arg-type]
+        yield from read_rows(*args)
 
-    monkeypatch.setattr(sealing, "open_views", meddled)
+    monkeypatch.setattr(sealing, "read_rows", meddled)
     (sealed,) = Sealer().seal(EVENT, world.table, T0)
     assert (sealed.rows, len(world.rows())) == (2, 2)
 

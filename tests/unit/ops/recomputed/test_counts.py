@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pytest
 from pipeline.events.model import CleanBatch, Span
 from pipeline.io.lake.commits import history_of
 from pipeline.io.lake.lake import Lake
+from pipeline.io.lake.staging import MachineClock
 from pipeline.ops.recomputed.counts import EXPIRED, FOREIGN_CLOCK, REWRITTEN, Counts, wrong_counts
 from pipeline.ops.rollup.lake_files import look_at
 from pipeline.ops.rollup.pipeline_metrics import Facts, fact_rows
@@ -86,6 +87,20 @@ def test_another_value_is_told_by_its_metric(lake: Lake, metric: str, value: flo
 def test_late_events_are_counted_in_the_files(lake: Lake) -> None:
     lake.rollups().write("late", late(20.0), {})
     assert compared(lake).wrong == {"late": 1}, "all of the day were loaded after it"
+
+
+@pytest.mark.parametrize(("change", "wrong"), [({}, {}), ({"late": 9.0}, {"late": 1})])
+def test_late_events_of_a_real_log_are_those_of_files_after_the_day_was_closed(
+    tmp_path: Path, change: dict[str, float], wrong: dict[str, int]
+) -> None:
+    moments = [datetime.combine(DAY, time(12), UTC)]
+    clock = MachineClock(wall=lambda: moments[-1].timestamp())
+    lake = Lake(str(tmp_path / "lake"), state=tmp_path / "state", clock=clock)
+    store(lake, DAY, [1, 2, 3])
+    moments.append(moments[0] + timedelta(hours=17))
+    store(lake, DAY, range(10, 40))
+    found = compared(published(lake, copies=0, changed=change))
+    assert (found.equal, found.wrong) == (4 - len(wrong), wrong)
 
 
 def late(under: float) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -15,11 +15,12 @@ import pytest
 
 from pipeline.errors import LakeError
 from pipeline.events.model import CleanBatch, Span
+from pipeline.io.disk.spilled_rows import SpilledRows
 from pipeline.io.lake.event_table import EventTable
 from pipeline.io.lake.lake import Lake
 from pipeline.io.parquet.encoding import PartKind
+from pipeline.ops.retention.portions import read_rows
 from pipeline.ops.retention.seal import Sealed, Sealer
-from pipeline.ops.views import open_views
 from tests.unit.io.lakes import meddled
 
 DAY = date(2026, 11, 20)
@@ -77,6 +78,10 @@ def rows_of(table: EventTable) -> list[tuple[object, ...]]:
     return duckdb.execute(query, [pattern]).fetchall()
 
 
+def tokens_of(table: EventTable) -> list[str]:
+    return sorted(str(row[0]) for row in rows_of(table))
+
+
 def test_an_open_day_is_left_alone(table: EventTable) -> None:
     store(table, [1, 2])
     before = table.snapshot()
@@ -129,6 +134,116 @@ def test_a_late_event_makes_the_day_due_again_and_its_duplicate_is_found(table: 
     store(table, [2, 3])
     (again,) = seal(table, CLOSED)
     assert (again.files_before, again.rows, again.duplicates) == (2, 3, 1)
+
+
+def test_a_few_late_rows_are_sealed_on_their_own_without_copies_of_stored_ones(
+    table: EventTable,
+) -> None:
+    store(table, list(range(1, 101)))
+    seal(table, CLOSED)
+    (sealed,) = table.snapshot().files
+    store(table, [7, 101, 102, 102, None])
+    assert seal(table, CLOSED) == [
+        Sealed("api_request", DAY, PartKind.SEALED, 1, 1, rows=3, duplicates=2)
+    ]
+    files = table.snapshot().files
+    assert sealed in files
+    assert sorted((file.rows, file.kind) for file in files) == [
+        (3, PartKind.SEALED),
+        (100, PartKind.SEALED),
+    ]
+    assert tokens_of(table) == sorted([*(f"{token:032x}" for token in range(1, 103)), "None"])
+
+
+def test_late_copies_leave_no_file(table: EventTable) -> None:
+    store(table, list(range(1, 101)))
+    seal(table, CLOSED)
+    before = table.snapshot().files
+    store(table, [7, 8, 8])
+    (done,) = seal(table, CLOSED)
+    assert (done.files_before, done.files_after, done.rows, done.duplicates) == (1, 0, 0, 3)
+    assert table.snapshot().files == before
+
+
+def test_the_small_files_of_late_rows_stay_few(table: EventTable) -> None:
+    store(table, list(range(2_000)))
+    seal(table, CLOSED)
+    (large,) = table.snapshot().files
+    for number in range(30):
+        store(table, [2_000 + number])
+        seal(table, CLOSED)
+    files = table.snapshot().files
+    assert large in files
+    assert len(files) <= 5
+    assert table.snapshot().rows == 2_030
+
+
+def test_the_final_seal_joins_late_rows_with_their_day(table: EventTable) -> None:
+    store(table, list(range(100)))
+    seal(table, CLOSED)
+    store(table, [100, 5])
+    seal(table, CLOSED)
+    store(table, [101, 6])
+    (done,) = seal(table, SETTLED)
+    assert (done.files_before, done.files_after, done.rows, done.duplicates) == (3, 1, 102, 1)
+    assert tokens_of(table) == ["None"] * 102
+
+
+def test_a_few_rows_of_a_backfill_do_not_rewrite_a_final_day(table: EventTable) -> None:
+    store(table, list(range(100)))
+    seal(table, SETTLED)
+    (final,) = table.snapshot().files
+    store(table, [200, 201, 201])
+    (done,) = seal(table, SETTLED)
+    assert (done.kind, done.files_before, done.rows, done.duplicates) == (PartKind.FINAL, 1, 2, 1)
+    assert final in table.snapshot().files
+    assert tokens_of(table) == ["None"] * 102
+
+
+def test_a_day_larger_than_memory_is_sealed_in_portions_and_is_the_same(
+    table: EventTable, tmp_path: Path
+) -> None:
+    store(table, [*range(4_000), *range(0, 4_000, 9), *[None] * 100])
+    store(table, [*range(3_500, 6_000), *range(0, 6_000, 11)])
+    before = sorted(set(map(repr, rows_of(table))))
+    order = {"api_request": ("route", "event_hour")}
+    spill = tmp_path / "spill"
+    sealer = Sealer(sorted_by=order, portion_bytes=100_000, spill=spill)
+    (done,) = seal(table, CLOSED, sealer)
+    assert done.rows == 6_100
+    assert done.files_after > 3
+    assert tokens_of(table) == sorted(
+        [*(f"{token:032x}" for token in range(6_000)), *["None"] * 100]
+    )
+    assert sorted(set(map(repr, rows_of(table)))) == before
+    for file in table.snapshot().files:
+        rows = pq.read_table(file.uri, columns=["route", "event_hour"], partitioning=None)
+        keys = list(zip(*rows.to_pydict().values(), strict=True))
+        assert keys == sorted(keys)
+        assert 0 < len(keys) < 2 * done.rows / done.files_after
+    assert list(spill.iterdir()) == []
+
+
+def test_a_seal_that_dies_between_two_portions_leaves_the_day_as_it_was(
+    table: EventTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(table, list(range(4_000)))
+    before = table.snapshot()
+    take = SpilledRows.take
+
+    def full(self: SpilledRows, portion: int) -> list[pa.RecordBatch]:
+        if portion == 2:
+            raise KeyboardInterrupt
+        return take(self, portion)
+
+    monkeypatch.setattr(SpilledRows, "take", full)
+    with pytest.raises(KeyboardInterrupt):
+        seal(table, CLOSED, Sealer(portion_bytes=50_000, spill=tmp_path / "spill"))
+    assert table.snapshot() == before
+    assert [path.name for path in Path(table.log.uri).glob("event_date=*/*")] == [
+        Path(before.files[0].path).name
+    ]
+    assert list((tmp_path / "spill").iterdir()) == []
 
 
 def test_the_final_seal_drops_the_event_tokens_and_keeps_the_column(table: EventTable) -> None:
@@ -212,11 +327,10 @@ def test_two_seals_of_one_day_at_once_double_nothing(table: EventTable) -> None:
     assert table.snapshot().rows == len(rows_of(table)) == 3
 
 
-@pytest.mark.parametrize("moment", ["before the views", "before the rows"])
+@pytest.mark.parametrize("moment", ["before the first row", "between two files"])
 def test_a_file_that_vanishes_while_it_is_read_is_asked_for_in_the_log(
     table: EventTable, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """DuckDB, which may read nothing else, calls such a file forbidden."""
     store(table, [1, 2])
     store(table, [3])
     waiting = [moment]
@@ -226,13 +340,13 @@ def test_a_file_that_vanishes_while_it_is_read_is_asked_for_in_the_log(
             waiting.clear()
             seal(table, CLOSED)
 
-    def raced(*args: Any, **options: Any) -> Any:
-        rival("before the views")
-        database = open_views(*args, **options)
-        rival("before the rows")
-        return database
+    def raced(*args: Any) -> Iterator[pa.Table]:
+        rival("before the first row")
+        for rows in read_rows(*args):
+            yield rows
+            rival("between two files")
 
-    monkeypatch.setattr("pipeline.ops.retention.seal.open_views", raced)
+    monkeypatch.setattr("pipeline.ops.retention.seal.read_rows", raced)
     assert list(Sealer().seal("api_request", table, CLOSED)) == []
     assert table.snapshot().rows == len(rows_of(table)) == 3
 
