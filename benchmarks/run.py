@@ -27,7 +27,6 @@ BENCHMARKS = (
     "file_to_lake",
     "workers",
     "kafka_to_lake",
-    "seal",
     "store_requests",
 )
 """What `make bench` runs. Modules of this folder with a function `run(events, times) -> Report`."""
@@ -38,6 +37,7 @@ LONG = (
     "kafka_freshness",
     "partitions",
     "growth",
+    "seal",
     "erase",
     "rollup",
     "audit",

@@ -43,13 +43,13 @@ COSTS = {
     "log": UnitCost(13.7 * MIB / 20_000, "bytes an entry", "docs/benchmarks.md"),
     "stored": UnitCost(30, "bytes a row", "unsealed: docs/deployment.md"),
     "sealed": UnitCost(15, "bytes a row", "docs/deployment.md"),
-    "seal": UnitCost(4, "µs a row", "portions, any size of day: CHANGELOG.md"),
-    "sealed file": UnitCost(1.3e6, "rows", "decision 25, days are sealed in portions"),
-    "seal, spilled": UnitCost(130, "bytes a row", "CHANGELOG.md"),
+    "seal": UnitCost(5.9, "µs a row", "100 million rows, provisional: docs/benchmarks.md"),
+    "sealed file": UnitCost(1.3e6, "rows", "decision 25"),
+    "seal, spilled": UnitCost(130, "bytes a row", "decision 25"),
     "rollup": UnitCost(3.0, "µs a row", "benchmarks/rollup"),
     "erase": UnitCost(1.0, "µs a row", "benchmarks/erase"),
     "audit": UnitCost(1.6, "µs a row", "90 days of a million: docs/benchmarks.md"),
-    "opt-out": UnitCost(3.6, "bytes an account", "309 less 273 MiB for ten million"),
+    "opt-out": UnitCost(4, "bytes an account", "decision 24; 309 less 273 MiB for ten million"),
 }
 """Costs of one core where they are times."""
 
@@ -186,13 +186,20 @@ def ends_up_to(job: Job) -> float:
 
 def report(load: Load) -> str:
     """The whole answer as Markdown."""
-    local, store = (simulate(_with(load, of)) for of in (False, True))
-    many = simulate(_with(load, True, 4 * load.partitions))
-    cases = (local, store, many)
+    store = replace(load, object_store=True)
+    loads = {
+        "local folder": replace(load, object_store=False),
+        "object store": store,
+        "object store, 4 x the partitions": replace(store, partitions=4 * load.partitions),
+        "object store, 4 x the interval": replace(store, flush_seconds=4 * load.flush_seconds),
+    }
+    cases = [simulate(one) for one in loads.values()]
+    local = cases[0]
     rows = [
-        "| | local folder | object store | object store, 4 x the partitions |",
-        "| --- | ---: | ---: | ---: |",
-        _line("partitions", load.partitions, load.partitions, 4 * load.partitions),
+        f"| | {' | '.join(loads)} |",
+        "| --- " + "| ---: " * len(loads) + "|",
+        _line("partitions", *(one.partitions for one in loads.values())),
+        _line("seconds between commits", *(one.flush_seconds for one in loads.values())),
         _line("commits a second, most", *(one.most_commits_a_second for one in cases)),
         _line("files a day, before its seal", *(one.files for one in cases)),
         _line("files of the table, most", *(one.most_files for one in cases)),
@@ -230,10 +237,6 @@ def unit_costs() -> str:
     lines = ["| cost | | measured |", "| --- | ---: | --- |"]
     lines += [f"| {k} | {c.value:.3g} {c.unit} | {c.source} |" for k, c in COSTS.items()]
     return "\n".join(lines)
-
-
-def _with(load: Load, object_store: bool, partitions: int | None = None) -> Load:
-    return replace(load, object_store=object_store, partitions=partitions or load.partitions)
 
 
 def _line(name: str, *values: float) -> str:
