@@ -3,7 +3,7 @@
 `TELEMETRY_BENTO` names its binary; without it, the one in the user's cache is taken (`python -m
 benchmarks.bento fetch` builds it there, which needs Go and some ten minutes). Where there is none
 the contender is left out. What it does: one HMAC-SHA-256, address cut to its /16 or /32, the ids
-in routes replaced, 1,000 opted-out accounts left out. What it does less of: NDJSON in one file,
+in routes replaced, opted-out accounts left out. What it does less of: NDJSON in one file,
 neither Parquet nor a folder a day; two tokens fewer, no closed lists, no strictness, no
 exactly-once.
 

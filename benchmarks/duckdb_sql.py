@@ -2,7 +2,7 @@
 
 Typed columns instead of inference, only the needed fields, one account token (nested SHA-256 as
 in HMAC, which DuckDB does not offer), address cut to its /16 or /32, the ids in routes replaced,
-1,000 opted-out accounts left out by an anti-join, zstd Parquet by day. It does without what SQL
+opted-out accounts left out by an anti-join, zstd Parquet by day. It does without what SQL
 cannot do: increments, exactly-once, strictness, session and event tokens, closed lists.
 
     python -m benchmarks.duckdb_sql INPUT OPTED_OUT OUTPUT

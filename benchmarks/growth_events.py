@@ -2,7 +2,7 @@
 
 The stages of `benchmarks.stages` to committed files, in one process, without Beam; sizes of a row
 are measured in turns, so that a noisy moment meets all of them. Every row is the same generated
-requests with one thing changed, and each of its events must be stored.
+requests with one thing changed, and nearly all of its events must be stored.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from benchmarks.inputs import api_requests
 from benchmarks.stages import one_pass
 
 EVENTS = 100_000
+STORED = 0.98
+"""The least share of events that are stored: the rest carries a signal (GPC, DNT)."""
 Message = dict[str, Any]
 Change = Callable[[int, Message], Message]
 
@@ -74,13 +76,13 @@ def _measured(
             spent = sum(one_pass(path, place).values())
             files = list((place / "lake").glob("events/*/event_date=*/*.parquet"))
             stored = sum(pq.read_metadata(file).num_rows for file in files)
-            if stored != count:
+            if stored < STORED * count:
                 sys.exit(f"{stored:,} of {count:,} events were stored ({name}: {size})")
             row = {
                 "us": spent / count * 1e6,
                 "per_cpu_second": count / spent,
                 "bytes": path.stat().st_size / count,
-                "stored_bytes": sum(file.stat().st_size for file in files) / count,
+                "stored_bytes": sum(file.stat().st_size for file in files) / stored,
             }
             rows[str(size)] = min(row, rows.get(str(size), row), key=lambda one: one["us"])
     for path, _ in inputs.values():

@@ -1,7 +1,7 @@
 """Contender: the same job as an ordinary Beam pipeline in Python, one element for each event.
 
 `ReadFromText`, `json.loads`, a dictionary for each event, one HMAC, `ipaddress`, a regular
-expression for the route, a set of 1,000 opted-out accounts, `WriteToParquet` with zstd. This is
+expression for the route, a set of opted-out accounts, `WriteToParquet` with zstd. This is
 what Beam's own examples look like; its sink knows no partitions and no exactly-once.
 
     python -m benchmarks.per_event_beam INPUT OPTED_OUT OUTPUT
