@@ -220,7 +220,7 @@ def _compare_load(
             for _ in wrong_hidden(run.suppressed, *place, hidden, whole):
                 run.note(SUPPRESSED, "a share of hidden events that rows and gate do not give", 1)
 
-    for _ in loaded.each(tasks, work):
+    for _ in loaded.each(tasks, work, ahead=False):
         pass
 
 

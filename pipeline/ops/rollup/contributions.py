@@ -85,11 +85,13 @@ class Loaded:
         self,
         tasks: Iterable[tuple[Pass, list[date]]],
         work: Callable[[Pass, list[date], pa.Table], T],
+        *,
+        ahead: bool = True,
     ) -> Iterator[tuple[Pass, T]]:
         """Yield each pass with the result of `work` for its windows and contributions.
 
-        While one pass is worked on, the next is queried, so two are held at once. A summary for
-        several passes is held until the last of them has been queried.
+        `ahead`: while one pass is worked on, the next is queried, so that two are held at once. A
+        summary for several passes is held until the last of them has been queried.
         """
         due = [(task, starts) for task, starts in tasks if starts]
         asking = Counter(task.summary for task, _ in due if task.rests_on_habits)
@@ -112,6 +114,8 @@ class Loaded:
                 yield from finished()
                 waiting.append((task, gate.submit(work, task, starts, contributions)))
                 del contributions
+                if not ahead:
+                    yield from finished()
             yield from finished()
 
     def memberships(
