@@ -65,7 +65,9 @@ def test_every_module_has_its_test() -> None:
 
 
 def test_every_test_is_at_the_path_of_a_module_or_of_a_subject() -> None:
-    assert written() - {_test_of(module) for module in modules()} - OF_SUBJECTS == set()
+    benchmarks = {f"benchmarks/test_{path.stem}" for path in (ROOT / "benchmarks").glob("*.py")}
+    mirrored = {_test_of(module) for module in modules()}
+    assert written() - mirrored - benchmarks - OF_SUBJECTS == set()
 
 
 @pytest.mark.parametrize("path", sorted(UNIT.rglob("test_*.py")), ids=lambda path: path.stem)
