@@ -48,7 +48,7 @@ COSTS = {
     "seal, spilled": UnitCost(130, "bytes a row", "decision 25"),
     "rollup": UnitCost(9.3, "µs a row", "at most: 2 million rows, start of 90 days included"),
     "erase": UnitCost(0.8, "µs a row", "8 less 3 days of 150,000 rows: benchmarks/erase"),
-    "audit": UnitCost(1.6, "µs a row", "90 days of a million: docs/benchmarks.md"),
+    "audit": UnitCost(1.6, "µs a row", "bytes only, 90 days of a million: docs/benchmarks.md"),
     "opt-out": UnitCost(4, "bytes an account", "decision 24; 309 less 273 MiB for ten million"),
 }
 """Costs of one core where they are times."""
