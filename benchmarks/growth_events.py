@@ -3,6 +3,7 @@
 The stages of `benchmarks.stages` to committed files, in one process, without Beam; sizes of a row
 are measured in turns, so that a noisy moment meets all of them. Every row is the same generated
 requests with one thing changed, and nearly all of its events must be stored.
+Every pass begins with new lists and a new table, some tenths of a second that a short input shows.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Contender: the same job as one lazy query of Polars, streamed on one thread.
 
-Typed columns of the needed fields, address cut to its /16 or /32, the ids in routes replaced, 1,000
+Typed columns of the needed fields, address cut to its /16 or /32, the ids in routes replaced,
 opted-out accounts left out by an anti-join, zstd Parquet by day. What it does less of: its token is
 Polars' own seeded 64-bit hash, which is neither keyed by a secret of useful size nor one-way, where
-the others compute SHA-256; a line that is not JSON ends the query, or nulls it; one
-token of three, no increments, no exactly-once, no strictness, no closed lists.
+the others compute SHA-256. One token of three, no increments, no exactly-once, no strictness, no
+closed lists.
 
     python -m benchmarks.polars_stream INPUT OPTED_OUT OUTPUT
 """

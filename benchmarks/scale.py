@@ -46,9 +46,9 @@ COSTS = {
     "seal": UnitCost(5.9, "µs a row", "100 million rows, provisional: docs/benchmarks.md"),
     "sealed file": UnitCost(1.3e6, "rows", "decision 25"),
     "seal, spilled": UnitCost(130, "bytes a row", "decision 25"),
-    "rollup": UnitCost(3.0, "µs a row", "benchmarks/rollup"),
-    "erase": UnitCost(1.0, "µs a row", "benchmarks/erase"),
-    "audit": UnitCost(1.6, "µs a row", "90 days of a million: docs/benchmarks.md"),
+    "rollup": UnitCost(9.3, "µs a row", "at most: 2 million rows, start of 90 days included"),
+    "erase": UnitCost(0.8, "µs a row", "8 less 3 days of 150,000 rows: benchmarks/erase"),
+    "audit": UnitCost(1.6, "µs a row", "bytes only, 90 days of a million: docs/benchmarks.md"),
     "opt-out": UnitCost(4, "bytes an account", "decision 24; 309 less 273 MiB for ten million"),
 }
 """Costs of one core where they are times."""
