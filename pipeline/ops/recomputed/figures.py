@@ -166,6 +166,8 @@ def _by_rule(run: _Run, words: str, rule: Rule) -> None:
             datasets=datasets,
             spill=one.spill,
         )
+        # What the scan or the load before left in Arrow's pool would come on top of this load.
+        pa.default_memory_pool().release_unused()
         marks: dict[tuple[str, date], int] = {}
         if part.before:
             names = by_name(one.registry)

@@ -74,10 +74,15 @@ def tally(
     contributions: pa.Table, dimensions: Sequence[str], amounts: Sequence[str] = ()
 ) -> AccountTally:
     """Read contributions as `gate.admit` describes them."""
-    columns = [_codes(contributions[name]) for name in (START, *dimensions)]
     cell = np.zeros(contributions.num_rows, np.int64)
-    for codes, values in columns:
-        cell = cell * max(len(values), 1) + codes if len(values) > 1 else cell
+    labels: list[pa.Array] = []
+    for name in (START, *dimensions):
+        codes, values = _codes(contributions[name])
+        if len(values) > 1:
+            cell *= len(values)
+            cell += codes
+        labels.append(values)
+    del codes
     seen = np.flatnonzero(np.bincount(cell))
     if len(seen) and len(seen) <= seen[-1]:
         number = np.empty(seen[-1] + 1, np.int64)
@@ -85,7 +90,7 @@ def tally(
         cell = number[cell]
     names: list[pa.Array] = []
     left = seen
-    for _, values in reversed(columns):
+    for values in reversed(labels):
         left, code = np.divmod(left, max(len(values), 1))
         names.append(values.take(pa.array(code)))
     keys = pa.table(dict(zip((START, *dimensions), reversed(names), strict=True)))
@@ -124,6 +129,7 @@ def _added(
     last[pair] = row
     final = last[pair]
     """The last row of each row's pair; it takes what the earlier ones hold."""
+    del pair, last
     earlier = np.flatnonzero(final != row)
     if not len(earlier):
         return cell, account, list(columns)
