@@ -43,7 +43,7 @@ A_DAY, A_SUBJECT, A_SLICE = 100, 25, 10
 """Messages of a topic on one day, of one subject, and in one slice."""
 KEPT = 4
 """Days behind the slowest topic that stay."""
-IMAGE_MIB = 96
+IMAGE_MIB = 288
 
 
 def missing() -> str | None:
