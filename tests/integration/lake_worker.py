@@ -6,7 +6,8 @@ It recovers, then commits slices of uneven size from where the lake stands to TO
 message is rejected (or fewer, LAKE_REJECT_EVERY), and every eleventh only by some of the attempts,
 as if its age had crossed a limit in between. STEP is a moment of a commit (staged, revealed,
 committed); at its NUMBERth time the process kills or stops itself. LAKE may be in an object store;
-LAKE_STORAGE then holds its options, as JSON.
+LAKE_STORAGE then holds its options, as JSON. With LAKE_TOGETHER=N it begins when N processes on
+STATE are ready.
 """
 
 from __future__ import annotations
@@ -89,6 +90,15 @@ def write(lake: Lake, topic: str, total: int) -> int:
     return refused
 
 
+def wait_for_others(state: Path, together: int) -> None:
+    """Return when so many processes have come here."""
+    ready = state.parent / "ready"
+    ready.mkdir(exist_ok=True)
+    (ready / str(os.getpid())).touch()
+    while len(list(ready.iterdir())) < together:
+        time.sleep(0.001)
+
+
 def main(lake: str, state: str, topic: str, total: str, where: str = "") -> None:
     """Run until the lake holds everything."""
     pa.set_cpu_count(1)
@@ -101,6 +111,7 @@ def main(lake: str, state: str, topic: str, total: str, where: str = "") -> None
         arrange_death(where)
     opened = Lake(lake, options, state=Path(state))
     opened.recover()
+    wait_for_others(Path(state), int(os.environ.get("LAKE_TOGETHER", "1")))
     refused = write(opened, topic, int(total))
     opened.close()
     print(refused)

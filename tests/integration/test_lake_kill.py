@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -18,11 +19,17 @@ ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
 
 
-def worker(folder: Path, total: int, where: str = "", topic: str = "abc") -> subprocess.Popen[str]:
+def worker(
+    folder: Path, total: int, where: str = "", topic: str = "abc", together: int = 1
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.integration.lake_worker"]
     command += [str(folder / "lake"), str(folder / "state"), topic, str(total)]
     return subprocess.Popen(
-        command + ([where] if where else []), cwd=ROOT, stdout=subprocess.PIPE, text=True
+        command + ([where] if where else []),
+        cwd=ROOT,
+        env={**os.environ, "LAKE_TOGETHER": str(together)},
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -14,7 +14,7 @@ from tests.unit.io.lakes import DAYS, globbed, logged, table_of
 
 
 def test_two_processes_on_one_source_store_each_message_once(tmp_path: Path) -> None:
-    processes = [worker(tmp_path, 500) for _ in range(2)]
+    processes = [worker(tmp_path, 500, together=2) for _ in range(2)]
     refused = sum(int(finish(process)) for process in processes)
     assert refused > 0, "the two never met, so nothing was tested"
     check_everything_is_there_once(tmp_path, 500, "abc")

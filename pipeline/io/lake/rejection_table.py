@@ -17,6 +17,7 @@ Unit of parallelism: one application id. Delivery: exactly-once, decided by the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -36,6 +37,8 @@ from pipeline.io.lake.table import ATTEMPTS, StoredTable
 
 INGEST_DATE = "ingest_date"
 KEPT_DAYS = 7
+LOOKS = 2
+"""How often a file is listed before it counts as gone: one more than it changes its name."""
 COORDINATES = ["event", "source", "topic", "partition"]
 
 
@@ -115,11 +118,23 @@ class RejectionTable(StoredTable):
         """
         if decided is None or self._recorded(event, app_id) == decided:
             return
-        for found in self._listed():
-            if number_of(found.path) == decided:
-                self._record(event, app_id, decided, self._as_staged(found))
-                return
-        self._record(event, app_id, decided, None)
+        self._record(event, app_id, decided, self._decided_file(decided))
+
+    def _decided_file(self, decided: int) -> StagedFile | None:
+        """Find the file of a decision under either of its names; None if it is gone.
+
+        Its own writer may give it its final name while it is being looked for, and then a listing
+        shows neither name. That happens once, so a second listing shows a file that is there.
+        """
+        for _ in range(LOOKS):
+            for found in self._listed():
+                if number_of(found.path) == decided:
+                    with (
+                        lake_faults("Decided rejections could not be read", self.log.uri),
+                        suppress(FileNotFoundError),
+                    ):
+                        return self._as_staged(found)
+        return None
 
     def record(self, prepared: Prepared) -> None:
         """Commit prepared rejections after the events' log has decided for them."""
@@ -146,7 +161,7 @@ class RejectionTable(StoredTable):
             return False
         if self._recorded(event, app_id) == number:
             return False
-        self._record(event, app_id, number, self._as_staged(found))
+        self._record(event, app_id, number, self._decided_file(number))
         return True
 
     def _record(self, event: str, app_id: str, number: int, file: StagedFile | None) -> None:
@@ -188,8 +203,7 @@ class RejectionTable(StoredTable):
     def _as_staged(self, found: StoredFile) -> StagedFile:
         day, _, name = found.path.rpartition("/")
         path = f"{day}/{name.removeprefix('.').removesuffix('.tmp')}"
-        with lake_faults("Decided rejections could not be read", self.log.uri):
-            rows = self.storage.read(found.path, COORDINATES).num_rows
+        rows = self.storage.read(found.path, COORDINATES).num_rows
         when = date.fromisoformat(day.removeprefix(f"{INGEST_DATE}="))
         return StagedFile(path, self.storage.hidden(path), when, rows, found.size)
 

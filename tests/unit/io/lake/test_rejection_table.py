@@ -18,6 +18,7 @@ from pipeline.events.model import CleanBatch
 from pipeline.io.lake.lake import Lake
 from pipeline.io.lake.orphans import SWEEP_AFTER_SECONDS
 from pipeline.io.lake.rejection_table import STORED, RejectionTable
+from pipeline.io.lake.storage import LocalStorage
 from tests.unit.io.lakes import (
     EVENT,
     NOW,
@@ -210,6 +211,42 @@ def test_rejections_that_two_record_at_once_are_recorded_once(
     monkeypatch.setattr(RejectionTable, "record", late)
     store(lake, batch(0, 10, rejected=(2,)))
     assert offsets(lake) == [2, 11]
+
+
+def test_a_file_that_gets_its_name_while_it_is_looked_for_is_found(
+    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer renames it between another's listing of the folder and its look at the file."""
+    other, original = opened(root), Path.lstat
+    store(lake, batch(0, 5, rejected=(1,)))
+    crash_before_recording(lake, batch(5, 10, rejected=(6, 7)), monkeypatch)
+
+    def renamed_first(path: Path) -> os.stat_result:
+        if path.name.startswith(".part-"):
+            path.rename(path.with_name(path.name.removeprefix(".").removesuffix(".tmp")))
+        return original(path)
+
+    monkeypatch.setattr(Path, "lstat", renamed_first)
+    store(other, batch(10, 20, rejected=(12,)))
+    assert offsets(other) == [1, 6, 7, 12]
+
+
+def test_a_file_that_gets_its_name_before_it_is_read_is_found(
+    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, original = opened(root), LocalStorage.read
+    store(lake, batch(0, 5, rejected=(1,)))
+    crash_before_recording(lake, batch(5, 10, rejected=(6, 7)), monkeypatch)
+
+    def renamed_first(storage: LocalStorage, path: str, *options: Any) -> pa.Table:
+        file = storage.root / path
+        if file.name.startswith(".part-"):
+            file.rename(file.with_name(file.name.removeprefix(".").removesuffix(".tmp")))
+        return original(storage, path, *options)
+
+    monkeypatch.setattr(LocalStorage, "read", renamed_first)
+    store(other, batch(10, 20, rejected=(12,)))
+    assert offsets(other) == [1, 6, 7, 12]
 
 
 def test_a_failure_while_recording_is_made_good_and_fails_no_slice(
