@@ -57,6 +57,8 @@ class Staging:
     writer: str
     clock: MachineClock = field(default_factory=MachineClock)
     files: list[StagedFile] = field(default_factory=list)
+    written: float | None = None
+    """When the rows were first written, if not now: for files that only take the place of others."""
     _wall: float = 0.0
     _monotonic: float = 0.0
     _revealed: bool = False
@@ -135,7 +137,8 @@ class Staging:
 
     def actions(self) -> list[AddAction]:
         """Return what the commit says about the files."""
-        return [add_action(file, self.partition, self.clock.wall()) for file in self.files]
+        at = self.clock.wall() if self.written is None else self.written
+        return [add_action(file, self.partition, at) for file in self.files]
 
 
 def add_action(file: StagedFile, partition: str, now: float) -> AddAction:
@@ -144,7 +147,7 @@ def add_action(file: StagedFile, partition: str, now: float) -> AddAction:
         file.path,
         file.size,
         {partition: file.day.isoformat()},
-        int(now * 1000),
+        round(now * 1000),
         True,
         f'{{"numRecords":{file.rows}}}',
     )

@@ -46,6 +46,8 @@ class Arrangement:
     entropy: Callable[[int], bytes] = field(repr=False)
     drop_tokens: bool = False
     """Whether the event tokens are null in the result."""
+    keep_copies: bool = False
+    """Whether every row stays, also one whose event token another row has."""
     known: Callable[[pa.Array], pa.Array] | None = field(default=None, repr=False)
     """Tells of tokens which are stored already, beside these rows: a mask."""
 
@@ -82,6 +84,8 @@ class Arrangement:
 
     def _distinct(self, rows: pa.Table) -> Order:
         """Return the rows without a token, and the first row of each token not known yet."""
+        if self.keep_copies:
+            return np.arange(rows.num_rows)
         tokens = rows[EVENT_TOKEN].combine_chunks()
         keep = np.ones(len(tokens), np.bool_)
         keep[_copies(tokens)] = False

@@ -1,6 +1,6 @@
 """Compact a closed day into few, sorted, deduplicated files.
 
-    open          until 2 h after the day ended       left alone
+    open          until 2 h after the day ended       many small files are joined: `joining`
     closed        its events may still arrive         provisional seal: `sealed-*`, tokens kept
     settled       nothing regular can still arrive    final seal: `final-*`, event tokens gone
 
@@ -35,6 +35,7 @@ from pipeline.io.lake.staging import Staging
 from pipeline.io.parquet.dictionaries import coded
 from pipeline.io.parquet.encoding import ROWS_PER_GROUP, PartKind
 from pipeline.ops.retention.arranging import Arrangement
+from pipeline.ops.retention.joining import joinable
 from pipeline.ops.retention.portions import in_portions, read_rows
 from pipeline.ops.rewrite import Rewritten, retried
 from pipeline.ops.views import visible
@@ -89,10 +90,13 @@ class Sealer:
         return PartKind.SEALED if now < ended + self.lateness else PartKind.FINAL
 
     def due(self, files: Sequence[PartFile], now: datetime) -> PartKind | None:
-        """Return the seal that the files of one day need, or None if they need none."""
+        """Return the seal that the files of one day need, or None if they need none.
+
+        STREAM says that the day is open, and that files of it are to be joined.
+        """
         kind = self.kind(files[0].day, now)
         if kind is PartKind.STREAM:
-            return None
+            return kind if joinable(files, now) else None
         sealed = all(file.kind in (kind, PartKind.FINAL) for file in files)
         return None if sealed and not (self.encrypt and self._has_plain(files)) else kind
 
@@ -109,7 +113,7 @@ class Sealer:
     ) -> Iterator[Sealed]:
         """Seal every day of `event` that needs it, oldest first, or those of `days` alone.
 
-        Raises RewriteConflict, LakeError or EnvironmentProblem; earlier days are sealed by then.
+        Small files of a day that is still open are joined. Raises RewriteConflict, LakeError or EnvironmentProblem; earlier days are sealed by then.
         """
         # A run that was killed may have left files that it had already replaced.
         table.vacuum()
@@ -118,35 +122,51 @@ class Sealer:
         for day in there:
             if (days is not None and day not in days) or self.due(there[day], now) is None:
                 continue
-            kinds: list[PartKind] = []
-
-            def attempt(day: date = day, kinds: list[PartKind] = kinds) -> Rewritten:
-                files = table.snapshot().by_day().get(day, ())
-                kind = self.due(files, now) if files else None
-                kinds[:] = [kind] if kind else []
-                return self._rewrite(event, table, files, kind) if kind else Rewritten()
-
             progress(day)
-            done = retried(attempt, table)
-            if kinds:
-                yield Sealed(
-                    event,
-                    day,
-                    kinds[0],
-                    done.files_before,
-                    done.files_after,
-                    done.rows_after,
-                    done.rows_removed,
-                )
+            while (done := self._sealed(event, table, day, now)) is not None:
+                yield done
+                if done.kind is not PartKind.STREAM:
+                    break
+
+    def _sealed(self, event: str, table: EventTable, day: date, now: datetime) -> Sealed | None:
+        """Seal a day, or join files of it once; None if it is not due any more."""
+        kinds: list[PartKind] = []
+
+        def attempt() -> Rewritten:
+            files = table.snapshot().by_day().get(day, ())
+            kind = self.due(files, now) if files else None
+            kinds[:] = [kind] if kind else []
+            return self._rewrite(event, table, files, kind, now) if kind else Rewritten()
+
+        done = retried(attempt, table)
+        if not kinds:
+            return None
+        return Sealed(
+            event,
+            day,
+            kinds[0],
+            done.files_before,
+            done.files_after,
+            done.rows_after,
+            done.rows_removed,
+        )
 
     def _rewrite(
-        self, event: str, table: EventTable, files: Sequence[PartFile], kind: PartKind
+        self,
+        event: str,
+        table: EventTable,
+        files: Sequence[PartFile],
+        kind: PartKind,
+        now: datetime,
     ) -> Rewritten:
-        chosen = self._chosen(files, kind)
+        joins = kind is PartKind.STREAM
+        chosen = joinable(files, now) if joins else self._chosen(files, kind)
         mine = {file.path for file in chosen}
         rest = [file for file in files if file.path not in mine]
         try:
             with table.staging() as staging:
+                if joins:
+                    staging.written = max(file.added_ms for file in chosen) / 1000
                 portions = self._arranged(event, table, chosen, rest, kind)
                 self._write(staging, files[0].day, kind, portions)
         except STORAGE_FAULTS as error:
@@ -213,6 +233,7 @@ class Sealer:
             [name for name in self.sorted_by.get(event, ()) if name in schema.names],
             self.entropy,
             drop_tokens=kind is PartKind.FINAL,
+            keep_copies=kind is PartKind.STREAM,
             known=(lambda tokens: _stored(table, rest, tokens)) if rest else None,
         )
         rows = read_rows(table.storage, files, schema)
