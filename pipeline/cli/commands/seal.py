@@ -1,4 +1,4 @@
-"""`telemetry seal`: closed days become few, sorted, deduplicated files."""
+"""`telemetry seal`: closed days become few, sorted, deduplicated files; open ones fewer."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ def command(call: Invocation, days: tuple[object, ...]) -> None:
     event tokens, when no regular event of it can arrive any more. A running pipeline is not
     disturbed. Events that came since are sealed on their own while they are few, otherwise with
     their day; a day with plain files is sealed again where files are to be encrypted.
+
+    Of a day that is still open, small files are joined once there are 64 of similar size; all of
+    its rows stay. Run the command hourly if a table gets many commits.
     """
     sealed = seal_lake(call, days)
     if not sealed:

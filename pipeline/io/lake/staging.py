@@ -58,7 +58,7 @@ class Staging:
     clock: MachineClock = field(default_factory=MachineClock)
     files: list[StagedFile] = field(default_factory=list)
     written: float | None = None
-    """When the rows were first written, if not now: for files that only take the place of others."""
+    """When the rows were first written, if not now: for files that take the place of others."""
     _wall: float = 0.0
     _monotonic: float = 0.0
     _revealed: bool = False

@@ -113,7 +113,8 @@ class Sealer:
     ) -> Iterator[Sealed]:
         """Seal every day of `event` that needs it, oldest first, or those of `days` alone.
 
-        Small files of a day that is still open are joined. Raises RewriteConflict, LakeError or EnvironmentProblem; earlier days are sealed by then.
+        Small files of a day that is still open are joined. Raises RewriteConflict, LakeError or
+        EnvironmentProblem; earlier days are sealed by then.
         """
         # A run that was killed may have left files that it had already replaced.
         table.vacuum()

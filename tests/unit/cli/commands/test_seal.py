@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
+
+import pytest
 
 from pipeline.cli.main import main
 from pipeline.io.lake.lake import Lake
+from pipeline.ops.retention import joining
 from tests.unit.cli.commands.tiny import Tiny
 from tests.unit.io.lakes import EVENT, passed_over, table_of
 
@@ -40,3 +46,24 @@ def test_logs_of_quiet_tables_are_shortened_too(tmp_path: Path) -> None:
     where = ["--lake", str(root), "--state", str(state), "--now", "2026-11-24T12:30:00Z"]
     assert main(["seal", *where, "--quiet"]) == 0
     assert all(hint.exists() for hint in hints)
+
+
+def test_files_of_today_are_joined_and_an_audit_finds_nothing(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tiny.folder / "in.ndjson"
+    later = [json.loads(line) for line in source.read_text("utf-8").splitlines()[-300:]]
+    with source.open("a", encoding="utf-8") as file:
+        for line in later:
+            file.write(json.dumps({**line, "event_id": str(uuid4())}) + "\n")
+    tiny.call("run", "--once")
+    rows = tiny.call("sql", "SELECT count(*) AS n FROM api_request")
+    monkeypatch.setattr(joining, "ENOUGH", 2)
+    monkeypatch.setattr(joining, "REST", timedelta(days=-3650))  # written by the machine's clock
+    (today,) = tiny.call("seal", "--date", "2026-11-24")["days"]
+    assert (today["seal"], today["files_before"], today["files_after"]) == ("part", 2, 1)
+    assert tiny.call("sql", "SELECT count(*) AS n FROM api_request") == rows
+    report = tiny.call("audit")
+    assert report["broken"] == []
+    checks = [check for promise in report["promises"] for check in promise["checks"]]
+    assert [check for check in checks if check["verdict"] == "broken"] == []
