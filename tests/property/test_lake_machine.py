@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from pipeline.errors import PositionConflict, TelemetryError
 from pipeline.io.delta import commit as commits
 from pipeline.io.keys.local import LocalKeystore
 from pipeline.io.lake.lake import Lake
+from pipeline.ops.retention import joining
 from pipeline.ops.retention.expiry import ExpiringTable, Expiry
 from pipeline.ops.retention.seal import Sealer
 from pipeline.ops.rights.erasure import erase
@@ -192,6 +193,19 @@ class LakeMachine(RuleBasedStateMachine):
         """Seal every closed day; provisional, so that tokens stay."""
         days = days_back(*AGES[:2])
         self.repeated(lambda: list(Sealer().seal(EVENT, self.world.table, T0, days)), kind, at)
+
+    @rule(kind=st.sampled_from(FAULTS), at=st.integers(1, 3))
+    def join(self, kind: str, at: int) -> None:
+        """Join files of a day while it is open: two are enough, however young."""
+        (day,) = days_back(AGES[0])
+        open_still = T0 - timedelta(days=AGES[0])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(joining, "ENOUGH", 2)
+            patch.setattr(joining, "TIER_BITS", 1)
+            patch.setattr(joining, "REST", timedelta(days=-3650))
+            self.repeated(
+                lambda: list(Sealer().seal(EVENT, self.world.table, open_still, [day])), kind, at
+            )
 
     @rule(who=st.sampled_from(ACCOUNTS), kind=st.sampled_from(FAULTS), at=st.integers(1, 3))
     def erase(self, who: str, kind: str, at: int) -> None:
