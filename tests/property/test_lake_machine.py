@@ -194,17 +194,19 @@ class LakeMachine(RuleBasedStateMachine):
         days = days_back(*AGES[:2])
         self.repeated(lambda: list(Sealer().seal(EVENT, self.world.table, T0, days)), kind, at)
 
-    @rule(kind=st.sampled_from(FAULTS), at=st.integers(1, 3))
-    def join(self, kind: str, at: int) -> None:
+    @rule(who=st.sampled_from(ACCOUNTS), kind=st.sampled_from(FAULTS))
+    def join(self, who: str, kind: str) -> None:
         """Join files of a day while it is open: two are enough, however young."""
         (day,) = days_back(AGES[0])
+        for topic in "xy":
+            self.append([(who, day)], topic, "none")
         open_still = T0 - timedelta(days=AGES[0])
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(joining, "ENOUGH", 2)
             patch.setattr(joining, "TIER_BITS", 1)
             patch.setattr(joining, "REST", timedelta(days=-3650))
             self.repeated(
-                lambda: list(Sealer().seal(EVENT, self.world.table, open_still, [day])), kind, at
+                lambda: list(Sealer().seal(EVENT, self.world.table, open_still, [day])), kind, 1
             )
 
     @rule(who=st.sampled_from(ACCOUNTS), kind=st.sampled_from(FAULTS), at=st.integers(1, 3))
