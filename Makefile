@@ -117,8 +117,8 @@ unit: install ## Unit tests and doctests
 	$(call pytest,tests/unit pipeline,-n 2 --doctest-modules)
 
 .PHONY: property
-property: install ## Property tests: determinism, row counts, no leak
-	$(call pytest,tests/property,-n 2)
+property: install ## Property tests: determinism, row counts, no leak; a bounded part of the fuzzers
+	$(call pytest,tests/property tests/fuzz,-n 2)
 
 .PHONY: golden
 golden: install ## Examples as data files: whole runs, schemas

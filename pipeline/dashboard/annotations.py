@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline.errors import SettingsError
+from pipeline.parsing import parse_toml
 
 KINDS = ("release", "incident", "note")
 LONGEST_TEXT = 80
@@ -44,7 +45,7 @@ class Annotation:
 def parse_annotations(text: str, where: str) -> list[Annotation]:
     """Read the marks, oldest first. Raises SettingsError naming `where` and the remedy."""
     try:
-        document = tomllib.loads(text)
+        document = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise _refuse(where, f"it is not TOML: {error}") from None
     entries = document.get("annotation", [])

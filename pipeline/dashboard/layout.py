@@ -6,12 +6,12 @@ installation can add metrics of its own to a page: each becomes a tile and a cha
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.parsing import parse_toml
 
 Tiles = Mapping[str, Sequence[str]]
 """Names of metrics, by page."""
@@ -23,7 +23,7 @@ def read_layout(more: Tiles | None = None, known: Collection[str] = ()) -> dict[
     `more` are added to the pages' tiles; raises SettingsError for one that is not `known`.
     """
     text = files("pipeline.dashboard").joinpath("layout.toml").read_text(encoding="utf-8")
-    layout = tomllib.loads(text)
+    layout = parse_toml(text)
     pages = {page["name"]: page for page in layout["page"]}
     for name, metrics in (more or {}).items():
         if name not in pages:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from pipeline.dashboard.data import VERSION
+from pipeline.parsing import parse_json
 
 PACKAGE = "pipeline.dashboard"
 ICON = (
@@ -61,7 +62,7 @@ def render(data: Mapping[str, Any], fixed: str) -> str:
 def with_notice(page: str, notice: str) -> str | None:
     """The same page with a notice above its figures; None if it is not a page of this version."""
     found = _DATA.search(page)
-    data = json.loads(found[2]) if found else {}
+    data = parse_json(found[2]) if found else {}
     if data.get("version") != VERSION:
         return None
     return _DATA.sub(lambda parts: parts[1] + _block({**data, "notice": notice}) + parts[3], page)
@@ -74,7 +75,7 @@ def with_stamp(page: str, stamp: str) -> str:
     """
     found = _DATA.search(page)
     assert found, "a page of this program has a data block"
-    data = json.loads(found[2]) | {"live": stamp}
+    data = parse_json(found[2]) | {"live": stamp}
     page = page[: found.start(2)] + _block(data) + page[found.end(2) :]
     return page.replace(policy(), policy(live=True), 1)
 
@@ -83,7 +84,7 @@ def data_of(page: bytes) -> dict[str, Any] | None:
     """The data block of a page; None if it is not a page of this version."""
     try:
         found = _DATA.search(page.decode("utf-8"))
-        data = json.loads(found[2]) if found else None
+        data = parse_json(found[2]) if found else None
     except ValueError:
         return None
     return data if isinstance(data, dict) and data.get("version") == VERSION else None

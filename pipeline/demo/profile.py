@@ -7,13 +7,14 @@ such; there is nothing in them for an operator to set.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from pipeline.parsing import parse_toml
 
 Floats = npt.NDArray[np.float64]
 
@@ -143,8 +144,8 @@ def _clients(document: Mapping[str, Any], browsers: list[Any]) -> list[tuple[Cli
 
 def parse_profile(traffic: str, user_agents: str) -> Profile:
     """Build the profile from the texts of `traffic.toml` and `user_agents.toml`."""
-    document = tomllib.loads(traffic)
-    clients = _clients(document, tomllib.loads(user_agents)["browsers"])
+    document = parse_toml(traffic)
+    clients = _clients(document, parse_toml(user_agents)["browsers"])
     actions = [
         ((feature, action), weight)
         for feature, weights in document["features"].items()

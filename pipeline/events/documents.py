@@ -31,6 +31,9 @@ _SURPRISES = re.compile(
 _UNREAD = frozenset("&*!")
 """What anchors, aliases and tags begin with."""
 
+_DEEPEST = 32
+"""Levels of nesting: libyaml calls itself for each, and overflows the stack at some thousands."""
+
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _BOOLEAN = {"true": True, "false": False}
 
@@ -96,7 +99,7 @@ def read_document(text: str, where: str) -> Section:
 @lru_cache(maxsize=128)  # a run reads the packaged files several times
 def _read(text: str, where: str) -> Mapping[str, object]:
     try:
-        if _UNREAD.intersection(text):
+        if _UNREAD.intersection(text) or _may_be_deep(text):
             _refuse_unread(text, where)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
@@ -113,8 +116,23 @@ def _read(text: str, where: str) -> Mapping[str, object]:
     return _mapping(node, where)
 
 
+def _may_be_deep(text: str) -> bool:
+    """Whether a text has the marks for so many levels at all; most texts do not."""
+    indented = max((len(line) - len(line.lstrip(" -?:")) for line in text.split("\n")), default=0)
+    return max(text.count("[") + text.count("{"), indented) >= _DEEPEST
+
+
 def _refuse_unread(text: str, where: str) -> None:
+    depth = 0
     for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise SchemaError(
+                "the file is nested too deeply",
+                where=f"{where}:{_line(event)}",
+                remedy=f"Write at most {_DEEPEST} levels",
+            )
         anchor = getattr(event, "anchor", None)
         tag = getattr(event, "tag", None)
         if anchor is not None or tag is not None:

@@ -6,12 +6,12 @@ So the client looks up the job by name at the JobManager's REST address and canc
 
 from __future__ import annotations
 
-import json
 import time
 import urllib.request
 from typing import Any
 
 from pipeline.errors import EnvironmentProblem
+from pipeline.parsing import parse_json
 
 ENDED = ("CANCELED", "FAILED", "FINISHED")
 REQUEST_SECONDS = 10
@@ -87,4 +87,4 @@ def _ask(url: str, method: str = "GET") -> Any:
         raise ValueError("the address is neither http nor https")
     request = urllib.request.Request(url, method=method)  # noqa: S310  # checked above
     with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
-        return json.loads(answer.read() or b"{}")
+        return parse_json(answer.read() or b"{}")

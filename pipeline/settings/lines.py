@@ -9,6 +9,8 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 
+from pipeline.parsing import parse_toml
+
 Place = tuple[str, ...]
 
 
@@ -24,7 +26,7 @@ def lines_of(text: str) -> Mapping[Place, int]:
         statement += f"{line}\n"
         is_header = statement.lstrip().startswith("[")
         try:
-            document = tomllib.loads(statement if is_header else header + statement)
+            document = parse_toml(statement if is_header else header + statement)
         except tomllib.TOMLDecodeError:
             continue
         for place in _places(document, ()):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.parsing import parse_toml
 from pipeline.settings.declared import DeclaredKinds
 from pipeline.settings.lines import Place, lines_of
 from pipeline.settings.sections import Settings
@@ -136,7 +137,7 @@ def _text_of(file: Path) -> str:
 
 def _parsed(text: str, file: Path) -> Mapping[str, object]:
     try:
-        return tomllib.loads(text)
+        return parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         # The parser's message describes syntax; only its position is certain to hold no value.
         position = str(error).rpartition("(at ")[2].rstrip(")")

@@ -58,14 +58,12 @@ def seeds(event: str) -> list[bytes]:
     return found
 
 
-class Mutator:
-    """Makes messages from a pool that grows by what turned out to be new."""
+class Scrambler:
+    """Makes texts from a pool by changing bytes, whatever they mean."""
 
-    def __init__(self, event: str, corpus: list[bytes], seed: int) -> None:
+    def __init__(self, pool: list[bytes], seed: int) -> None:
         self._random = random.Random(seed)
-        self.pool = [*seeds(event), *corpus]
-        names = {field.name for schema in two_versions(event) for field in schema.fields}
-        self._names = [*sorted(names), "x", "", "trace_id", "Event", "é"]
+        self.pool = pool
 
     def message(self) -> bytes:
         """One message: a member of the pool, a few times changed."""
@@ -75,8 +73,10 @@ class Mutator:
         return message[:70_000]
 
     def _change(self, message: bytes) -> bytes:
+        return self._scrambled(message, self._random.randrange(5))
+
+    def _scrambled(self, message: bytes, kind: int) -> bytes:
         draw = self._random
-        kind = draw.randrange(8)
         start = draw.randrange(len(message) + 1)
         stop = min(len(message), start + draw.choice((0, 1, 1, 2, 4, 9, 30)))
         if kind == 0:
@@ -87,9 +87,23 @@ class Mutator:
             return message[:start] + message[stop:]
         if kind == 3:
             return message[:start] + message[start:stop] * 2 + message[stop:]
-        if kind == 4:
-            other = draw.choice(self.pool)
-            return message[:start] + other[draw.randrange(len(other) + 1) :]
+        other = draw.choice(self.pool)
+        return message[:start] + other[draw.randrange(len(other) + 1) :]
+
+
+class Mutator(Scrambler):
+    """Makes messages of one event from a pool that grows by what turned out to be new."""
+
+    def __init__(self, event: str, corpus: list[bytes], seed: int) -> None:
+        super().__init__([*seeds(event), *corpus], seed)
+        names = {field.name for schema in two_versions(event) for field in schema.fields}
+        self._names = [*sorted(names), "x", "", "trace_id", "Event", "é"]
+
+    def _change(self, message: bytes) -> bytes:
+        draw = self._random
+        kind = draw.randrange(8)
+        if kind < 5:
+            return self._scrambled(message, kind)
         if kind == 5:
             return self._exchange(message)
         name = json.dumps(draw.choice(self._names), ensure_ascii=draw.random() < 0.5).encode()

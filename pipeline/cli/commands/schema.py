@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from pipeline.cli.wiring.opening import (
     open_schemas,
 )
 from pipeline.errors import UsageError
+from pipeline.parsing import parse_json
 
 if TYPE_CHECKING:
     from pipeline.events.formats.model import Format
@@ -140,7 +140,7 @@ def explain(
     explanation = explain_event(message, schemas, rules, named)
     declared = {field.name for field in newest.fields}
     of_own_json = named is None and not explanation.refused
-    undeclared = len(set(json.loads(message)) - declared) if of_own_json else None
+    undeclared = len(set(parse_json(message)) - declared) if of_own_json else None
     _show(call, explanation, undeclared=undeclared, hint=_hint(message, explanation, known))
 
 

@@ -39,6 +39,7 @@ from pipeline.events.schema import (
     Field,
     FieldType,
 )
+from pipeline.parsing import parse_toml
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -110,7 +111,7 @@ def parse_format(
 
 def _document(text: str, where: str) -> Mapping[str, object]:
     try:
-        return tomllib.loads(text)
+        return parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise SchemaError(
             "the format is not TOML",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -20,6 +19,7 @@ from fastavro.schema import SchemaParseException, UnknownType
 from pipeline.events.decode.strict_json import Json, Refused
 from pipeline.events.model import Reason
 from pipeline.events.wire.model import Reader, Unusable, WriterSchema, as_json
+from pipeline.parsing import parse_json
 
 MAX_DEPTH: Final = 32
 """How deep types may be nested."""
@@ -36,7 +36,7 @@ def avro_reader(schema: WriterSchema) -> Reader:
     known: dict[str, dict[str, Json]] = {}
     try:
         for text in (*schema.named, schema.text):
-            plain = _plain(json.loads(text), names)
+            plain = _plain(parse_json(text), names)
             if not isinstance(plain, (dict, list, str)):
                 raise Unusable("it is no Avro schema")
             parsed = fastavro.parse_schema(plain, known)

@@ -18,6 +18,7 @@ from pipeline import errors
 from pipeline.errors import TelemetryError
 from pipeline.flow.ports import Ports
 from pipeline.flow.summary import Summary, Tally
+from pipeline.parsing import parse_json
 
 _SIZE_BYTES = 8
 
@@ -72,7 +73,7 @@ def send_end(handle: int, end: End) -> None:
 
 def parse_line(line: bytes) -> Tally | End:
     """Read a line that a worker has sent."""
-    said: Mapping[str, Any] = json.loads(line)
+    said: Mapping[str, Any] = parse_json(line)
     if "tally" in said:
         return Tally(**said["tally"])
     if "error" in said:

@@ -8,10 +8,11 @@ its writer knew the log to be on the disk: a torn entry before that was not torn
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pipeline.parsing import parse_json
 
 METADATA_KEY = "telemetry"
 """Where in a commit's information the account of its messages is kept."""
@@ -51,7 +52,7 @@ def parse_entry(content: bytes) -> Entry | None:
     True
     """
     try:
-        lines = [json.loads(line) for line in content.splitlines() if line.strip()]
+        lines = [parse_json(line) for line in content.splitlines() if line.strip()]
     except ValueError:
         return None
     if not lines or not all(isinstance(line, dict) for line in lines):

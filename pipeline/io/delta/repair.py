@@ -12,7 +12,6 @@ one knew to be durable, or one without which the log would name files that are g
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pipeline.io.delta.log_files import (
     entries_in,
     entry_name,
 )
+from pipeline.parsing import parse_json
 
 LOG = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def _set_checkpoints_aside(files: LogFiles, found: Findings, where: str) -> None
 def _hinted(hint: bytes | None) -> int | None:
     """Return the version that a hint names; None if it names none, which readers ignore."""
     try:
-        said = json.loads(hint or b"")
+        said = parse_json(hint or b"")
     except ValueError:
         return None
     version = said.get("version") if isinstance(said, dict) else None

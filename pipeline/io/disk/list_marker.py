@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.io.disk.private import write_private
+from pipeline.parsing import parse_json
 
 Left = tuple[int, int]
 """Inode of a file, and when the system last changed anything about it, in nanoseconds."""
@@ -58,7 +59,7 @@ class ListMarker:
         if not content:
             return None
         try:
-            said = json.loads(content)
+            said = parse_json(content)
             states = [(int(size), bytes.fromhex(chain)) for size, chain in said["states"]]
             generation = int(said["generation"])
             left = said.get("left")

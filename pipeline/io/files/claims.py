@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pipeline.io.disk.errors import state_faults
 from pipeline.io.disk.locks import PRIVATE_FILE, make_private_folder
+from pipeline.parsing import parse_json
 
 _HINT_BYTES = 4096
 
@@ -102,7 +103,7 @@ class Claims:
 def _parse(text: bytes) -> Hint | None:
     """Read a hint; None if there is none, or if a crash left it half written."""
     try:
-        found = json.loads(text)
+        found = parse_json(text)
         end = found["end"]
         return Hint(
             str(found["app_id"]),

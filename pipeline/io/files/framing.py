@@ -6,13 +6,13 @@ carriage return before the line feed stays with its message: to JSON it is white
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline import native
 from pipeline.events.model import Offsets
+from pipeline.parsing import parse_json
 
 MESSAGE_BYTES = 64 * 1024
 """Decoding refuses longer messages, so at most one byte more than this is ever held of one."""
@@ -67,8 +67,8 @@ def is_complete_object(line: bytes) -> bool:
     if not line.lstrip().startswith(b"{") or len(line) > MESSAGE_BYTES:
         return False
     try:
-        json.loads(line)
-    except (ValueError, RecursionError):
+        parse_json(line)
+    except ValueError:
         return False
     return True
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pipeline.errors import EnvironmentProblem
 from pipeline.io.keys.secret_service import NoVersion, Unreadable
+from pipeline.parsing import parse_json
 
 CURRENT: Final = "AWSCURRENT"
 _ABSENT, _THERE = "ResourceNotFoundException", "ResourceExistsException"
@@ -85,7 +86,7 @@ class AwsSecrets:
                     raise
                 return "", {}
         try:
-            texts = json.loads(found["SecretString"])
+            texts = parse_json(found["SecretString"])
             return found["VersionId"], {str(key): str(value) for key, value in texts.items()}
         except (KeyError, ValueError, AttributeError):
             # The keystore reports that what is there cannot be trusted.

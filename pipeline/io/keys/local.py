@@ -42,6 +42,7 @@ from pipeline.io.keys.keystore import (
     new_installation,
 )
 from pipeline.io.state_folder import KEY_INDEX, KEY_LOCK
+from pipeline.parsing import parse_json
 from pipeline.privacy.identity.epochs import Epoch
 
 
@@ -267,7 +268,7 @@ class LocalKeystore:
                 raise self._broken("it is missing while there are keys") from None
             return _Index()
         try:
-            data = json.loads(content)
+            data = parse_json(content)
             epochs = {
                 name: EpochRecord(
                     name,

@@ -19,6 +19,7 @@ from pipeline.errors import EnvironmentProblem, LakeError, PrivacyGateClosed
 from pipeline.io.delta.errors import lake_faults
 from pipeline.io.disk.atomic import write_file
 from pipeline.io.disk.locks import make_shared_folder
+from pipeline.parsing import parse_json
 
 FOLDER = "rollups"
 MANIFEST = "manifest.json"
@@ -118,7 +119,7 @@ class RollupStore:
             if self._files.get_file_info(MANIFEST).type == pafs.FileType.NotFound:
                 return {}
             with self._files.open_input_file(MANIFEST) as file:
-                document: dict[str, object] = json.loads(file.read())
+                document: dict[str, object] = parse_json(file.read())
                 return document
         except (OSError, ValueError, pa.ArrowException) as error:
             raise self._unreadable(MANIFEST, error) from None

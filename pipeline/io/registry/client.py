@@ -7,7 +7,6 @@ clients either bring a second Kafka client in C or cannot read Protobuf, where o
 from __future__ import annotations
 
 import base64
-import json
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from pipeline.errors import EnvironmentProblem, RegistryUnreachable
 from pipeline.io.web.client import Answer, NoAnswer, WebClient
+from pipeline.parsing import parse_json
 
 _UNKNOWN: Final = (40401, 40402, 40403)
 """Codes of the interface: no such subject, version, schema."""
@@ -66,7 +66,7 @@ class RegistryClient:
             self._mind(answer)
             return None
         try:
-            found = json.loads(answer.body)
+            found = parse_json(answer.body)
         except ValueError:
             found = None
         if not isinstance(found, dict):
@@ -106,7 +106,7 @@ class RegistryClient:
 
 def _code_of(body: bytes) -> int | None:
     try:
-        found = json.loads(body)
+        found = parse_json(body)
     except ValueError:
         return None
     code = found.get("error_code") if isinstance(found, dict) else None

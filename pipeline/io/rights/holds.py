@@ -22,6 +22,7 @@ from pipeline.errors import EnvironmentProblem, UsageError
 from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.errors import state_faults
 from pipeline.io.disk.list_marker import FileGone
+from pipeline.parsing import parse_json
 
 LONGEST = timedelta(days=180)
 LONGEST_TEXT = 200
@@ -146,7 +147,7 @@ def _text(value: object) -> str:
 
 
 def _decode(line: bytes) -> Hold:
-    item = json.loads(line)
+    item = parse_json(line)
     for name in ("first", "last"):
         item[name] = item[name] and date.fromisoformat(item[name])
     item["until"] = date.fromisoformat(item["until"])

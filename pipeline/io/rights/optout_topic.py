@@ -9,7 +9,6 @@ understood pauses reading, too, until its key is rewritten or deleted: it may be
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
@@ -24,6 +23,7 @@ from pipeline.errors import EnvironmentProblem, OptOutPaused, OptOutStale
 from pipeline.io.kafka.client import KafkaAccess, connect_consumer, explain
 from pipeline.io.standings.entries import MalformedStanding, decode, to_micros
 from pipeline.io.standings.table import MANY, StandingTable
+from pipeline.parsing import parse_json
 from pipeline.privacy.optout import OptOutState, Standing
 
 HEARTBEAT = b"heartbeat"
@@ -252,8 +252,8 @@ class OptOutTopic:
             self.served.pop(name, None)
             return
         try:
-            self.served[name] = int(json.loads(record.value)["next"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+            self.served[name] = int(parse_json(record.value)["next"])
+        except (ValueError, TypeError, KeyError):
             self._note_unreadable(record.key, record)
 
     def _note_unreadable(self, key: bytes, record: Any) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.errors import EnvironmentProblem
 from pipeline.io.disk.append_log import AppendFile, Register
 from pipeline.io.disk.list_marker import FileGone
+from pipeline.parsing import parse_json
 
 
 class ReleaseLedger:
@@ -29,7 +30,7 @@ class ReleaseLedger:
             lines = self._file.read().lines
             totals: dict[date, float] = {}
             for line in lines:
-                entry = json.loads(line)
+                entry = parse_json(line)
                 day = date.fromisoformat(entry["day"])
                 totals[day] = totals.get(day, 0.0) + float(entry["rho"])
             return totals

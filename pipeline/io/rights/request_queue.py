@@ -29,6 +29,7 @@ from pipeline.io.disk.list_marker import FileGone
 from pipeline.io.keys.keystore import Keystore
 from pipeline.io.rights.optout_list import OptOutList
 from pipeline.io.standings.entries import to_micros, to_text
+from pipeline.parsing import parse_json
 from pipeline.privacy.identity.epochs import Epoch, EpochKind, epoch_of
 from pipeline.privacy.identity.tokens import Domain, TokenKey
 from pipeline.privacy.optout import Standing
@@ -279,7 +280,7 @@ def _encode(request: Request) -> str:
 
 
 def _decode(line: bytes) -> Request:
-    data = json.loads(line)
+    data = parse_json(line)
     return Request(
         number=str(data["request"]),
         kind=RequestKind(data["kind"]),

@@ -14,7 +14,6 @@ request is skipped with a reason and its coordinates.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +35,7 @@ from pipeline.io.standings.entries import (
     restricted,
     to_micros,
 )
+from pipeline.parsing import parse_json
 from pipeline.privacy.identity.epochs import EpochKind
 from pipeline.privacy.identity.tokens import check_identifier
 from pipeline.privacy.optout import Standing
@@ -105,8 +105,8 @@ def parse_request(value: bytes | None) -> Asked | Malformed:
     if not value or len(value) > LARGEST_REQUEST:
         return Malformed.TOO_LARGE if value else Malformed.NOT_JSON
     try:
-        data = json.loads(value.decode("utf-8"), object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError):
+        data = parse_json(value.decode("utf-8"), pairs=_without_repeats)
+    except ValueError:
         return Malformed.NOT_JSON
     if not isinstance(data, dict):
         return Malformed.NOT_OBJECT

@@ -15,6 +15,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from pipeline.parsing import parse_json
 from pipeline.privacy.identity.epochs import UNIX_EPOCH
 from pipeline.privacy.optout import Standing
 
@@ -57,7 +58,7 @@ def encode(token: str, standing: Standing, at: int) -> str:
 def decode(line: bytes | str) -> tuple[str, Standing]:
     """Return token and standing of a line. Raises MalformedStanding."""
     try:
-        data = json.loads(line)
+        data = parse_json(line)
         if not isinstance(data, dict) or set(data) != _NAMES:
             raise MalformedStanding
         token = data["token"]
@@ -72,7 +73,7 @@ def decode(line: bytes | str) -> tuple[str, Standing]:
             erased_at=_optional_micros(data["erased"]),
             restricted=_optional_micros(data["restricted"]),
         )
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         raise MalformedStanding from None
 
 

@@ -32,6 +32,7 @@ from pipeline.io.standings.records import (
     firsts_of,
     joined,
 )
+from pipeline.parsing import parse_json
 
 VERSION = 1
 HEADER = 512
@@ -157,7 +158,7 @@ def remove_unfinished(path: Path) -> None:
 def header_of(content: bytes) -> tuple[SnapshotHeader, str] | None:
     """Return a header, and the digest that it names; None if it is none of this version."""
     try:
-        said: dict[str, Any] = json.loads(content)
+        said: dict[str, Any] = parse_json(content)
         if said.pop("version") != VERSION:
             return None
         digest = str(said.pop("digest"))

@@ -8,7 +8,6 @@ one serves until it expires. The token and the client's secret are in no log, er
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Final
 
 from pipeline.errors import EnvironmentProblem, SettingsError
 from pipeline.io.web.client import NoAnswer, WebClient, is_protected
+from pipeline.parsing import parse_json
 
 RENEWED_AFTER: Final = 0.8
 """Share of a token's life after which another one is fetched."""
@@ -116,7 +116,7 @@ class TokenSource:
         if answer.status != 200:
             raise self._refused(f"it answers with status {answer.status}{_code(answer.body)}")
         try:
-            found = json.loads(answer.body)
+            found = parse_json(answer.body)
             token, seconds = found["access_token"], float(found.get("expires_in") or 0)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise self._refused("its answer is no token") from None
@@ -153,7 +153,7 @@ _CODES: Final = frozenset(
 
 def _code(body: bytes) -> str:
     try:
-        code = json.loads(body)["error"]
+        code = parse_json(body)["error"]
     except (ValueError, TypeError, KeyError):
         return ""
     return f" ({code})" if isinstance(code, str) and code in _CODES else ""

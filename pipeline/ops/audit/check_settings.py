@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -24,6 +23,7 @@ from pipeline.ops.audit.audit import (
     unless,
 )
 from pipeline.ops.audit.whole_scan import scan_everything
+from pipeline.parsing import parse_json
 from pipeline.privacy.optout import OptOutGate, OptOutState
 
 FEWEST_DISTINCT = 16
@@ -155,7 +155,7 @@ def _dashboards_read_aggregates(audited: Audited) -> Observation:
     found, boards = [], 0
     for path, text in texts_below(audited.deploy, ".json"):
         try:
-            board = json.loads(text)
+            board = parse_json(text)
         except ValueError:
             found.append(f"{path}: not JSON")
             continue

@@ -34,6 +34,7 @@ from pipeline.ops.retention.expiry_plan import (
     plan_expiry,
 )
 from pipeline.ops.rewrite import Rewritten, retried
+from pipeline.parsing import parse_json
 
 RECEIPT = "expire"
 
@@ -216,7 +217,7 @@ class Expiry:
     def _begun(self) -> ExpiryPlan | None:
         with state_faults("The plan of an unfinished expiry could not be read", str(self._pending)):
             try:
-                content = json.loads(self._pending.read_bytes())
+                content = parse_json(self._pending.read_bytes())
             except FileNotFoundError:
                 return None
         files = [

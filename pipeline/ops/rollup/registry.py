@@ -20,6 +20,7 @@ from enum import Enum
 from typing import cast
 
 from pipeline.errors import SchemaError
+from pipeline.parsing import parse_toml
 from pipeline.privacy.identity.epochs import EpochKind
 
 POPULATIONS = "populations"
@@ -302,7 +303,7 @@ def _edges(body: Mapping[str, object], where: str) -> tuple[float, ...]:
 
 def _toml(text: str, where: str) -> dict[str, object]:
     try:
-        return tomllib.loads(text)
+        return parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise _refuse(where, f"it is not TOML: {error}") from None
 

@@ -12,11 +12,12 @@ grammar itself declares, and a reason. It repeats neither keys nor values of the
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+
+from pipeline.parsing import parse_json
 
 MOST = 2**62
 
@@ -231,8 +232,8 @@ def parse(source: str | bytes) -> tuple[object] | None:
     A repeated key would hide its first value from a reader that takes the last one.
     """
     try:
-        return (json.loads(source, object_pairs_hook=_once),)
-    except (ValueError, RecursionError):
+        return (parse_json(source, pairs=_once),)
+    except ValueError:
         return None
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from typing import Any
 
 from pipeline.errors import EnvironmentProblem, SettingsError
+from pipeline.parsing import parse_json
 
 
 def nothing_there(setting: str, scheme: str, why: str) -> SettingsError:
@@ -35,6 +35,6 @@ def entry_of(text: str, key: str, setting: str, scheme: str) -> str:
     if not key:
         return text
     try:
-        return str(json.loads(text)[key])
+        return str(parse_json(text)[key])
     except (KeyError, TypeError, ValueError):
         raise nothing_there(setting, scheme, "it is no text, or has no such entry") from None

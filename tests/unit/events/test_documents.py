@@ -62,6 +62,20 @@ def test_a_small_file_cannot_grow_through_aliases() -> None:
         read_document(bomb, "f.yaml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "[" * 100_000,
+        "a: " + "{b: " * 50 + "1" + "}" * 50,
+        "\n".join(f"{' ' * level}a:" for level in range(50)),
+        "- " * 100_000 + "a",
+    ],
+)
+def test_what_would_overflow_the_stack_is_refused(text: str) -> None:
+    with pytest.raises(SchemaError, match="nested too deeply"):
+        read_document(text, "x.yaml")
+
+
 def test_keys_that_nobody_asked_for_are_refused_with_a_suggestion() -> None:
     document = read_document("sensitivty: x\n", "f.yaml")
     assert document.text("sensitivity", default="y") == "y"

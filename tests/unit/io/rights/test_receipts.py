@@ -47,6 +47,14 @@ def changed(lines: list[str]) -> list[str]:
     return [lines[0], json.dumps(data, separators=(",", ":")), *lines[2:]]
 
 
+def with_body(body: str) -> Callable[[list[str]], list[str]]:
+    return lambda lines: [
+        lines[0],
+        lines[1].replace('{"rows":1', f'{{"rows":{body}', 1),
+        *lines[2:],
+    ]
+
+
 TAMPERED: dict[str, tuple[Callable[[list[str]], list[str]], int]] = {
     "first removed": (lambda lines: lines[1:], 1),
     "one removed": (lambda lines: [lines[0], *lines[2:]], 2),
@@ -55,6 +63,9 @@ TAMPERED: dict[str, tuple[Callable[[list[str]], list[str]], int]] = {
     "reordered": (lambda lines: [lines[0], lines[2], lines[1], lines[3]], 2),
     "repeated": (lambda lines: [*lines, lines[3]], 5),
     "changed": (changed, 2),
+    "not a number": (with_body("NaN"), 2),
+    "nested": (with_body("[" * 900 + "]" * 900), 2),
+    "nested deeply": (with_body("[" * 90_000 + "]" * 90_000), 2),
     "not json": (lambda lines: [*lines[:2], "{", lines[3]], 3),
     "another key": (lambda lines: [lines[0][:-1] + ',"x":1}', *lines[1:]], 1),
 }
