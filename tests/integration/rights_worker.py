@@ -1,14 +1,15 @@
-"""Processes that change one lake at the same time: a stream, a seal, an expiry, an erasure.
+"""Processes that change one lake at the same time: a stream, a seal, a join, an expiry, an erasure.
 
     python -m tests.integration.rights_worker ROLE FOLDER
 
 The stream commits rows of known accounts and drops those that the opt-out list forbids, as the
 pipeline does; the others repeat their work until the stream has ended. A role that fails tells
-the kind of its error.
+the kind of its error. RIGHTS_SLICES says how many slices the stream commits.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import suppress
@@ -19,11 +20,12 @@ import pyarrow as pa
 
 from pipeline.errors import PositionConflict, RewriteConflict, SliceExpired
 from pipeline.io.rights.request_queue import RequestKind
+from pipeline.ops.retention import joining
 from pipeline.ops.retention.expiry import ExpiringTable, Expiry
 from pipeline.ops.retention.seal import Sealer
 from tests.unit.ops.rights.desk import EVENT, T0, Row, World, days_back
 
-SLICES, ROWS = 30, 24
+SLICES, ROWS = int(os.environ.get("RIGHTS_SLICES", "30")), 24
 AGES = (1, 2, 12, 40)
 OLD = 89
 """Age in days of rows that are due to expire from the beginning."""
@@ -60,6 +62,13 @@ def seal(world: World) -> None:
     list(Sealer().seal(EVENT, world.table, T0))
 
 
+def join(world: World) -> None:
+    """Join the files of the newest day as if it were open: two are enough, however young."""
+    joining.ENOUGH, joining.TIER_BITS, joining.REST = 2, 1, timedelta(days=-3650)
+    open_still = T0 - timedelta(days=AGES[0])
+    list(Sealer().seal(EVENT, world.table, open_still, days_back(AGES[0])))
+
+
 def expire(world: World) -> None:
     """Delete what is due."""
     tables = [ExpiringTable(f"events/{EVENT}", world.table, OLD)]
@@ -75,7 +84,7 @@ def erase(world: World) -> None:
     world.work()
 
 
-REPEATED = {"seal": seal, "expire": expire, "erase": erase}
+REPEATED = {"seal": seal, "join": join, "expire": expire, "erase": erase}
 
 
 def main(role: str, folder: str) -> None:
