@@ -4,7 +4,8 @@
 
 The stream commits rows of known accounts and drops those that the opt-out list forbids, as the
 pipeline does; the others repeat their work until the stream has ended. A role that fails tells
-the kind of its error. RIGHTS_SLICES says how many slices the stream commits.
+the kind of its error. With RIGHTS_SLICES=more the stream goes on until there is a file `enough`;
+the file `ended` says how many slices it has committed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pipeline.ops.retention.expiry import ExpiringTable, Expiry
 from pipeline.ops.retention.seal import Sealer
 from tests.unit.ops.rights.desk import EVENT, T0, Row, World, days_back
 
-SLICES, ROWS = int(os.environ.get("RIGHTS_SLICES", "30")), 24
+SLICES, ROWS = 30, 24
 AGES = (1, 2, 12, 40)
 OLD = 89
 """Age in days of rows that are due to expire from the beginning."""
@@ -41,11 +42,13 @@ def slice_rows(number: int) -> list[Row]:
     ]
 
 
-def stream(world: World) -> None:
-    """Commit slices; rows of accounts that are erased by then are dropped."""
+def stream(world: World) -> int:
+    """Commit slices; rows of accounts that are erased by then are dropped. Returns how many."""
     # Its events are others than those that were there before the race.
     world.numbers = iter(range(1_000_000, 2_000_000))
-    for number in range(SLICES):
+    more = os.environ.get("RIGHTS_SLICES") == "more"
+    done = 0
+    while not (world.folder / "enough").exists() if more else done < SLICES:
         standings = world.optouts.standings()
         tokens = dict(zip(ACCOUNTS, world.optouts.tokens(list(ACCOUNTS)), strict=True))
         gone = {
@@ -53,8 +56,10 @@ def stream(world: World) -> None:
             for account, token in tokens.items()
             if token in standings and standings[token].erased_at is not None
         }
-        world.store([row for row in slice_rows(number) if row[0] not in gone])
+        world.store([row for row in slice_rows(done) if row[0] not in gone])
+        done += 1
         time.sleep(0.05)
+    return done
 
 
 def seal(world: World) -> None:
@@ -92,8 +97,7 @@ def main(role: str, folder: str) -> None:
     pa.set_cpu_count(1)
     world, ended = World(Path(folder)), Path(folder) / "ended"
     if role == "stream":
-        stream(world)
-        ended.touch()
+        ended.write_text(str(stream(world)))
         return
     limit = time.monotonic() + timedelta(minutes=3).total_seconds()
     while not ended.exists() and time.monotonic() < limit:
