@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.io.lake.lake import Lake
 from tests.unit.io.lakes import app_id, files_of, globbed, logged, table_of
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
@@ -109,18 +110,19 @@ def test_kills_at_random_times_with_two_writers_lose_and_double_nothing(tmp_path
 
 
 def test_a_process_that_was_stopped_and_wakes_up_changes_nothing(tmp_path: Path) -> None:
-    """A zombie between its files and its commit, while another one has taken over."""
-    zombies = [worker(tmp_path, 150, f"stop-{step}:5") for step in ("staged", "revealed")]
-    deadline = time.monotonic() + 60
-    while any(state_of(process.pid) != "T" for process in zombies):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    finish(worker(tmp_path, 150))
+    """A zombie between its files and its commit, while another one has taken over.
+
+    Each stops at its fifth slice, so whoever begins later must find enough that is left to do.
+    """
+    total = 600
+    zombies = [worker(tmp_path, total, f"stop-{step}:5") for step in ("staged", "revealed")]
+    wait_for(lambda: all(state_of(process.pid) == "T" for process in zombies), "stopping")
+    finish(worker(tmp_path, total))
     for process in zombies:
         process.send_signal(signal.SIGCONT)
     refused = [int(finish(process)) for process in zombies]
     assert all(count >= 1 for count in refused)
-    check_everything_is_there_once(tmp_path, 150, "abc")
+    check_everything_is_there_once(tmp_path, total, "abc")
 
 
 def state_of(pid: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from pipeline.cli.frame.logs import levels_of_one_command
 from pipeline.cli.frame.options import (
     Invocation,
     configured,
@@ -67,7 +68,8 @@ def test_shared_options_become_one_invocation(
         seen.append(call)
 
     words = ["--lake", "l", "--state", "s", "--now", "2026-11-24", "--json", "-vv"]
-    command.main(words, standalone_mode=False)
+    with levels_of_one_command():
+        command.main(words, standalone_mode=False)
     [call] = seen
     assert call.settings.need_lake().endswith("l")
     assert call.settings.need_state().name == "s"
