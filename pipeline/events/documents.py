@@ -118,7 +118,7 @@ def _read(text: str, where: str) -> Mapping[str, object]:
 
 def _may_be_deep(text: str) -> bool:
     """Whether a text has the marks for so many levels at all; most texts do not."""
-    indented = max((len(line) - len(line.lstrip(" -?:")) for line in text.split("\n")), default=0)
+    indented = max(len(line) - len(line.lstrip(" -?:")) for line in text.split("\n"))
     return max(text.count("[") + text.count("{"), indented) >= _DEEPEST
 
 

@@ -213,38 +213,44 @@ def test_rejections_that_two_record_at_once_are_recorded_once(
     assert offsets(lake) == [2, 11]
 
 
-def test_a_file_that_gets_its_name_while_it_is_looked_for_is_found(
-    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its writer renames it between another's listing of the folder and its look at the file."""
-    other, original = opened(root), Path.lstat
-    store(lake, batch(0, 5, rejected=(1,)))
-    crash_before_recording(lake, batch(5, 10, rejected=(6, 7)), monkeypatch)
+def reveal(path: Path) -> None:
+    """Give a hidden file its final name, as its writer does."""
+    if path.name.startswith(".part-"):
+        path.rename(path.with_name(path.name.removeprefix(".").removesuffix(".tmp")))
+
+
+def look_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Path.lstat
 
     def renamed_first(path: Path) -> os.stat_result:
-        if path.name.startswith(".part-"):
-            path.rename(path.with_name(path.name.removeprefix(".").removesuffix(".tmp")))
+        reveal(path)
         return original(path)
 
     monkeypatch.setattr(Path, "lstat", renamed_first)
-    store(other, batch(10, 20, rejected=(12,)))
-    assert offsets(other) == [1, 6, 7, 12]
 
 
-def test_a_file_that_gets_its_name_before_it_is_read_is_found(
-    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other, original = opened(root), LocalStorage.read
-    store(lake, batch(0, 5, rejected=(1,)))
-    crash_before_recording(lake, batch(5, 10, rejected=(6, 7)), monkeypatch)
+def read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = LocalStorage.read
 
     def renamed_first(storage: LocalStorage, path: str, *options: Any) -> pa.Table:
-        file = storage.root / path
-        if file.name.startswith(".part-"):
-            file.rename(file.with_name(file.name.removeprefix(".").removesuffix(".tmp")))
+        reveal(storage.root / path)
         return original(storage, path, *options)
 
     monkeypatch.setattr(LocalStorage, "read", renamed_first)
+
+
+@pytest.mark.parametrize("renamed_before_others", [look_at_it, read_it])
+def test_a_file_that_gets_its_name_while_it_is_looked_for_is_found(
+    lake: Lake,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    renamed_before_others: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    """Its writer renames it after another has listed the folder."""
+    other = opened(root)
+    store(lake, batch(0, 5, rejected=(1,)))
+    crash_before_recording(lake, batch(5, 10, rejected=(6, 7)), monkeypatch)
+    renamed_before_others(monkeypatch)
     store(other, batch(10, 20, rejected=(12,)))
     assert offsets(other) == [1, 6, 7, 12]
 
